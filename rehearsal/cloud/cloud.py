@@ -1,0 +1,153 @@
+"""The cloud itself: one account in one region, its services, and everything they share."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from rehearsal.cloud.base import Base
+from rehearsal.cloud.clock import Clock
+from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.events import Events
+from rehearsal.cloud.front_door import FrontDoor
+from rehearsal.cloud.identity import Identity
+from rehearsal.cloud.processes import Processes
+from rehearsal.cloud.resources.engine import ResourceEngine
+from rehearsal.cloud.rooms import PROVIDERS, SERVICES
+from rehearsal.cloud.service import Credentials, Document, Service
+from rehearsal.cloud.settings import CloudSettings
+from rehearsal.cloud.validation import ServiceShapes
+
+log = logging.getLogger(__name__)
+
+
+class Cloud:
+    """One AWS account in one region, on this machine.
+
+    Shared parts that rooms use: `identity` (who may what, and roles to act as), `events` (EventBridge), `clock`,
+    `processes` (child processes that end with the cloud), `folder_for` (state on disk), `client` (boto3 as a role),
+    `call` (one of our own services as a role, without HTTP), `background` (work that outlives its request).
+    """
+
+    def __init__(self, settings: CloudSettings) -> None:
+        self.settings = settings
+        self.account = settings.account
+        self.region = settings.region
+        self.clock = Clock(settings.speed)
+        self.stopping = threading.Event()
+        self.processes = Processes()
+        self.shapes = ServiceShapes(settings.region)
+        self.base = Base(settings, self.processes)
+        self.identity = Identity(self.base, settings)
+        self.events = Events(self)
+        self.services: dict[str, Service] = {room.name: room(self) for room in SERVICES}
+        self.resources = ResourceEngine(self, PROVIDERS)
+        self.front_door = FrontDoor(self)
+        self._clients_config = Config(
+            retries={"max_attempts": 1}, connect_timeout=5, read_timeout=900, s3={"addressing_style": "path"}
+        )
+
+    @property
+    def url(self) -> str:
+        """The one address of everything: AWS_ENDPOINT_URL."""
+        return self.front_door.url
+
+    def start(self) -> None:
+        """Open the front door and start the base behind it; returns when both answer."""
+        self.front_door.open()
+        self.base.start(self.url, self.resources.type_names, self.resources.replacing_properties)
+        self.resources.warm_up()
+
+    def stop(self) -> None:
+        """End every process and close the door. Safe to call twice."""
+        if self.stopping.is_set():
+            return
+        self.stopping.set()
+        for service in self.services.values():
+            service.stop()
+        self.processes.stop()
+        self.front_door.close()
+
+    def __enter__(self) -> Cloud:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def folder_for(self, *parts: str) -> Path:
+        """A folder below the cloud's own, made when it is missing."""
+        folder = self.settings.folder.joinpath(*parts)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def environment(self, credentials: Credentials) -> dict[str, str]:
+        """The environment with which a program acts in this cloud as `credentials`."""
+        return {
+            **credentials.environment(),
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def client(self, service: str, credentials: Credentials) -> Any:  # noqa: ANN401 - boto3 clients are untyped
+        """A boto3 client of any service, acting as `credentials` through the front door."""
+        return boto3.session.Session().client(
+            service,
+            endpoint_url=self.url,
+            region_name=self.region,
+            aws_access_key_id=credentials.access_key_id,
+            aws_secret_access_key=credentials.secret_access_key,
+            aws_session_token=credentials.session_token,
+            config=self._clients_config,
+        )
+
+    def call(self, caller: Credentials, service: str, operation: str, request: Mapping[str, Any]) -> Document:
+        """Call one of our own services as `caller`: validated, authorised and recorded as over HTTP.
+
+        Raises AwsError as the API would answer it.
+        """
+        room = self.services[service]
+        handler = room.operations.get(operation)
+        if handler is None:
+            raise NotImplementedHere(f"{service}:{operation}")
+        document = dict(request)
+        problem = self.shapes.request_problem(service, operation, document)
+        if problem:
+            raise AwsError(room.validation_error, problem)
+        self.identity.require(caller, list(room.calls_for(operation, document)), code=room.access_denied_error)
+        answer = handler(document, caller)
+        problem = self.shapes.response_problem(service, operation, answer)
+        if problem:
+            raise AwsError("InternalFailure", f"{service}:{operation} would answer against its model: {problem}", 500)
+        return answer
+
+    def background(self, name: str, work: Callable[..., None], *arguments: object) -> threading.Thread:
+        """Run `work` on a thread of its own; an exception that escapes it is logged with its name."""
+
+        def guarded() -> None:
+            try:
+                work(*arguments)
+            except Exception:
+                if not self.stopping.is_set():
+                    log.exception("%s failed", name)
+
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def run(self, command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:  # noqa: ANN401
+        """Run a child process that ends when the cloud ends."""
+        return self.processes.run(command, **options)

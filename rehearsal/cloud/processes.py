@@ -1,0 +1,82 @@
+"""Child processes that never outlive the cloud."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+GRACE_SECONDS = 5.0
+
+
+class Processes:
+    """Starts every child in a process group of its own and ends whole groups, so that grandchildren go too."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[Any]] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def start(self, command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:  # noqa: ANN401
+        """Start a child (options as for `subprocess.Popen`). Raises RuntimeError once the cloud is stopping."""
+        with self._lock:
+            if self._stopped:
+                raise RuntimeError("the cloud is stopping: no new process is started")
+            child = subprocess.Popen(command, start_new_session=True, **options)
+            self._running.add(child)
+        return child
+
+    def run(
+        self, command: Sequence[str], *, timeout: float | None = None, **options: Any  # noqa: ANN401
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a child to its end, output captured as text unless `options` say otherwise.
+
+        Raises subprocess.TimeoutExpired after ending the child's whole group.
+        """
+        options.setdefault("stdout", subprocess.PIPE)
+        options.setdefault("stderr", subprocess.STDOUT)
+        options.setdefault("stdin", subprocess.DEVNULL)
+        options.setdefault("text", True)
+        child = self.start(command, **options)
+        try:
+            output, errors = child.communicate(timeout=timeout)
+        except BaseException:
+            self.end(child)
+            raise
+        finally:
+            self.forget(child)
+        return subprocess.CompletedProcess(command, child.returncode, output, errors)
+
+    def forget(self, child: subprocess.Popen[Any]) -> None:
+        """Stop tracking a child that has ended."""
+        with self._lock:
+            self._running.discard(child)
+
+    def end(self, child: subprocess.Popen[Any]) -> None:
+        """End a child and everything it started: politely first, then not."""
+        for ending in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, ending)
+            try:
+                child.wait(GRACE_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)  # grandchildren that ignored the polite ending
+        self.forget(child)
+
+    def stop(self) -> None:
+        """End all children; nothing can be started afterwards."""
+        with self._lock:
+            self._stopped = True
+            children = list(self._running)
+        for child in children:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGTERM)
+        for child in children:
+            self.end(child)

@@ -1,0 +1,36 @@
+"""The rooms of the cloud: which services and resource types stand here. Everything else is the base's, or refused."""
+
+from __future__ import annotations
+
+from rehearsal.cloud.codebuild import CodeBuild
+from rehearsal.cloud.codecommit import CodeCommit
+from rehearsal.cloud.codepipeline import CodePipeline
+from rehearsal.cloud.resources.autoscaling import AUTOSCALING_TYPES
+from rehearsal.cloud.resources.codebuild import CODEBUILD_TYPES
+from rehearsal.cloud.resources.codecommit import CODECOMMIT_TYPES
+from rehearsal.cloud.resources.codepipeline import CODEPIPELINE_TYPES
+from rehearsal.cloud.resources.provider import ResourceProvider
+from rehearsal.cloud.resources.sagemaker import SAGEMAKER_TYPES
+from rehearsal.cloud.resources.servicecatalog import SERVICECATALOG_TYPES
+from rehearsal.cloud.sagemaker import SageMaker
+from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
+from rehearsal.cloud.service import Service
+from rehearsal.cloud.servicecatalog import ServiceCatalog
+
+SERVICES: tuple[type[Service], ...] = (
+    CodeBuild,
+    CodeCommit,
+    CodePipeline,
+    SageMaker,
+    SageMakerRuntime,
+    ServiceCatalog,
+)
+
+PROVIDERS: tuple[type[ResourceProvider], ...] = (
+    *CODECOMMIT_TYPES,
+    *CODEBUILD_TYPES,
+    *CODEPIPELINE_TYPES,
+    *SAGEMAKER_TYPES,
+    *AUTOSCALING_TYPES,
+    *SERVICECATALOG_TYPES,
+)

@@ -1,0 +1,20 @@
+"""What a cloud is started with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class CloudSettings:
+    """`folder` holds everything one cloud writes; `environments` is where the prepared Python environments lie
+    (`base`, `xgboost-3.0-5`, ...). `speed` is how many AWS seconds of waiting pass in one real second."""
+
+    folder: Path
+    environments: Path
+    account: str = "123456789012"
+    region: str = "us-east-1"
+    speed: float = 60.0
+    port: int = 0
+    """0 lets the system choose a free port, so that several clouds can stand on one machine."""
