@@ -1,0 +1,253 @@
+"""Publishing, in four verbs: pack, upload, set up the account, reveal.
+
+Publishing the same content again changes nothing. Publishing other content adds a version and keeps the earlier ones:
+each version's template and archives lie in the seed bucket under the hash of their content.
+"""
+
+import hashlib
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from seed_code import SEEDS
+from seed_code.archive import Archive, pack
+from seed_code.render import render
+from seed_code.worktree import commit, uncommitted
+from service_catalog.catalog import PRODUCT_NAME, STACK, Catalog, Version, read_catalog, synthesise
+from service_catalog.errors import PublishError, code_of
+from service_catalog.seed_bucket import SeedBucket
+from service_catalog.stacks import Say, Stacks
+from service_catalog.target import StudioRole, Target, studio_role
+
+ACCOUNT_STACK = "mlops-account-setup"
+LAUNCH_ROLE = "MLOpsProjectLaunchRole"
+PROJECT_TEMPLATE = Path("cloudformation/project.yaml")
+ACCOUNT_TEMPLATE = Path("cloudformation/account-setup.yaml")
+
+# Service Catalog lets the launch role read a version's template and archives because of this tag:
+# https://docs.aws.amazon.com/servicecatalog/latest/adminguide/constraints-launch.html
+_READABLE_AT_LAUNCH = {"servicecatalog:provisioning": "true"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to publish, and to whom.
+
+    ``root`` is this repository's folder. No ``studio_role_arns`` means the roles published to last time.
+    ``poll_seconds`` is how often CloudFormation is asked how far it is.
+    """
+
+    root: Path
+    studio_role_arns: tuple[str, ...] = ()
+    set_up_account: bool = True
+    poll_seconds: float = 2.0
+
+
+@dataclass(frozen=True)
+class Package:
+    """What ``pack`` made: the archives and the product template that names them, with its version's name."""
+
+    archives: tuple[Archive, ...]
+    template: bytes
+    template_key: str
+    version: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """What people find in Service Catalog after publishing. ``new`` is false when this version was there already."""
+
+    portfolio_id: str
+    product_id: str
+    version: str
+    new: bool
+
+
+def publish(target: Target, settings: Settings, say: Say = print) -> Published:
+    """Publish the template to an account, saying each thing done.
+
+    Raises PublishError and SeedError for what a person can mend, and boto3's errors as they are.
+    """
+    stacks = Stacks(target.client("cloudformation"), _indented(say), settings.poll_seconds)
+    bucket = SeedBucket(target)
+    with _verb(say, "1/4", "Pack"):
+        package = pack_all(settings.root, _indented(say))
+        before = read_catalog(stacks.template(STACK))
+        roles = _studio_roles(target, settings, before)
+    with _verb(say, "2/4", f"Upload to s3://{bucket.name}"):
+        template_url = _upload(bucket, package, _indented(say))
+    with _verb(say, "3/4", f"Set up the account (stack {ACCOUNT_STACK})"):
+        _set_up_account(target, settings, bucket, stacks, roles, _indented(say))
+    with _verb(say, "4/4", f"Reveal version {package.version} (stack {STACK})"):
+        after = _with_version(before, package, template_url, roles)
+        return _reveal(target, bucket, stacks, before, after, package, _indented(say))
+
+
+def pack_all(root: Path, say: Say) -> Package:
+    """Pack the seed archives and render the product template; nothing leaves this machine."""
+    source = root / PROJECT_TEMPLATE
+    if not source.is_file():
+        raise PublishError(f"{source} is missing: there is no product to publish. Run this from a full clone.")
+    for folder in (*SEEDS.values(), str(PROJECT_TEMPLATE)):
+        _say_uncommitted(root, folder, say)
+    archives = tuple(pack(root, folder, name) for name, folder in SEEDS.items())
+    for archive in archives:
+        size = f"{len(archive.files)} files, {len(archive.data) / 1000:.0f} kB"
+        say(f"{archive.name}: {size}, sha256 {archive.sha256[:12]}…")
+    hashes = {archive.name: archive.sha256 for archive in archives}
+    template = render(source.read_text(encoding="utf-8"), hashes, str(PROJECT_TEMPLATE)).encode()
+    sha256 = hashlib.sha256(template).hexdigest()
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    version = f"{project['version']}-{sha256[:8]}"
+    say(f"template: {len(template) / 1000:.0f} kB, sha256 {sha256[:12]}…, version {version}")
+    return Package(archives, template, f"template/project-{sha256}.yaml", version, _origin(root))
+
+
+def _origin(root: Path) -> str:
+    """Where a version came from, as its description in Service Catalog."""
+    found = uncommitted(root, *SEEDS.values(), str(PROJECT_TEMPLATE))
+    text = f"Packed from commit {commit(root) or '(none yet)'}"
+    return f"{text} with uncommitted changes" if found.changed or found.untracked else text
+
+
+def _say_uncommitted(root: Path, folder: str, say: Say) -> None:
+    found = uncommitted(root, folder)
+    for path in found.changed:
+        say(f"WARNING {path} has uncommitted changes; it is packed as it is now")
+    for path in found.untracked:
+        say(f"WARNING {path} is not tracked by git and NOT packed; 'git add' it, or ignore it")
+
+
+def _studio_roles(target: Target, settings: Settings, before: Catalog) -> tuple[StudioRole, ...]:
+    arns = tuple(dict.fromkeys(settings.studio_role_arns)) or before.principals
+    if not arns:
+        raise PublishError(
+            "Who may launch projects? Pass --studio-role-arn ARN, the execution role of your Studio domain or user: "
+            "'aws sagemaker list-domains', then 'aws sagemaker describe-domain --domain-id ID' shows it under "
+            "DefaultUserSettings.ExecutionRole."
+        )
+    roles = tuple(studio_role(arn, target) for arn in arns)
+    iam = target.client("iam")
+    for role in roles:
+        try:
+            found = iam.get_role(RoleName=role.name)["Role"]["Arn"]
+        except ClientError as error:
+            if code_of(error) == "NoSuchEntity":
+                raise PublishError(f"There is no role {role.arn} in the account.") from error
+            raise
+        if found != role.arn:  # Service Catalog would take the wrong path, and Studio would show nothing
+            raise PublishError(f"The role {role.name} is {found}, not {role.arn}. Give its ARN with its path.")
+    return roles
+
+
+def _upload(bucket: SeedBucket, package: Package, say: Say) -> str:
+    if bucket.ensure():
+        say("bucket created: private, versioned, encrypted, TLS only")
+    objects = [(archive.key, archive.data, "application/zip") for archive in package.archives]
+    objects.append((package.template_key, package.template, "text/yaml"))
+    for key, body, content_type in objects:
+        stored = bucket.put_once(key, body, content_type, _READABLE_AT_LAUNCH)
+        say(f"{'uploaded' if stored else 'already there'}: {key}")
+    return bucket.url(package.template_key)
+
+
+def _set_up_account(
+    target: Target, settings: Settings, bucket: SeedBucket, stacks: Stacks, roles: Sequence[StudioRole], say: Say
+) -> None:
+    if not settings.set_up_account:
+        say("left as it is (--no-account-setup)")
+        return
+    source = settings.root / ACCOUNT_TEMPLATE
+    if not source.is_file():
+        raise PublishError(f"{source} is missing: the launch role is made from it. Run this from a full clone.")
+    if not stacks.exists(ACCOUNT_STACK) and _role_exists(target, LAUNCH_ROLE):
+        raise PublishError(
+            f"The role {LAUNCH_ROLE} exists, but no stack {ACCOUNT_STACK} in {target.region}: the account was set up "
+            "from another region, and roles belong to all regions. Publish here with --no-account-setup; to let "
+            "another Studio role in, publish once more in the region the account was set up from."
+        )
+    body = source.read_bytes()
+    key = f"template/account-setup-{hashlib.sha256(body).hexdigest()}.yaml"
+    bucket.put_once(key, body, "text/yaml")
+    done = stacks.deploy(
+        ACCOUNT_STACK,
+        bucket.url(key),
+        {"StudioRoleName": ",".join(role.name for role in roles)},
+        capabilities=("CAPABILITY_NAMED_IAM",),
+    )
+    if not done.changed:
+        say("nothing to change")
+
+
+def _role_exists(target: Target, name: str) -> bool:
+    try:
+        target.client("iam").get_role(RoleName=name)
+    except ClientError as error:
+        if code_of(error) == "NoSuchEntity":
+            return False
+        raise
+    return True
+
+
+def _with_version(before: Catalog, package: Package, template_url: str, roles: Sequence[StudioRole]) -> Catalog:
+    """The catalog with this version added at the end. Versions published before stay, word for word."""
+    versions = before.versions
+    taken = {version.name: version.template_url for version in versions}
+    if taken.get(package.version, template_url) != template_url:
+        raise PublishError(
+            f"Version {package.version} is already published with another template ({taken[package.version]}). "
+            "Raise the project's version in pyproject.toml."
+        )
+    if package.version not in taken:
+        versions = (*versions, Version(package.version, template_url, package.description))
+    return replace(before, versions=versions, principals=tuple(role.arn for role in roles))
+
+
+def _reveal(
+    target: Target, bucket: SeedBucket, stacks: Stacks, before: Catalog, after: Catalog, package: Package, say: Say
+) -> Published:
+    new = after.versions != before.versions
+    if not new:
+        say(f"version {package.version} is already published")
+        if after.versions[-1].name != package.version:
+            say(f"WARNING it is not the newest: Studio offers {after.versions[-1].name}")
+    for arn in before.principals:
+        if arn not in after.principals:
+            say(f"WARNING {arn} may no longer launch projects: it was not named this time")
+    with tempfile.TemporaryDirectory(prefix="catalog-") as work:
+        template = synthesise(after, target.role_arn(LAUNCH_ROLE), Path(work))
+    key = f"template/catalog-{hashlib.sha256(template).hexdigest()}.json"
+    bucket.put_once(key, template, "application/json")
+    done = stacks.deploy(STACK, bucket.url(key))
+    if not done.changed:
+        say("nothing to change")
+    return Published(done.outputs["PortfolioId"], done.outputs["ProductId"], package.version, new)
+
+
+def where_to_click(published: Published, target: Target) -> list[str]:
+    """The last lines: what was published and where people find it."""
+    return [
+        f"{'Published' if published.new else 'Already published:'} version {published.version}",
+        f"  portfolio {published.portfolio_id}, product {published.product_id}, "
+        f"account {target.account}, region {target.region}",
+        f"  In SageMaker Studio: Deployments > Projects > Create project > Organization templates > “{PRODUCT_NAME}”",
+    ]
+
+
+@contextmanager
+def _verb(say: Say, number: str, title: str) -> Iterator[None]:
+    say(f"{number} {title}")
+    started = time.monotonic()
+    yield
+    say(f"    done in {time.monotonic() - started:.1f} s")
+
+
+def _indented(say: Say) -> Say:
+    return lambda line: say(f"    {line}")
