@@ -1,6 +1,17 @@
 """Errors a person can act on, and what to tell them about the errors of boto3."""
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
 
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized", "403", "Forbidden"}
 _BAD_CREDENTIALS = {
@@ -31,9 +42,11 @@ def explain(error: BotoCoreError | ClientError | HTTPClientError) -> str:
         return f"No AWS credentials were found. {_HOW_TO_SIGN_IN}"
     if isinstance(error, NoRegionError):
         return NO_REGION
-    if isinstance(error, HTTPClientError):
-        return f"AWS could not be reached: {error} Check the network, and that --region names a region that exists."
-    return f"{error} (credentials or configuration). {_HOW_TO_SIGN_IN}"
+    if isinstance(error, SSOError | TokenRetrievalError | CredentialRetrievalError | PartialCredentialsError):
+        return f"The AWS credentials could not be used: {error} {_HOW_TO_SIGN_IN}"
+    if isinstance(error, ConnectionError | HTTPClientError):
+        return f"AWS could not be reached: {error} Check the network, and that --region names a region you may use."
+    return f"boto3 could not go on: {error}"
 
 
 NO_REGION = (

@@ -77,10 +77,10 @@ def publish(target: Target, settings: Settings, say: Say = print) -> Published:
     """
     stacks = Stacks(target.client("cloudformation"), _indented(say), settings.poll_seconds)
     bucket = SeedBucket(target)
+    before = read_catalog(stacks.template(STACK))
+    roles = _studio_roles(target, settings, before)
     with _verb(say, "1/4", "Pack"):
         package = pack_all(settings.root, _indented(say))
-        before = read_catalog(stacks.template(STACK))
-        roles = _studio_roles(target, settings, before)
     with _verb(say, "2/4", f"Upload to s3://{bucket.name}"):
         template_url = _upload(bucket, package, _indented(say))
     with _verb(say, "3/4", f"Set up the account (stack {ACCOUNT_STACK})"):

@@ -68,20 +68,28 @@ class Stacks:
     ) -> Deployment:
         """Create the stack or bring it up to date. Raises PublishError with the failed resources and their reasons."""
         kind = self._make_way(name)
-        change_set = self._cloudformation.create_change_set(
-            StackName=name,
-            ChangeSetName=f"publish-{uuid.uuid4().hex}",
-            ChangeSetType=kind,
-            TemplateURL=template_url,
-            Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in (parameters or {}).items()],
-            Capabilities=list(capabilities),
-        )["Id"]
+        try:
+            change_set = self._cloudformation.create_change_set(
+                StackName=name,
+                ChangeSetName=f"publish-{uuid.uuid4().hex}",
+                ChangeSetType=kind,
+                TemplateURL=template_url,
+                Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in (parameters or {}).items()],
+                Capabilities=list(capabilities),
+            )["Id"]
+        except ClientError as error:
+            if code_of(error) == "ValidationError":
+                raise PublishError(
+                    f"CloudFormation refused the template of the stack {name}: {message_of(error)}"
+                ) from error
+            raise
         if not self._has_changes(name, change_set):
             self._cloudformation.delete_change_set(ChangeSetName=change_set)
             return Deployment(self._outputs(name), changed=False)
-        seen = self._event_ids(name)
+        stack = self._describe(name)["StackId"]
+        seen = self._event_ids(stack)
         self._cloudformation.execute_change_set(ChangeSetName=change_set)
-        self._follow(name, seen, success=f"{kind}_COMPLETE")
+        self._follow(name, stack, seen, success=f"{kind}_COMPLETE")
         return Deployment(self._outputs(name), changed=True)
 
     def _make_way(self, name: str) -> str:
@@ -92,9 +100,10 @@ class Stacks:
         if status == "ROLLBACK_COMPLETE":
             # All that can be done with such a stack is to delete it; it holds no resource any more.
             self._say(f"an earlier creation of {name} failed and was rolled back; removing what is left of it")
-            seen = self._event_ids(name)
-            self._cloudformation.delete_stack(StackName=name)
-            self._follow(name, seen, success="DELETE_COMPLETE")
+            stack = self._describe(name)["StackId"]  # a stack that is deleted answers to its id only
+            seen = self._event_ids(stack)
+            self._cloudformation.delete_stack(StackName=stack)
+            self._follow(name, stack, seen, success="DELETE_COMPLETE")
             return "CREATE"
         if status.endswith("_IN_PROGRESS"):
             raise PublishError(f"The stack {name} is busy ({status}): somebody else is changing it. Try again later.")
@@ -123,15 +132,14 @@ class Stacks:
             return False
         raise PublishError(f"CloudFormation refused to change the stack {name}: {reason}")
 
-    def _follow(self, name: str, seen: set[str], success: str) -> None:
+    def _follow(self, name: str, stack: str, seen: set[str], success: str) -> None:
         """Say each event of the stack until it has settled. Raises PublishError unless it ends in ``success``."""
-        stack_id = self._describe(name)["StackId"]  # a deleted stack is found by its id only
         failures: list[str] = []
 
         def settled() -> str | None:
             # The stack's own events tell how it ended. Its status may, for a moment, still be the one it had before.
             end = None
-            for event in self._new_events(stack_id, seen):
+            for event in self._new_events(stack, seen):
                 if event.get("PhysicalResourceId") != event["StackId"]:
                     self._tell(event, failures)
                 elif not event["ResourceStatus"].endswith("_IN_PROGRESS"):
@@ -165,9 +173,9 @@ class Stacks:
         seen.update(event["EventId"] for event in fresh)
         return fresh[::-1]
 
-    def _event_ids(self, name: str) -> set[str]:
+    def _event_ids(self, stack: str) -> set[str]:
         seen: set[str] = set()
-        self._new_events(name, seen)
+        self._new_events(stack, seen)
         return seen
 
     def _outputs(self, name: str) -> dict[str, str]:
