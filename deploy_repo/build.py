@@ -1,0 +1,72 @@
+"""Find the model package to deploy and write the CloudFormation configuration of both stages.
+
+    reads     the environment (deployment/settings.py), staging-config.json, prod-config.json
+    writes    staging-config-export.json, prod-config-export.json, for the pipeline's CloudFormation actions
+              exports/build.env: DEPLOY, MODEL_PACKAGE_ARN_RESOLVED, MODEL_PACKAGE_VERSION, for the pipeline's variables
+
+Run it with `make build`. Nothing on AWS is changed: everything here only looks.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from deployment import registry, stage, template, variables
+from deployment.errors import RefusedError, aws_errors_explained
+from deployment.registry import NothingToDeploy
+from deployment.settings import BuildSettings
+
+HERE = Path(__file__).resolve().parent
+STAGES = ("staging", "prod")
+VARIABLES_FILE = Path("exports/build.env")
+
+
+def main(folder: Path, environment: Mapping[str, str], sagemaker: Any, s3: Any) -> None:
+    """Write the exports below `folder`; raise RefusedError, with no export left there, where that cannot be done."""
+    exports = {stage_name: folder / f"{stage_name}-config-export.json" for stage_name in STAGES}
+    for path in (*exports.values(), folder / VARIABLES_FILE):
+        path.unlink(missing_ok=True)  # an older run's answer must not pass for this one's
+
+    settings = BuildSettings.from_environment(environment)
+    parameters = template.parameters(folder / "endpoint-config-template.yml")
+    configs = {
+        stage_name: stage.read(folder / f"{stage_name}-config.json", parameters, stage.RESOLVED_PARAMETERS)
+        for stage_name in STAGES
+    }
+    choice = registry.choose(sagemaker, s3, settings)
+
+    if isinstance(choice, NothingToDeploy):
+        print(f"Nothing to deploy: {choice.because}. Approve a version in the Model Registry to deploy it.")
+        for path in exports.values():
+            _write_json(path, stage.export_of_nothing(choice.because))
+        answers = {"DEPLOY": "no", "MODEL_PACKAGE_ARN_RESOLVED": "none", "MODEL_PACKAGE_VERSION": "none"}
+    else:
+        print(f"Deploying version {choice.version}, because {choice.because}: {choice.arn}")
+        endpoints = {"staging": settings.staging_endpoint_name, "prod": settings.production_endpoint_name}
+        for stage_name, path in exports.items():
+            config = configs[stage_name]
+            _write_json(path, stage.export(config, stage_name, endpoints[stage_name], choice, settings))
+            print(f"{path.name}: endpoint {endpoints[stage_name]}")
+        answers = {
+            "DEPLOY": "yes",
+            "MODEL_PACKAGE_ARN_RESOLVED": choice.arn,
+            "MODEL_PACKAGE_VERSION": str(choice.version),
+        }
+    variables.write(folder / VARIABLES_FILE, answers)
+
+
+def _write_json(path: Path, content: dict[str, dict[str, str]]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    try:
+        with aws_errors_explained():
+            main(HERE, os.environ, boto3.client("sagemaker"), boto3.client("s3"))
+    except RefusedError as error:
+        sys.exit(f"make build: {error}")

@@ -1,0 +1,50 @@
+"""What an endpoint serves at this moment."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from deployment.errors import is_missing
+
+
+@dataclass(frozen=True)
+class Served:
+    """An endpoint that exists: its status and, where it serves one, the ARN of its model package."""
+
+    status: str
+    model_package_arn: str | None
+    failure_reason: str = ""
+
+
+def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
+    """Follow endpoint, endpoint configuration and model to the model package; None without such an endpoint.
+
+    While an endpoint is being updated, SageMaker still names the configuration that serves now, so a deployment that
+    may yet be rolled back does not count.
+    """
+    try:
+        endpoint = sagemaker.describe_endpoint(EndpointName=endpoint_name)
+    except ClientError as error:
+        if is_missing(error):
+            return None
+        raise
+    try:
+        arn = _model_package_arn(sagemaker, endpoint["EndpointConfigName"])
+    except ClientError as error:
+        # Configuration or model deleted by hand while the endpoint lives on: which package it was can't be known.
+        if not is_missing(error):
+            raise
+        arn = None
+    return Served(endpoint["EndpointStatus"], arn, endpoint.get("FailureReason", ""))
+
+
+def _model_package_arn(sagemaker: Any, endpoint_config_name: str) -> str | None:
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint_config_name)
+    model_name = config["ProductionVariants"][0].get("ModelName")
+    if model_name is None:
+        return None
+    model = sagemaker.describe_model(ModelName=model_name)
+    containers = [model["PrimaryContainer"]] if "PrimaryContainer" in model else model.get("Containers", [])
+    arns = [container["ModelPackageName"] for container in containers if "ModelPackageName" in container]
+    return arns[0] if arns else None

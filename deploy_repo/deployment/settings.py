@@ -1,0 +1,79 @@
+"""The environment variables this repository reads. CodeBuild sets them; on your own machine you do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deployment.errors import RefusedError
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One environment variable; without a default it must be set and not empty."""
+
+    name: str
+    meaning: str
+    default: str | None = None
+
+
+BUILD_VARIABLES = (
+    Variable("SAGEMAKER_PROJECT_NAME", "name of the SageMaker project"),
+    Variable("SAGEMAKER_PROJECT_ID", "id of the SageMaker project"),
+    Variable("MODEL_PACKAGE_GROUP_NAME", "model package group the deployed package must belong to"),
+    Variable("MODEL_EXECUTION_ROLE_ARN", "role the deployed model runs as"),
+    Variable("ARTIFACT_BUCKET", "bucket that takes captured data, below data-capture/"),
+    Variable("STAGING_ENDPOINT_NAME", "name of the staging endpoint"),
+    Variable("PRODUCTION_ENDPOINT_NAME", "name of the production endpoint"),
+    Variable("MODEL_PACKAGE_ARN", "the package to deploy, or `auto`: the live one, else the newest approved", AUTO),
+)
+
+STAGING_TEST_VARIABLES = (
+    Variable("SAGEMAKER_PROJECT_NAME", "name of the SageMaker project"),
+    Variable("SAGEMAKER_PROJECT_ID", "id of the SageMaker project"),
+    Variable("STAGING_ENDPOINT_NAME", "name of the endpoint to test"),
+    Variable("MODEL_PACKAGE_ARN", "the package the endpoint must serve, or `auto`: whichever it serves", AUTO),
+)
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """What `make build` is told from outside."""
+
+    project_name: str
+    project_id: str
+    model_package_group_name: str
+    model_execution_role_arn: str
+    artifact_bucket: str
+    staging_endpoint_name: str
+    production_endpoint_name: str
+    model_package_arn: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "BuildSettings":
+        """Read BUILD_VARIABLES, in that order; raise RefusedError naming every one that is missing."""
+        return cls(*_values(BUILD_VARIABLES, environment))
+
+
+@dataclass(frozen=True)
+class StagingTestSettings:
+    """What `make test-staging` is told from outside."""
+
+    project_name: str
+    project_id: str
+    endpoint_name: str
+    model_package_arn: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "StagingTestSettings":
+        """Read STAGING_TEST_VARIABLES, in that order; raise RefusedError naming every one that is missing."""
+        return cls(*_values(STAGING_TEST_VARIABLES, environment))
+
+
+def _values(variables: tuple[Variable, ...], environment: Mapping[str, str]) -> list[str]:
+    values = [environment.get(variable.name, "").strip() or variable.default for variable in variables]
+    missing = [variable for variable, value in zip(variables, values, strict=True) if value is None]
+    if missing:
+        lines = "\n".join(f"  {variable.name}: {variable.meaning}" for variable in missing)
+        raise RefusedError(f"These environment variables must be set:\n{lines}")
+    return [value for value in values if value is not None]

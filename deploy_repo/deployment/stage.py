@@ -1,0 +1,161 @@
+"""The configuration of one stage: what a person wrote, checked, and completed with what the build found out."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployment.errors import RefusedError
+from deployment.registry import Chosen
+from deployment.settings import BuildSettings
+from deployment.template import Parameter
+
+# The alarms look at one or two periods of a minute: a shorter wait is over before they can say anything.
+SHORTEST_WATCHED_WAIT_SECONDS = 120
+
+RESERVED_TAG_PREFIXES = ("aws:", "sagemaker:")
+VERSION_TAG = "model-package-version"
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """A checked configuration file; parameters as the text that CloudFormation takes."""
+
+    parameters: dict[str, str]
+    tags: dict[str, str]
+
+
+def read(path: Path, template: dict[str, Parameter], resolved: frozenset[str]) -> StageConfig:
+    """Read and check a configuration file; `resolved` names the parameters that build.py sets.
+
+    Raises RefusedError with one line for each fault, naming file and key.
+    """
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RefusedError(f"{path.name} is missing. Bring it back with `git checkout {path.name}`.") from error
+    except ValueError as error:
+        raise RefusedError(f"{path.name} is not valid JSON: {error}") from error
+    if not isinstance(written, dict) or not isinstance(written.get("Parameters"), dict):
+        raise RefusedError(f'{path.name} must have the form {{"Parameters": {{...}}, "Tags": {{...}}}}.')
+    faults = [f"{key}: unknown; only Parameters and Tags may stand here" for key in written.keys() - _SECTIONS]
+    parameters = _checked_parameters(written["Parameters"], template, resolved, faults)
+    tags = _checked_tags(written.get("Tags", {}), faults)
+    if not faults:
+        faults += _contradictions(parameters, template)
+    if faults:
+        raise RefusedError("\n".join(f"{path.name}: {fault}" for fault in faults))
+    return StageConfig(parameters, tags)
+
+
+_SECTIONS = {"Parameters", "Tags"}
+
+
+def _checked_parameters(
+    written: dict[str, Any], template: dict[str, Parameter], resolved: frozenset[str], faults: list[str]
+) -> dict[str, str]:
+    checked: dict[str, str] = {}
+    for name, value in written.items():
+        if name in resolved:
+            faults.append(f"Parameters.{name}: set by build.py; remove it here")
+        elif name not in template:
+            known = ", ".join(sorted(template.keys() - resolved))
+            faults.append(f"Parameters.{name}: unknown; endpoint-config-template.yml has {known}")
+        elif (text := template[name].as_text(value)) is None:
+            faults.append(f"Parameters.{name}: must be {template[name].expectation()}, not {json.dumps(value)}")
+        else:
+            checked[name] = text
+    for name in template.keys() - resolved - written.keys():
+        if template[name].default is None:
+            faults.append(f"Parameters.{name}: missing; must be {template[name].expectation()}")
+    return checked
+
+
+def _checked_tags(written: object, faults: list[str]) -> dict[str, str]:
+    if not isinstance(written, dict):
+        faults.append(f"Tags: must be an object of texts, not {json.dumps(written)}")
+        return {}
+    for key, value in written.items():
+        if key.startswith(RESERVED_TAG_PREFIXES) or key == VERSION_TAG:
+            faults.append(f"Tags.{key}: this key is reserved; choose another")
+        elif not isinstance(value, str):
+            faults.append(f"Tags.{key}: must be text, not {json.dumps(value)}")
+    return written
+
+
+def _contradictions(parameters: dict[str, str], template: dict[str, Parameter]) -> list[str]:
+    """What each value alone cannot show."""
+
+    def number(name: str) -> int:
+        return int(parameters.get(name, template[name].default or 0))
+
+    faults = []
+    least, most = number("EndpointInstanceCount"), number("EndpointMaxInstanceCount")
+    if most < least:
+        faults.append(
+            f"Parameters.EndpointMaxInstanceCount: is {most}, below EndpointInstanceCount, which is {least}; "
+            "make it equal to switch autoscaling off, or larger"
+        )
+    if parameters.get("TrafficRouting", template["TrafficRouting"].default) == "CANARY":
+        if least < 2:
+            faults.append(
+                f"Parameters.EndpointInstanceCount: is {least}, but TrafficRouting CANARY needs at least 2: "
+                "of one instance no part can go first; use 2 or more, or ALL_AT_ONCE"
+            )
+        wait = number("TrafficWaitSeconds")
+        if wait < SHORTEST_WATCHED_WAIT_SECONDS:
+            faults.append(
+                f"Parameters.TrafficWaitSeconds: is {wait}, but the alarms need "
+                f"{SHORTEST_WATCHED_WAIT_SECONDS} seconds or more to notice a bad canary"
+            )
+    return faults
+
+
+RESOLVED_PARAMETERS = frozenset(
+    {
+        "SageMakerProjectName",
+        "SageMakerProjectId",
+        "StageName",
+        "EndpointName",
+        "ModelPackageName",
+        "ModelExecutionRoleArn",
+        "DataCaptureS3Uri",
+    }
+)
+
+
+def export(
+    config: StageConfig, stage_name: str, endpoint_name: str, chosen: Chosen, settings: BuildSettings
+) -> dict[str, dict[str, str]]:
+    """The template configuration file for CodePipeline's CloudFormation action: every value is text.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/continuous-delivery-codepipeline-cfn-artifacts.html
+    """
+    return {
+        "Parameters": {
+            "SageMakerProjectName": settings.project_name,
+            "SageMakerProjectId": settings.project_id,
+            "StageName": stage_name,
+            "EndpointName": endpoint_name,
+            "ModelPackageName": chosen.arn,
+            "ModelExecutionRoleArn": settings.model_execution_role_arn,
+            "DataCaptureS3Uri": f"s3://{settings.artifact_bucket}/data-capture",
+            **config.parameters,
+        },
+        "Tags": {
+            **config.tags,
+            "sagemaker:project-name": settings.project_name,
+            "sagemaker:project-id": settings.project_id,
+            "sagemaker:deployment-stage": stage_name,
+            VERSION_TAG: str(chosen.version),
+        },
+    }
+
+
+def export_of_nothing(because: str) -> dict[str, dict[str, str]]:
+    """What stands in for the configuration when there is nothing to deploy.
+
+    CodeBuild fails on a missing artifact file, so there must be one. It holds a parameter the template does not have:
+    should a pipeline without the Skip conditions hand it to CloudFormation, that refuses it before touching anything.
+    """
+    return {"Parameters": {"NothingToDeploy": because}}

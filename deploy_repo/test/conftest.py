@@ -1,0 +1,67 @@
+"""What the tests of the live staging endpoint share."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from deployment import variables
+from deployment.endpoint import Endpoint, check_in_service
+from deployment.errors import RefusedError, aws_errors_explained
+from deployment.figures import Figures
+from deployment.settings import StagingTestSettings
+
+HERE = Path(__file__).resolve().parent
+VARIABLES_FILE = HERE.parent / "exports" / "staging-test.env"
+
+# One attempt only: a retry would hide an error and count two requests as one slow one.
+ONE_ATTEMPT = Config(retries={"total_max_attempts": 1}, read_timeout=65)
+
+
+def load(name: str) -> Any:
+    """One of the JSON files beside the tests."""
+    return json.loads((HERE / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def figures() -> Iterator[Figures]:
+    """The figures the tests fill in; written for the pipeline at the end, whether the tests passed or not."""
+    VARIABLES_FILE.unlink(missing_ok=True)
+    found = Figures(golden_total=len(load("golden_records.json")), bad_total=len(load("bad_records.json")))
+    yield found
+    answers = found.variables()
+    variables.write(VARIABLES_FILE, answers)
+    print(f"\n{answers['STAGING_SUMMARY']}")
+
+
+@pytest.fixture(scope="session")
+def connection(figures: Figures) -> Endpoint | RefusedError:
+    """The staging endpoint, or the one reason why it cannot be tested."""
+    try:
+        with aws_errors_explained():
+            settings = StagingTestSettings.from_environment(os.environ)
+            figures.served = check_in_service(
+                boto3.client("sagemaker"), settings.endpoint_name, settings.model_package_arn
+            )
+            return Endpoint(settings.endpoint_name, boto3.client("sagemaker-runtime", config=ONE_ATTEMPT))
+    except RefusedError as reason:
+        return reason
+
+
+_already_told: list[RefusedError] = []
+
+
+@pytest.fixture
+def endpoint(connection: Endpoint | RefusedError) -> Endpoint:
+    """The staging endpoint in service. Without one the first test fails with the reason, and the others are skipped."""
+    if isinstance(connection, Endpoint):
+        return connection
+    if _already_told:
+        pytest.skip("there is no endpoint to test: see the first failure")
+    _already_told.append(connection)
+    pytest.fail(str(connection), pytrace=False)

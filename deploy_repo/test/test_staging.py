@@ -1,0 +1,91 @@
+"""Tests of the staging endpoint that is running now. Run them with `make test-staging`.
+
+What is asked and what is expected stands in the JSON files beside this one:
+
+    golden_records.json   claims whose answer is beyond doubt, and claims at the edge of what is allowed
+    bad_records.json      requests that must be refused with a clear 4xx answer
+    latency-limits.json   how many requests are timed, and how long they may take
+"""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+
+from deployment.endpoint import CSV, Endpoint
+from deployment.figures import Figures, percentile
+
+from .conftest import load
+
+GOLDEN = load("golden_records.json")
+BAD = load("bad_records.json")
+LIMITS = load("latency-limits.json")
+
+
+def check_schema(prediction: dict[str, Any]) -> None:
+    assert prediction.keys() == {"fraud_probability", "decision"}
+    assert isinstance(prediction["fraud_probability"], float)
+    assert 0 <= prediction["fraud_probability"] <= 1
+    assert prediction["decision"] in {"investigate", "pay"}
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden["name"])
+def test_a_golden_record_gets_the_answer_it_must(endpoint: Endpoint, figures: Figures, golden: dict[str, Any]) -> None:
+    [prediction] = endpoint.ask_about(golden["record"]).predictions()
+    check_schema(prediction)
+    least, most = golden["probability"]
+    assert least <= prediction["fraud_probability"] <= most
+    if "decision" in golden:
+        assert prediction["decision"] == golden["decision"]
+    figures.golden_passed += 1
+
+
+def test_many_records_at_once_get_the_same_answers_in_the_same_order(endpoint: Endpoint) -> None:
+    records = [golden["record"] for golden in GOLDEN]
+    one_by_one = [endpoint.ask_about(record).predictions()[0] for record in records]
+    assert endpoint.ask_about(*records).predictions() == one_by_one
+
+
+def test_csv_gets_the_same_answers_as_json(endpoint: Endpoint) -> None:
+    records = [golden["record"] for golden in GOLDEN]
+    columns = list(dict.fromkeys(name for record in records for name in record))
+    table = io.StringIO()
+    writer = csv.DictWriter(table, columns)
+    writer.writeheader()
+    writer.writerows(records)  # what a record lacks, and null, become an empty cell
+    assert endpoint.ask(table.getvalue(), CSV).predictions() == endpoint.ask_about(*records).predictions()
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad["name"])
+def test_a_bad_request_is_refused_with_a_clear_message(
+    endpoint: Endpoint, figures: Figures, bad: dict[str, Any]
+) -> None:
+    body = bad["text"] if "text" in bad else json.dumps(bad["json"])
+    answer = endpoint.ask(body, bad.get("content_type", "application/json"))
+    assert answer.status == bad["status"], answer.body
+    message = json.loads(answer.body)
+    assert message["error"]
+    if "field" in bad:
+        assert message["field"] == bad["field"]
+        assert bad["field"] in message["error"], "the message must name the field to a person, too"
+    if "record" in bad:
+        assert message["record"] == bad["record"]
+    figures.bad_passed += 1
+
+
+def test_answers_come_fast_enough(endpoint: Endpoint, figures: Figures) -> None:
+    record = GOLDEN[0]["record"]
+    for _ in range(LIMITS["warm_up_requests"]):
+        endpoint.ask_about(record).predictions()
+    answers = [endpoint.ask_about(record) for _ in range(LIMITS["measured_requests"])]
+    figures.milliseconds = [answer.milliseconds for answer in answers]
+    assert {answer.status for answer in answers} == {200}
+    assert percentile(figures.milliseconds, 50) <= LIMITS["p50_milliseconds"]
+    assert percentile(figures.milliseconds, 95) <= LIMITS["p95_milliseconds"]
+
+
+def test_no_request_of_this_run_ended_in_a_server_error(endpoint: Endpoint) -> None:
+    assert endpoint.statuses, "this test stands last: the others must have asked something"
+    assert [status for status in endpoint.statuses if status >= 500] == []
