@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 from rehearsal.cloud.base import Base
+from rehearsal.cloud.clients import Clients
 from rehearsal.cloud.clock import Clock
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.events import Events
@@ -20,10 +18,10 @@ from rehearsal.cloud.front_door import FrontDoor
 from rehearsal.cloud.identity import Identity
 from rehearsal.cloud.processes import Processes
 from rehearsal.cloud.resources.engine import ResourceEngine
-from rehearsal.cloud.rooms import PROVIDERS, SERVICES
+from rehearsal.cloud.resources.provider import ResourceProvider
 from rehearsal.cloud.service import Credentials, Document, Service
 from rehearsal.cloud.settings import CloudSettings
-from rehearsal.cloud.validation import ServiceShapes
+from rehearsal.cloud.validation import ServiceShapes, without_absent
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +34,12 @@ class Cloud:
     `call` (one of our own services as a role, without HTTP), `background` (work that outlives its request).
     """
 
-    def __init__(self, settings: CloudSettings) -> None:
+    def __init__(
+        self,
+        settings: CloudSettings,
+        services: Iterable[type[Service]],
+        providers: Iterable[type[ResourceProvider]],
+    ) -> None:
         self.settings = settings
         self.account = settings.account
         self.region = settings.region
@@ -45,14 +48,12 @@ class Cloud:
         self.processes = Processes()
         self.shapes = ServiceShapes(settings.region)
         self.base = Base(settings, self.processes)
-        self.identity = Identity(self.base, settings)
+        self.clients = Clients(settings.region)
+        self.identity = Identity(self.base, self.clients, settings)
         self.events = Events(self)
-        self.services: dict[str, Service] = {room.name: room(self) for room in SERVICES}
-        self.resources = ResourceEngine(self, PROVIDERS)
+        self.services: dict[str, Service] = {room.name: room(self) for room in services}
+        self.resources = ResourceEngine(self, providers)
         self.front_door = FrontDoor(self)
-        self._clients_config = Config(
-            retries={"max_attempts": 1}, connect_timeout=5, read_timeout=900, s3={"addressing_style": "path"}
-        )
 
     @property
     def url(self) -> str:
@@ -62,7 +63,12 @@ class Cloud:
     def start(self) -> None:
         """Open the front door and start the base behind it; returns when both answer."""
         self.front_door.open()
-        self.base.start(self.url, self.resources.type_names, self.resources.replacing_properties)
+        self.base.start(
+            self.url,
+            self.resources.type_names,
+            self.resources.replacing_properties(),
+            self.resources.tag_properties(),
+        )
         self.resources.warm_up()
 
     def stop(self) -> None:
@@ -104,15 +110,7 @@ class Cloud:
 
     def client(self, service: str, credentials: Credentials) -> Any:  # noqa: ANN401 - boto3 clients are untyped
         """A boto3 client of any service, acting as `credentials` through the front door."""
-        return boto3.session.Session().client(
-            service,
-            endpoint_url=self.url,
-            region_name=self.region,
-            aws_access_key_id=credentials.access_key_id,
-            aws_secret_access_key=credentials.secret_access_key,
-            aws_session_token=credentials.session_token,
-            config=self._clients_config,
-        )
+        return self.clients.client(service, self.url, credentials)
 
     def call(self, caller: Credentials, service: str, operation: str, request: Mapping[str, Any]) -> Document:
         """Call one of our own services as `caller`: validated, authorised and recorded as over HTTP.
@@ -128,7 +126,7 @@ class Cloud:
         if problem:
             raise AwsError(room.validation_error, problem)
         self.identity.require(caller, list(room.calls_for(operation, document)), code=room.access_denied_error)
-        answer = handler(document, caller)
+        answer: Document = without_absent(handler(document, caller))
         problem = self.shapes.response_problem(service, operation, answer)
         if problem:
             raise AwsError("InternalFailure", f"{service}:{operation} would answer against its model: {problem}", 500)

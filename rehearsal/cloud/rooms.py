@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.codebuild import CodeBuild
 from rehearsal.cloud.codecommit import CodeCommit
 from rehearsal.cloud.codepipeline import CodePipeline
@@ -12,10 +13,11 @@ from rehearsal.cloud.resources.codepipeline import CODEPIPELINE_TYPES
 from rehearsal.cloud.resources.provider import ResourceProvider
 from rehearsal.cloud.resources.sagemaker import SAGEMAKER_TYPES
 from rehearsal.cloud.resources.servicecatalog import SERVICECATALOG_TYPES
-from rehearsal.cloud.sagemaker import SageMaker
+from rehearsal.cloud.sagemaker.api import SageMaker
 from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from rehearsal.cloud.service import Service
 from rehearsal.cloud.servicecatalog import ServiceCatalog
+from rehearsal.cloud.settings import CloudSettings
 
 SERVICES: tuple[type[Service], ...] = (
     CodeBuild,
@@ -34,3 +36,8 @@ PROVIDERS: tuple[type[ResourceProvider], ...] = (
     *AUTOSCALING_TYPES,
     *SERVICECATALOG_TYPES,
 )
+
+
+def new_cloud(settings: CloudSettings) -> Cloud:
+    """A cloud with every room, not yet started."""
+    return Cloud(settings, SERVICES, PROVIDERS)

@@ -1,0 +1,145 @@
+"""The base emulator behind the front door: S3, IAM, STS, CloudFormation, EventBridge, SNS, SQS, SSM, Logs, CloudWatch.
+
+It runs in an environment and a process of its own because it pins another botocore. Everything the cloud needs of its
+inside goes through the three questions here, so that another emulator could take its place.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rehearsal.cloud.errors import AwsError
+from rehearsal.cloud.processes import Processes
+from rehearsal.cloud.service import Call, Credentials
+from rehearsal.cloud.settings import CloudSettings
+
+START_SECONDS = 60.0
+
+
+class Base:
+    """The base's process, and the questions only it can answer."""
+
+    def __init__(self, settings: CloudSettings, processes: Processes) -> None:
+        self._settings = settings
+        self._processes = processes
+        self._local = threading.local()
+        self._process: subprocess.Popen[Any] | None = None
+        self.token = secrets.token_hex(16)
+        self.root = Credentials(
+            "ROOT" + secrets.token_hex(6).upper(), secrets.token_hex(20), None, f"arn:aws:iam::{settings.account}:root"
+        )
+        """The account's root user: used to set the scene only; every actor of a story has a role of their own."""
+        self.port = 0
+
+    def start(
+        self,
+        front_door: str,
+        types: Iterable[str],
+        replacing: Mapping[str, list[str]],
+        tag_properties: Mapping[str, str],
+    ) -> None:
+        """Start the process and return when it answers. Raises RuntimeError with its log's tail when it does not."""
+        python = self._settings.environments / "base" / "bin" / "python"
+        if not python.exists():
+            raise RuntimeError(f"the base emulator's environment is missing: {python}. Run `make install` first.")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        folder = self._settings.folder / "base"
+        (folder / "tmp").mkdir(parents=True, exist_ok=True)
+        environment = {
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+            "HOME": str(folder),
+            "TMPDIR": str(folder / "tmp"),
+            "GATEWAY_PORT": str(self.port),
+            "BIND_HOST": "127.0.0.1",
+            "AUTH": "true",
+            "LAMBDA_EXECUTOR": "local",
+            "LOG_LEVEL": "WARNING",
+            "MINISTACK_ACCOUNT_ID": self._settings.account,
+            "MINISTACK_REGION": self._settings.region,
+            "AWS_ACCESS_KEY_ID": self.root.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.root.secret_access_key,
+            "AWS_DEFAULT_REGION": self._settings.region,
+            "REHEARSAL_FRONT_DOOR": front_door.removeprefix("http://"),
+            "REHEARSAL_TOKEN": self.token,
+            "REHEARSAL_TYPES": json.dumps(sorted(types)),
+            "REHEARSAL_REPLACING": json.dumps(replacing),
+            "REHEARSAL_TAG_PROPERTIES": json.dumps(tag_properties),
+        }
+        log_path = folder / "base.log"
+        script = str(__file__).replace("base.py", "base_process.py")
+        with log_path.open("ab") as log:
+            self._process = self._processes.start(
+                [str(python), script], env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                self.ask("credential", {"access_key_id": self.root.access_key_id})
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return
+        tail = "\n".join(log_path.read_text(errors="replace").splitlines()[-15:])
+        raise RuntimeError(f"the base emulator did not start; the end of {log_path}:\n{tail}")
+
+    def ask(self, question: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """One question to the base's process. Raises AwsError when it answers with an error, OSError when it is gone."""
+        body = json.dumps(document)
+        headers = {"Content-Type": "application/json", "X-Rehearsal-Token": self.token}
+        for attempt in (1, 2):
+            connection = self.connection()
+            try:
+                connection.request("POST", f"/_base/{question}", body, headers)
+                answer: dict[str, Any] = json.loads(connection.getresponse().read())
+                break
+            except (http.client.HTTPException, OSError):
+                self.drop_connection()
+                if attempt == 2:
+                    raise
+        if "error" in answer:
+            raise AwsError(answer.get("code", "InternalFailure"), answer["error"], 403)
+        return answer
+
+    def connection(self) -> http.client.HTTPConnection:
+        """This thread's own connection to the base."""
+        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=900)
+            connection.connect()
+            if connection.sock is not None:
+                connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._local.connection = connection
+        return connection
+
+    def drop_connection(self) -> None:
+        """Forget this thread's connection after it broke."""
+        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+
+    def credentials(self, access_key_id: str) -> Credentials:
+        """Whose key this is. Raises AwsError (UnrecognizedClientException, ...) for a key nobody owns."""
+        return Credentials(**self.ask("credential", {"access_key_id": access_key_id}))
+
+    def decisions(self, access_key_id: str, calls: Iterable[Call]) -> list[str]:
+        """`Allow`, `Deny` or `ImplicitDeny` for each call of one principal."""
+        asked = [{"action": c.action, "resource": c.resource, "context": dict(c.context)} for c in calls]
+        decisions: list[str] = self.ask("decide", {"access_key_id": access_key_id, "calls": asked})["decisions"]
+        return decisions
+
+    def trust(self, role_arn: str, service: str, context: Mapping[str, str]) -> tuple[bool, bool]:
+        """Whether the role exists, and whether its trust policy lets `service` assume it."""
+        answer = self.ask("trusts", {"role_arn": role_arn, "service": service, "context": dict(context)})
+        return bool(answer["exists"]), bool(answer["trusted"])

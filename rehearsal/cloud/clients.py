@@ -1,0 +1,36 @@
+"""boto3 clients, made quickly: one session shares the loaded service models."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from rehearsal.cloud.service import Credentials
+
+
+class Clients:
+    """Makes clients for one endpoint and region. Making one is guarded (sessions are not thread-safe); using is not."""
+
+    def __init__(self, region: str) -> None:
+        self._region = region
+        self._session = boto3.session.Session()
+        self._lock = threading.Lock()
+        self._config = Config(
+            retries={"max_attempts": 1}, connect_timeout=5, read_timeout=900, s3={"addressing_style": "path"}
+        )
+
+    def client(self, service: str, endpoint: str, credentials: Credentials) -> Any:  # noqa: ANN401 - boto3 is untyped
+        """A client of `service` at `endpoint`, acting as `credentials`."""
+        with self._lock:
+            return self._session.client(
+                service,
+                endpoint_url=endpoint,
+                region_name=self._region,
+                aws_access_key_id=credentials.access_key_id,
+                aws_secret_access_key=credentials.secret_access_key,
+                aws_session_token=credentials.session_token,
+                config=self._config,
+            )

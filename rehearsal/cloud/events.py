@@ -1,0 +1,68 @@
+"""EventBridge: rules and matching are the base's; targets it cannot reach are delivered here."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rehearsal.cloud.errors import NotImplementedHere
+from rehearsal.cloud.service import Call
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.cloud import Cloud
+
+log = logging.getLogger(__name__)
+
+Deliver = Callable[[dict[str, Any], dict[str, Any], dict[str, Any], str | None], None]
+"""`deliver(rule, target, event, payload)`: `payload` is the transformed or constant input, None for the plain event."""
+
+
+class Events:
+    """Puts the events AWS services emit on the default bus, and delivers to targets that are rooms of ours."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._deliverers: dict[str, Deliver] = {}
+        self._client: Any = None
+        self._lock = threading.Lock()
+
+    def add_target(self, service: str, deliver: Deliver) -> None:
+        """Deliver events to targets whose ARN names `service`."""
+        self._deliverers[service] = deliver
+
+    def emit(self, source: str, detail_type: str, detail: dict[str, Any], resources: Sequence[str] = ()) -> None:
+        """Put one event on the default bus as the AWS service `source` does."""
+        with self._lock:
+            if self._client is None:
+                self._client = self._cloud.client("events", self._cloud.identity.root)
+        answer = self._client.put_events(
+            Entries=[
+                {
+                    "Source": source,
+                    "DetailType": detail_type,
+                    "Detail": json.dumps(detail, default=str),
+                    "Resources": list(resources),
+                }
+            ]
+        )
+        if answer["FailedEntryCount"]:
+            raise RuntimeError(f"the bus refused a {detail_type} event: {answer['Entries']}")
+
+    def arrived(self, document: dict[str, Any]) -> None:
+        """The base matched a rule whose target it cannot reach, or whose target does not let EventBridge in."""
+        target = document["target"]
+        if document["verb"] == "refused":
+            action = {"sns": "sns:Publish", "sqs": "sqs:SendMessage"}.get(target["Arn"].split(":")[2], "lambda:Invoke")
+            self._cloud.identity.record("events.amazonaws.com", Call(action, target["Arn"]), allowed=False)
+            log.warning("EventBridge may not deliver to %s: its policy does not allow it", target["Arn"])
+            return
+        service = target["Arn"].split(":")[2]
+        deliver = self._deliverers.get(service)
+        if deliver is None:
+            raise NotImplementedHere(f"an event rule's target of service {service} ({target['Arn']})")
+        self._cloud.background(
+            f"event to {service}", deliver, document["rule"], target, document["event"], document["payload"]
+        )

@@ -1,0 +1,215 @@
+"""The one address of the cloud (AWS_ENDPOINT_URL): what is ours, then the base, and a 501 for what nobody plays.
+
+A request takes the first of these that knows it:
+
+1. `/_cloud/...`: the base's process asks about a resource of a stack or hands over an event;
+2. paths that a room answers as plain HTTP: git, endpoint invocations;
+3. the JSON protocol of a service of ours, by `X-Amz-Target`;
+4. stack operations, looked at (who acts? is the template valid?) and then the base's;
+5. everything else: the base, which authenticates, authorises and answers or refuses.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.wrappers import Request, Response
+
+from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.service import Call, Credentials
+from rehearsal.cloud.stacks import Stacks, error_document, stack_form
+from rehearsal.cloud.validation import to_wire
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.cloud import Cloud
+
+log = logging.getLogger(__name__)
+
+HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "content-length", "expect", "server", "date"}
+CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/")
+DENIED_ACTION = re.compile(rb"not authorized to perform:? ([a-z0-9-]+:[A-Za-z*]+)(?: on resource: \"?([^\s\"<]+))?")
+CALLER = "rehearsal.caller"
+"""Where `handle_http` finds the caller's Credentials in a request's environ; None for an unsigned request."""
+
+
+class Handler(WSGIRequestHandler):
+    """Keeps connections open and does not print a line per request."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log(self, *_: Any) -> None:  # noqa: ANN401 - werkzeug's signature
+        return
+
+
+class FrontDoor:
+    """Every request of every actor passes here."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._stacks = Stacks(cloud)
+        self._server: BaseWSGIServer | None = None
+        self._targets: dict[str, str] = {}
+        self.url = ""
+
+    @property
+    def stacks(self) -> Stacks:
+        """Who acts for which stack."""
+        return self._stacks
+
+    def open(self) -> None:
+        """Listen on loopback. Raises RuntimeError when the wanted port is taken."""
+        for name in self._cloud.services:
+            prefix = self._cloud.shapes.target_prefix(name)
+            if prefix:
+                self._targets[prefix] = name
+        port = self._cloud.settings.port
+        try:
+            self._server = make_server(
+                "127.0.0.1", port, Request.application(self.answer), threaded=True, request_handler=Handler
+            )
+        except (OSError, SystemExit) as problem:
+            raise RuntimeError(f"port {port} on 127.0.0.1 is taken; choose another with --port") from problem
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, name="front door", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def answer(self, request: Request) -> Response:
+        """Answer one request, whatever it is."""
+        try:
+            return self._answer(request)
+        except AwsError as error:
+            return self.error(error)
+        except Exception as problem:
+            log.exception("%s %s failed", request.method, request.path)
+            return self.error(AwsError("InternalFailure", f"{type(problem).__name__}: {problem}", 500))
+
+    def _answer(self, request: Request) -> Response:
+        if request.path.startswith("/_cloud/"):
+            return self._ask(request)
+        for room in self._cloud.services.values():
+            if room.http_prefixes and request.path.startswith(room.http_prefixes):
+                request.environ[CALLER] = self._caller(request, required=False)
+                return room.handle_http(request)
+        target = request.headers.get("X-Amz-Target", "")
+        prefix, _, operation = target.rpartition(".")
+        if prefix in self._targets:
+            return self._call(request, self._targets[prefix], operation)
+        form = stack_form(request)
+        if form is not None:
+            try:
+                caller = self._caller(request, required=True)
+                assert caller is not None  # noqa: S101 - required=True
+                self._stacks.look_at(form, caller)
+            except AwsError as error:
+                return error_document(error)
+        return self._forward(request)
+
+    # ---- services of ours
+
+    def _call(self, request: Request, service: str, operation: str) -> Response:
+        if operation not in self._cloud.shapes.model(service).operation_names:
+            raise AwsError("UnknownOperationException", f"{service} has no operation {operation}", 400)
+        if operation not in self._cloud.services[service].operations:
+            raise NotImplementedHere(f"{service}:{operation}")
+        caller = self._caller(request, required=True)
+        try:
+            document = json.loads(request.get_data() or b"{}")
+        except ValueError as problem:
+            raise AwsError("SerializationException", f"the request is not JSON: {problem}") from problem
+        assert caller is not None  # noqa: S101 - required=True
+        return self.json(self._cloud.call(caller, service, operation, document))
+
+    def _caller(self, request: Request, *, required: bool) -> Credentials | None:
+        found = CREDENTIAL.search(request.headers.get("Authorization", ""))
+        key = found[1] if found else request.args.get("X-Amz-Credential", "").split("/")[0]
+        if not key:
+            if required:
+                raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
+            return None
+        return self._cloud.identity.credentials_of(key)
+
+    # ---- the base's questions
+
+    def _ask(self, request: Request) -> Response:
+        if request.headers.get("X-Rehearsal-Token") != self._cloud.base.token:
+            raise AwsError("AccessDenied", "only the base's process may ask", 403)
+        document = request.get_json()
+        try:
+            if request.path == "/_cloud/event":
+                self._cloud.events.arrived(document)
+                return self.json({})
+            operation = request.path.rpartition("/")[2]
+            return self.json(self._cloud.resources.answer(operation, document))
+        except AwsError as error:
+            return self.json({"error": self._cloud.resources.reason(error, document)})
+        except Exception as problem:
+            log.exception("%s failed", request.path)
+            return self.json({"error": f"Internal failure of the rehearsal's cloud: {problem!r}"})
+
+    # ---- the base
+
+    def _forward(self, request: Request) -> Response:
+        body = request.get_data()
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
+        if body or request.method in ("POST", "PUT"):
+            headers["Content-Length"] = str(len(body))
+        target = request.environ.get("REQUEST_URI") or request.full_path
+        base = self._cloud.base
+        for attempt in (1, 2):
+            connection = base.connection()
+            try:
+                connection.request(request.method, target, body or None, headers)
+                reply = connection.getresponse()
+                payload = reply.read()
+                break
+            except (http.client.HTTPException, OSError) as problem:
+                base.drop_connection()
+                if attempt == 2:
+                    raise AwsError("ServiceUnavailable", f"the base does not answer: {problem}", 503) from problem
+        if reply.status in (400, 403):
+            self._note_denial(request, payload)
+        response = Response(payload, reply.status)
+        response.headers.clear()
+        for name, value in reply.getheaders():
+            if name.lower() not in HOP_BY_HOP:
+                response.headers.add(name, value)
+        response.headers["Content-Length"] = reply.getheader("Content-Length") or str(len(payload))
+        if request.method == "HEAD":
+            response.automatically_set_content_length = False
+        return response
+
+    def _note_denial(self, request: Request, payload: bytes) -> None:
+        """A refusal of the base belongs into the report like one of ours."""
+        denied = DENIED_ACTION.search(payload)
+        if denied is None:
+            return
+        caller = self._caller(request, required=False)
+        resource = (denied[2] or b"*").decode().rstrip(",.")
+        call = Call(denied[1].decode(), resource)
+        self._cloud.identity.record(caller.principal_arn if caller else "anonymous", call, allowed=False)
+
+    # ---- answers
+
+    @staticmethod
+    def json(document: dict[str, Any], status: int = 200) -> Response:
+        """An answer of the JSON protocol."""
+        return Response(json.dumps(to_wire(document)), status, content_type="application/x-amz-json-1.1")
+
+    @classmethod
+    def error(cls, error: AwsError) -> Response:
+        """An error of the JSON protocol; query-protocol clients read its status."""
+        response = cls.json({"__type": error.code, "message": error.message, "Message": error.message}, error.status)
+        response.headers["x-amzn-ErrorType"] = error.code
+        return response

@@ -1,0 +1,121 @@
+"""Who calls, and may they: the heart of the rehearsal.
+
+A real account refuses what no policy allows. So does this one, for people, for programs, and for AWS services acting
+with a role they were given. Decisions are the base's policy evaluator's: identity policies, permissions boundary and
+resource policies together.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rehearsal.cloud.base import Base
+from rehearsal.cloud.clients import Clients
+from rehearsal.cloud.errors import AccessDenied
+from rehearsal.cloud.service import Call, Credentials
+from rehearsal.cloud.service_calls import ServiceCalls
+from rehearsal.cloud.settings import CloudSettings
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One authorisation as it was decided."""
+
+    principal: str
+    action: str
+    resource: str
+    allowed: bool
+    context: Mapping[str, str | list[str]] = field(default_factory=dict)
+
+
+class Identity:
+    """Answers who owns an access key, what they may do, and makes sessions of roles."""
+
+    def __init__(self, base: Base, clients: Clients, settings: CloudSettings) -> None:
+        self._base = base
+        self._clients = clients
+        self._sts: Any = None
+        self._settings = settings
+        self._decisions: list[Decision] = []
+        self._lock = threading.Lock()
+
+    @property
+    def root(self) -> Credentials:
+        """The account's root user, to set the scene with."""
+        return self._base.root
+
+    def credentials_of(self, access_key_id: str) -> Credentials:
+        """The credentials behind an access key. Raises AwsError as AWS does for a key it does not know."""
+        return self._base.credentials(access_key_id)
+
+    def require(self, caller: Credentials, calls: Iterable[Call], code: str = "AccessDeniedException") -> None:
+        """Raise AccessDenied, in AWS's words, for the first call that is not allowed to `caller`."""
+        asked = list(calls)
+        if not asked:
+            return
+        for call, decision in zip(asked, self._base.decisions(caller.access_key_id, asked), strict=True):
+            self.record(caller.principal_arn, call, allowed=decision == "Allow")
+            if decision != "Allow":
+                raise AccessDenied(self.denial(caller, call, explicit=decision == "Deny"), code)
+
+    def require_service_calls(
+        self,
+        credentials: Credentials,
+        entry: ServiceCalls,
+        resource: str = "*",
+        context: Mapping[str, str | list[str]] | None = None,
+    ) -> None:
+        """The calls a service makes with its role (see `service_calls.py`), all on one resource."""
+        self.require(credentials, [Call(action, resource, context or {}) for action in entry.actions])
+
+    @staticmethod
+    def denial(caller: Credentials, call: Call, *, explicit: bool) -> str:
+        """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
+        why = "with an explicit deny in a policy" if explicit else "because no identity-based policy allows the"
+        ending = why if explicit else f"{why} {call.action} action"
+        on = "" if call.resource == "*" else f" on resource: {call.resource}"
+        return f"User: {caller.principal_arn} is not authorized to perform: {call.action}{on} {ending}"
+
+    def record(self, principal: str, call: Call, *, allowed: bool) -> None:
+        """Keep a decision for the report."""
+        with self._lock:
+            self._decisions.append(Decision(principal, call.action, call.resource, allowed, dict(call.context)))
+
+    def decisions(self) -> list[Decision]:
+        """Every decision so far, in order."""
+        with self._lock:
+            return list(self._decisions)
+
+    def assume_role(
+        self, role_arn: str, service: str, session_name: str, source_arn: str | None = None
+    ) -> Credentials:
+        """A session of `role_arn`, as the AWS service `service` (`codebuild.amazonaws.com`) makes itself one.
+
+        The trust policy decides, with `aws:SourceAccount` and `aws:SourceArn` as the service sets them. Raises
+        AccessDenied when the role does not exist or does not trust the service.
+        """
+        context = {"aws:SourceAccount": self._settings.account}
+        if source_arn:
+            context["aws:SourceArn"] = source_arn
+        exists, trusted = self._base.trust(role_arn, service, context)
+        self.record(service, Call("sts:AssumeRole", role_arn, context), allowed=trusted)
+        if not trusted:
+            problem = "its trust policy does not name the service" if exists else "the role does not exist"
+            raise AccessDenied(f"{service} is not authorized to perform: sts:AssumeRole on {role_arn}: {problem}")
+        return self._session(role_arn, session_name)
+
+    def session_of(self, role_arn: str, session_name: str) -> Credentials:
+        """A session of a role for a person of the story; the role's trust is their sign-in's business."""
+        return self._session(role_arn, session_name)
+
+    def _session(self, role_arn: str, session_name: str) -> Credentials:
+        if self._sts is None:
+            self._sts = self._clients.client("sts", f"http://127.0.0.1:{self._base.port}", self.root)
+        answer = self._sts.assume_role(RoleArn=role_arn, RoleSessionName=session_name[:64])
+        keys = answer["Credentials"]
+        return Credentials(
+            keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], answer["AssumedRoleUser"]["Arn"]
+        )

@@ -1,0 +1,138 @@
+"""Stacks touch resources through here: ours are provided, the base's are authorised, every template is linted first."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from rehearsal.cloud.errors import AccessDenied, AwsError, NotImplementedHere
+from rehearsal.cloud.resources.permissions import Account, calls_for
+from rehearsal.cloud.resources.provider import ResourceProvider, ResourceRequest
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.cloud import Cloud
+
+
+@cache
+def resource_schema(type_name: str, region: str) -> dict[str, Any]:
+    """AWS's published schema of a resource type, as cfn-lint bundles it. Raises NotImplementedHere for no such type."""
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # 1 s of imports: only when a stack needs it
+
+    try:
+        schema: dict[str, Any] = PROVIDER_SCHEMA_MANAGER.get_resource_schema(region, type_name).schema
+    except Exception as problem:
+        raise NotImplementedHere(f"the resource type {type_name}") from problem
+    return schema
+
+
+class ResourceEngine:
+    """Answers the base's stack engine."""
+
+    def __init__(self, cloud: Cloud, providers: Iterable[type[ResourceProvider]]) -> None:
+        self._cloud = cloud
+        self._providers = {provider.type_name: provider(cloud) for provider in providers}
+        self._where = Account(cloud.account, cloud.region)
+        self._checked: set[str] = set()
+        self._lint_lock = threading.Lock()
+
+    @property
+    def type_names(self) -> list[str]:
+        """The types that stand here rather than in the base."""
+        return sorted(self._providers)
+
+    def replacing_properties(self) -> dict[str, list[str]]:
+        """For each type of ours, the top-level properties whose change replaces the resource."""
+        return {
+            name: sorted(
+                {path.split("/")[2] for path in self._schema(name).get("createOnlyProperties", [])},
+            )
+            for name in self._providers
+        }
+
+    def tag_properties(self) -> dict[str, str]:
+        """For each taggable type of ours, the property that stack tags are merged into.
+
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html
+        """
+        found = {}
+        for name in self._providers:
+            tagging = self._schema(name).get("tagging", {})
+            if tagging.get("taggable", False) and tagging.get("tagOnCreate", True):
+                found[name] = tagging.get("tagProperty", "/properties/Tags").rpartition("/")[2]
+        return found
+
+    def _schema(self, type_name: str) -> dict[str, Any]:
+        return resource_schema(type_name, self._cloud.region)
+
+    # ---- the base's questions
+
+    def answer(self, operation: str, document: dict[str, Any]) -> dict[str, Any]:
+        """Create, update, delete or authorise one resource as the stack's role. Raises AwsError with the reason."""
+        request = ResourceRequest(
+            type_name=document["type_name"],
+            logical_id=document.get("logical_id") or "",
+            stack_name=document["stack_name"],
+            properties=document.get("properties") or {},
+            actor=self._cloud.front_door.stacks.actor(document["stack_name"]),
+            physical_id=document.get("physical_id") or "",
+            previous_properties=document.get("previous_properties") or {},
+        )
+        if operation == "authorise":
+            self._authorise(document["operation"], request)
+            return {}
+        provider = self._providers[request.type_name]
+        if operation == "delete":
+            provider.delete(request)
+            return {}
+        made = provider.create(request) if operation == "create" else provider.update(request)
+        return {"physical_id": made.physical_id, "attributes": made.attributes}
+
+    def _authorise(self, operation: str, request: ResourceRequest) -> None:
+        if request.type_name.startswith("Custom::") or request.type_name == "AWS::CloudFormation::CustomResource":
+            return  # a custom resource is a call of its function or topic, authorised by that one's policy
+        handlers = self._schema(request.type_name).get("handlers")
+        if handlers is None:
+            raise NotImplementedHere(f"authorising {request.type_name} (AWS publishes no handler permissions for it)")
+        permissions = handlers.get(operation, {}).get("permissions", [])
+        self._cloud.identity.require(request.actor, calls_for(operation, permissions, request, self._where))
+
+    @staticmethod
+    def reason(error: AwsError, document: dict[str, Any]) -> str:
+        """The words a stack event gives for a failed resource.
+
+        https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract-errors.html
+        """
+        if isinstance(error, AccessDenied):
+            code = "AccessDenied"
+        elif isinstance(error, NotImplementedHere):
+            code = "NotImplemented"
+        else:
+            code = "InvalidRequest" if error.status < 500 else "InternalFailure"
+        return f'Resource handler returned message: "{error.message}" (HandlerErrorCode: {code})'
+
+    # ---- templates
+
+    def check_template(self, template: str) -> None:
+        """Lint a template before it is deployed. Raises AwsError naming each error with its line."""
+        digest = hashlib.sha256(template.encode()).hexdigest()
+        with self._lint_lock:
+            if digest in self._checked:
+                return
+            from cfnlint.api import ManualArgs, lint  # 1 s of imports: only when a stack needs it
+
+            matches = lint(template, config=ManualArgs(regions=[self._cloud.region]))
+            errors = [
+                f"line {match.linenumber}: {match.message} ({match.rule.id})"
+                for match in matches
+                if match.rule.id.startswith("E")
+            ]
+            if errors:
+                raise AwsError("ValidationError", f"Template validation error: {'; '.join(errors)}")
+            self._checked.add(digest)
+
+    def warm_up(self) -> None:
+        """Load the linter while nobody waits for it."""
+        self._cloud.background("load the linter", lambda: resource_schema("AWS::S3::Bucket", self._cloud.region))

@@ -1,0 +1,16 @@
+"""Amazon SageMaker AI: one API, several rooms."""
+
+from rehearsal.cloud.sagemaker.endpoints import Endpoints
+from rehearsal.cloud.sagemaker.jobs import Jobs
+from rehearsal.cloud.sagemaker.pipelines import Pipelines
+from rehearsal.cloud.sagemaker.projects import Projects
+from rehearsal.cloud.sagemaker.registry import Registry
+
+
+class SageMaker(Projects, Pipelines, Jobs, Registry, Endpoints):
+    """The `sagemaker` API: each parent answers the operations of one concern and shares this object with the others."""
+
+    name = "sagemaker"
+
+
+__all__ = ["SageMaker"]

@@ -1,0 +1,178 @@
+"""SageMaker projects: what Studio launches, a Service Catalog product with a name."""
+
+from __future__ import annotations
+
+import secrets
+import string
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.service import Call, Credentials, Document, Needs, Service, operation
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.cloud import Cloud
+
+POLL_SECONDS = 0.05
+ID_CHARACTERS = string.ascii_lowercase + string.digits
+
+
+@dataclass
+class Project:
+    """One project. `provisioned` is the provisioned product behind it."""
+
+    name: str
+    id: str
+    arn: str
+    description: str
+    details: Document
+    creator: str
+    created: float
+    status: str = "Pending"
+    provisioned: str = ""
+    message: str = ""
+
+
+def _on_project(action: str) -> Needs:
+    def needs(service: Projects, request: Document) -> list[Call]:
+        tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags", [])}
+        context = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+        return [Call(f"sagemaker:{action}", service.project_arn(request["ProjectName"]), context)]
+
+    return needs
+
+
+class Projects(Service):
+    """CreateProject, DescribeProject, ListProjects, DeleteProject."""
+
+    name = "sagemaker"
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self.projects: dict[str, Project] = {}
+        self._projects_lock = threading.Lock()
+
+    def project_arn(self, name: str) -> str:
+        """SageMaker lower-cases names in ARNs."""
+        return self.arn(f"project/{name.lower()}")
+
+    @operation("CreateProject", needs=_on_project("CreateProject"))
+    def create_project(self, request: Document, caller: Credentials) -> Document:
+        """Provisions the product as the caller, who therefore needs `servicecatalog:ProvisionProduct` too.
+
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateProject.html
+        """
+        if "TemplateProviders" in request:
+            raise NotImplementedHere("CreateProject from an S3 template (TemplateProviders)")
+        details = request.get("ServiceCatalogProvisioningDetails")
+        if not details:
+            raise AwsError("ValidationException", "ServiceCatalogProvisioningDetails is required.")
+        name = request["ProjectName"]
+        with self._projects_lock:
+            if name.lower() in (each.lower() for each in self.projects):
+                raise AwsError("ValidationException", f"Project {name} already exists.")
+            identifier = "p-" + "".join(secrets.choice(ID_CHARACTERS) for _ in range(12))
+            project = Project(
+                name,
+                identifier,
+                self.project_arn(name),
+                request.get("ProjectDescription", ""),
+                details,
+                caller.principal_arn,
+                self.cloud.clock.timestamp(),
+            )
+            parameters = [
+                {"Key": each["Key"], "Value": each.get("Value", "")} for each in details.get("ProvisioningParameters", [])
+            ]
+            parameters += [
+                {"Key": "SageMakerProjectName", "Value": name},
+                {"Key": "SageMakerProjectId", "Value": identifier},
+            ]
+            launch = {
+                "ProductId": details["ProductId"],
+                "ProvisioningArtifactId": details.get("ProvisioningArtifactId"),
+                "PathId": details.get("PathId"),
+                "ProvisionedProductName": f"{name}-{identifier}",
+                "ProvisioningParameters": parameters,
+                "ProvisionToken": secrets.token_hex(16),
+            }
+            record = self.cloud.call(
+                caller, "servicecatalog", "ProvisionProduct", {k: v for k, v in launch.items() if v is not None}
+            )["RecordDetail"]
+            project.status, project.provisioned = "CreateInProgress", record["ProvisionedProductId"]
+            self.projects[name] = project
+        self.cloud.background(
+            f"project {name}", self._follow, project, record["RecordId"], caller, "CreateCompleted", "CreateFailed"
+        )
+        return {"ProjectArn": project.arn, "ProjectId": identifier}
+
+    @operation("DeleteProject", needs=_on_project("DeleteProject"))
+    def delete_project(self, request: Document, caller: Credentials) -> Document:
+        project = self._project(request["ProjectName"])
+        record = self.cloud.call(
+            caller,
+            "servicecatalog",
+            "TerminateProvisionedProduct",
+            {"ProvisionedProductId": project.provisioned, "TerminateToken": secrets.token_hex(16)},
+        )["RecordDetail"]
+        project.status = "DeleteInProgress"
+        self.cloud.background(
+            f"project {project.name}", self._follow, project, record["RecordId"], caller, "DeleteCompleted", "DeleteFailed"
+        )
+        return {}
+
+    def _follow(self, project: Project, record_id: str, caller: Credentials, good: str, bad: str) -> None:
+        while not self.cloud.stopping.wait(POLL_SECONDS):
+            record = self.cloud.call(caller, "servicecatalog", "DescribeRecord", {"Id": record_id})["RecordDetail"]
+            if record["Status"] == "SUCCEEDED":
+                project.status, project.message = good, ""
+                return
+            if record["Status"] == "FAILED":
+                project.status = bad
+                project.message = "; ".join(error["Description"] for error in record["RecordErrors"])
+                return
+
+    @operation("DescribeProject", needs=_on_project("DescribeProject"))
+    def describe_project(self, request: Document, caller: Credentials) -> Document:
+        project = self._project(request["ProjectName"])
+        return {
+            "ProjectArn": project.arn,
+            "ProjectName": project.name,
+            "ProjectId": project.id,
+            "ProjectDescription": project.description or None,
+            "ServiceCatalogProvisioningDetails": project.details,
+            "ServiceCatalogProvisionedProductDetails": {
+                "ProvisionedProductId": project.provisioned,
+                "ProvisionedProductStatusMessage": project.message[:2000] or None,
+            },
+            "ProjectStatus": project.status,
+            "CreatedBy": {"IamIdentity": {"Arn": project.creator}},
+            "CreationTime": project.created,
+        }
+
+    @operation("ListProjects", needs=lambda s, r: [Call("sagemaker:ListProjects")])
+    def list_projects(self, request: Document, caller: Credentials) -> Document:
+        contained = request.get("NameContains", "")
+        found = sorted(
+            (each for each in self.projects.values() if contained in each.name), key=lambda p: p.created, reverse=True
+        )
+        return {
+            "ProjectSummaryList": [
+                {
+                    "ProjectName": each.name,
+                    "ProjectDescription": each.description or None,
+                    "ProjectArn": each.arn,
+                    "ProjectId": each.id,
+                    "CreationTime": each.created,
+                    "ProjectStatus": each.status,
+                }
+                for each in found[: request.get("MaxResults", 100)]
+            ]
+        }
+
+    def _project(self, name: str) -> Project:
+        project = self.projects.get(name)
+        if project is None:
+            raise AwsError("ResourceNotFound", f"Project {name} does not exist.")
+        return project

@@ -1,0 +1,14 @@
+"""AWS Service Catalog: what the platform team offers, and what people launch from it."""
+
+from rehearsal.cloud.servicecatalog.catalog import Catalog
+from rehearsal.cloud.servicecatalog.provisioning import Provisioning
+
+
+class ServiceCatalog(Provisioning, Catalog):
+    """The `servicecatalog` API."""
+
+    name = "servicecatalog"
+    validation_error = "InvalidParametersException"
+
+
+__all__ = ["ServiceCatalog"]

@@ -1,0 +1,314 @@
+"""The launcher's half: products one may launch, provisioned products, and the records of what was done to them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.s3_urls import s3_location
+from rehearsal.cloud.service import Call, Credentials, Document, operation
+from rehearsal.cloud.servicecatalog.catalog import Artifact, Catalog, Portfolio, Product
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.cloud import Cloud
+
+POLL_SECONDS = 0.05
+SERVICE = "servicecatalog.amazonaws.com"
+
+
+@dataclass
+class Record:
+    """One thing that was done to a provisioned product."""
+
+    id: str
+    type: str
+    created: float
+    status: str = "CREATED"
+    updated: float = 0.0
+    errors: list[Document] = field(default_factory=list)
+    outputs: list[Document] = field(default_factory=list)
+
+
+@dataclass
+class ProvisionedProduct:
+    """A launched product: one CloudFormation stack."""
+
+    id: str
+    name: str
+    product: Product
+    artifact: Artifact
+    portfolio: Portfolio
+    launch_role: str | None
+    launcher: Credentials
+    created: float
+    stack: str
+    status: str = "UNDER_CHANGE"
+    message: str = ""
+    records: list[Record] = field(default_factory=list)
+
+
+def _on_product(action: str) -> Callable[[Provisioning, Document], list[Call]]:
+    def needs(service: Provisioning, request: Document) -> list[Call]:
+        identifier = request.get("ProductId") or request.get("Id") or "*"
+        return [Call(f"servicecatalog:{action}", service.catalog_arn("product", identifier))]
+
+    return needs
+
+
+def _plain(action: str) -> Callable[[Provisioning, Document], list[Call]]:
+    return lambda service, request: [Call(f"servicecatalog:{action}")]
+
+
+class Provisioning(Catalog):
+    """Launching products."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self.provisioned: dict[str, ProvisionedProduct] = {}
+        self._records: dict[str, tuple[ProvisionedProduct, Record]] = {}
+
+    # ---- looking around
+
+    @operation("SearchProducts", needs=_plain("SearchProducts"))
+    def search_products(self, request: Document, caller: Credentials) -> Document:
+        if request.get("Filters"):
+            raise NotImplementedHere("filters of SearchProducts")
+        visible = [each for each in self.products.values() if self.portfolios_open_to(caller, each.id)]
+        return {"ProductViewSummaries": [self.product_summary(each) for each in visible], "ProductViewAggregations": {}}
+
+    @operation("DescribeProduct", needs=_on_product("DescribeProduct"))
+    def describe_product(self, request: Document, caller: Credentials) -> Document:
+        found = self.product(request["Id"]) if "Id" in request else self._by_id_or_name(request)
+        paths = self.portfolios_open_to(caller, found.id)
+        if not paths:
+            raise AwsError("ResourceNotFoundException", f"Product {found.id} not found.")
+        return {
+            "ProductViewSummary": self.product_summary(found),
+            "ProvisioningArtifacts": [
+                {"Id": a.id, "Name": a.name, "Description": a.description, "CreatedTime": a.created, "Guidance": "DEFAULT"}
+                for a in found.artifacts.values()
+                if a.active
+            ],
+            "LaunchPaths": [{"Id": self._path(portfolio), "Name": portfolio.name} for portfolio in paths],
+        }
+
+    @operation("ListLaunchPaths", needs=_on_product("ListLaunchPaths"))
+    def list_launch_paths(self, request: Document, caller: Credentials) -> Document:
+        paths = self.portfolios_open_to(caller, self.product(request["ProductId"]).id)
+        return {
+            "LaunchPathSummaries": [
+                {"Id": self._path(each), "Name": each.name, "ConstraintSummaries": [{"Type": "LAUNCH"}], "Tags": each.tags}
+                for each in paths
+            ]
+        }
+
+    @staticmethod
+    def _path(portfolio: Portfolio) -> str:
+        return f"lpv3-{portfolio.id.removeprefix('port-')}"
+
+    # ---- launching
+
+    @operation("ProvisionProduct", needs=_on_product("ProvisionProduct"))
+    def provision_product(self, request: Document, caller: Credentials) -> Document:
+        """https://docs.aws.amazon.com/servicecatalog/latest/dg/API_ProvisionProduct.html"""
+        for unsupported in ("ProvisioningPreferences", "NotificationArns"):
+            if request.get(unsupported):
+                raise NotImplementedHere(f"{unsupported} of ProvisionProduct")
+        product = self.product(request["ProductId"]) if "ProductId" in request else self._named(request["ProductName"])
+        artifact = self._artifact_of(product, request)
+        paths = self.portfolios_open_to(caller, product.id)
+        if not paths:
+            raise AwsError("ResourceNotFoundException", f"No launch paths found for resource: {product.id}")
+        wanted = request.get("PathId")
+        chosen = [each for each in paths if wanted in (None, self._path(each))]
+        if not chosen or (wanted is None and len(paths) > 1):
+            raise AwsError("InvalidParametersException", "A PathId is needed: the product has several launch paths.")
+        with self.lock:
+            if any(each.name == request["ProvisionedProductName"] for each in self.provisioned.values()):
+                raise AwsError("DuplicateResourceException", f"{request['ProvisionedProductName']} already exists.")
+            identifier = f"pp-{secrets.token_hex(7)[:13]}"
+            made = ProvisionedProduct(
+                identifier,
+                request["ProvisionedProductName"],
+                product,
+                artifact,
+                chosen[0],
+                self.launch_role(chosen[0].id, product.id),
+                caller,
+                self.cloud.clock.timestamp(),
+                f"SC-{self.cloud.account}-{identifier}",
+            )
+            self.provisioned[identifier] = made
+        parameters = [
+            {"ParameterKey": each["Key"], "ParameterValue": each.get("Value", "")}
+            for each in request.get("ProvisioningParameters", [])
+        ]
+        tags = [{"Key": tag["Key"], "Value": tag["Value"]} for tag in request.get("Tags", [])]
+        record = self._start(made, "PROVISION_PRODUCT", lambda cloudformation: self._create(made, cloudformation, parameters, tags))
+        return {"RecordDetail": self._record_detail(made, record)}
+
+    @operation("TerminateProvisionedProduct", needs=_plain("TerminateProvisionedProduct"))
+    def terminate_provisioned_product(self, request: Document, caller: Credentials) -> Document:
+        if request.get("RetainPhysicalResources"):
+            raise NotImplementedHere("RetainPhysicalResources of TerminateProvisionedProduct")
+        found = self.find_provisioned(request.get("ProvisionedProductId"), request.get("ProvisionedProductName"))
+        record = self._start(found, "TERMINATE_PROVISIONED_PRODUCT", lambda cloudformation: self._delete(found, cloudformation))
+        return {"RecordDetail": self._record_detail(found, record)}
+
+    @operation("DescribeRecord", needs=_plain("DescribeRecord"))
+    def describe_record(self, request: Document, caller: Credentials) -> Document:
+        if request["Id"] not in self._records:
+            raise AwsError("ResourceNotFoundException", f"Record {request['Id']} not found.")
+        provisioned, record = self._records[request["Id"]]
+        return {"RecordDetail": self._record_detail(provisioned, record), "RecordOutputs": record.outputs}
+
+    @operation("DescribeProvisionedProduct", needs=_plain("DescribeProvisionedProduct"))
+    def describe_provisioned_product(self, request: Document, caller: Credentials) -> Document:
+        found = self.find_provisioned(request.get("Id"), request.get("Name"))
+        return {
+            "ProvisionedProductDetail": {
+                "Name": found.name,
+                "Arn": f"arn:aws:servicecatalog:{self.cloud.region}:{self.cloud.account}:stack/{found.name}/{found.id}",
+                "Type": "CFN_STACK",
+                "Id": found.id,
+                "Status": found.status,
+                "StatusMessage": found.message or None,
+                "CreatedTime": found.created,
+                "LastRecordId": found.records[-1].id,
+                "ProductId": found.product.id,
+                "ProvisioningArtifactId": found.artifact.id,
+                "LaunchRoleArn": found.launch_role,
+            }
+        }
+
+    def find_provisioned(self, identifier: str | None, name: str | None) -> ProvisionedProduct:
+        """A provisioned product by id or name. Raises AwsError when there is none."""
+        for each in self.provisioned.values():
+            if identifier == each.id or (identifier is None and name == each.name):
+                return each
+        raise AwsError("ResourceNotFoundException", f"Provisioned product {identifier or name} not found.")
+
+    def _named(self, name: str) -> Product:
+        return self._by_id_or_name({"Name": name})
+
+    @staticmethod
+    def _artifact_of(product: Product, request: Document) -> Artifact:
+        for artifact in product.artifacts.values():
+            if artifact.id == request.get("ProvisioningArtifactId") or artifact.name == request.get("ProvisioningArtifactName"):
+                return artifact
+        wanted = request.get("ProvisioningArtifactId") or request.get("ProvisioningArtifactName")
+        raise AwsError("ResourceNotFoundException", f"Provisioning artifact {wanted} of {product.id} not found.")
+
+    # ---- the work behind a record
+
+    def _start(self, provisioned: ProvisionedProduct, kind: str, work: Callable[[Any], list[Document]]) -> Record:
+        now = self.cloud.clock.timestamp()
+        record = Record(f"rec-{secrets.token_hex(7)[:13]}", kind, now, "IN_PROGRESS", now)
+        with self.lock:
+            provisioned.records.append(record)
+            provisioned.status = "UNDER_CHANGE"
+            self._records[record.id] = (provisioned, record)
+        self.cloud.background(f"{kind.lower()} {provisioned.name}", self._carry_out, provisioned, record, work)
+        return record
+
+    def _carry_out(
+        self, provisioned: ProvisionedProduct, record: Record, work: Callable[[Any], list[Document]]
+    ) -> None:
+        try:
+            actor = provisioned.launcher
+            if provisioned.launch_role:
+                actor = self.cloud.identity.assume_role(provisioned.launch_role, SERVICE, "servicecatalog")
+            record.outputs = work(self.cloud.client("cloudformation", actor))
+            record.status, provisioned.status, provisioned.message = "SUCCEEDED", "AVAILABLE", ""
+        except (AwsError, ClientError) as problem:
+            message = problem.message if isinstance(problem, AwsError) else problem.response["Error"]["Message"]
+            record.errors.append({"Code": "ResourceOperationFailed", "Description": message})
+            failed_at_birth = record.type == "PROVISION_PRODUCT"
+            provisioned.status, provisioned.message = ("ERROR" if failed_at_birth else "TAINTED"), message
+            record.status = "FAILED"
+        finally:
+            record.updated = self.cloud.clock.timestamp()
+
+    def _create(
+        self, provisioned: ProvisionedProduct, cloudformation: Any, parameters: list[Document], tags: list[Document]  # noqa: ANN401
+    ) -> list[Document]:
+        """Create the stack as the launch role, which needs what AWS lists for launch constraints.
+
+        https://docs.aws.amazon.com/servicecatalog/latest/adminguide/constraints-launch.html
+        """
+        actor = (
+            self.cloud.identity.assume_role(provisioned.launch_role, SERVICE, "servicecatalog")
+            if provisioned.launch_role
+            else provisioned.launcher
+        )
+        bucket, key = s3_location(provisioned.artifact.template_url)
+        template = self.cloud.client("s3", actor).get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+        cloudformation.get_template_summary(TemplateBody=template)
+        cloudformation.create_stack(
+            StackName=provisioned.stack,
+            TemplateBody=template,
+            Parameters=parameters,
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+            Tags=tags,
+        )
+        stack = self._settled(cloudformation, provisioned.stack)
+        if stack["StackStatus"] != "CREATE_COMPLETE":
+            raise AwsError("ResourceOperationFailed", self._first_failure(cloudformation, stack))
+        outputs = [
+            {"OutputKey": each["OutputKey"], "OutputValue": each["OutputValue"], "Description": each.get("Description", "")}
+            for each in stack.get("Outputs", [])
+        ]
+        arn = {"OutputKey": "CloudformationStackARN", "OutputValue": stack["StackId"], "Description": "The stack's ARN"}
+        return [*outputs, arn]
+
+    def _delete(self, provisioned: ProvisionedProduct, cloudformation: Any) -> list[Document]:  # noqa: ANN401
+        cloudformation.delete_stack(StackName=provisioned.stack)
+        try:
+            stack = self._settled(cloudformation, provisioned.stack)
+        except ClientError:
+            stack = {"StackStatus": "DELETE_COMPLETE"}
+        if stack["StackStatus"] != "DELETE_COMPLETE":
+            raise AwsError("ResourceOperationFailed", self._first_failure(cloudformation, stack))
+        with self.lock:
+            self.provisioned.pop(provisioned.id, None)
+        return []
+
+    def _settled(self, cloudformation: Any, stack: str) -> Document:  # noqa: ANN401
+        while True:
+            found: Document = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+            if not found["StackStatus"].endswith("_IN_PROGRESS"):
+                return found
+            if self.cloud.stopping.wait(POLL_SECONDS):
+                raise AwsError("ServiceUnavailable", "the cloud is stopping")
+
+    @staticmethod
+    def _first_failure(cloudformation: Any, stack: Document) -> str:  # noqa: ANN401
+        """The cause, not the consequence: the first resource that failed, with its reason."""
+        events = cloudformation.describe_stack_events(StackName=stack["StackId"])["StackEvents"]
+        for event in reversed(events):
+            reason = event.get("ResourceStatusReason", "")
+            if event["ResourceStatus"].endswith("_FAILED") and "cancelled" not in reason.lower():
+                return f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}"
+        return f"the stack ended as {stack['StackStatus']}: {stack.get('StackStatusReason', 'no reason given')}"
+
+    def _record_detail(self, provisioned: ProvisionedProduct, record: Record) -> Document:
+        return {
+            "RecordId": record.id,
+            "ProvisionedProductName": provisioned.name,
+            "Status": record.status,
+            "CreatedTime": record.created,
+            "UpdatedTime": record.updated,
+            "ProvisionedProductType": "CFN_STACK",
+            "RecordType": record.type,
+            "ProvisionedProductId": provisioned.id,
+            "ProductId": provisioned.product.id,
+            "ProvisioningArtifactId": provisioned.artifact.id,
+            "PathId": self._path(provisioned.portfolio),
+            "RecordErrors": record.errors,
+            "LaunchRoleArn": provisioned.launch_role,
+        }
