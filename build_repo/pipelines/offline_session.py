@@ -1,0 +1,31 @@
+"""An SDK session that builds requests and sends none."""
+
+from typing import Any, NoReturn
+
+import boto3
+from sagemaker.core.workflow.pipeline_context import PipelineSession
+
+NO_TELEMETRY = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
+
+
+class AwsCallError(Exception):
+    """Compiling tried to call AWS, so the definition would depend on more than this repository and its settings."""
+
+
+class OfflineSession(PipelineSession):
+    """Refuses every AWS call, so a definition is the same wherever it is compiled."""
+
+    def __init__(self, region: str, bucket: str) -> None:
+        # The SDK wants credentials even for requests that are never sent.
+        session = boto3.Session(region_name=region, aws_access_key_id="none", aws_secret_access_key="none")  # noqa: S106
+        session.events.register("before-send", refuse)
+        super().__init__(session, default_bucket=bucket, sagemaker_config=NO_TELEMETRY)
+        self._bucket = bucket
+
+    def default_bucket(self) -> str:
+        """The bucket as given; the SDK's own method asks S3 whether it exists."""
+        return self._bucket
+
+
+def refuse(request: Any, **_: Any) -> NoReturn:
+    raise AwsCallError(f"compiling the pipeline must not call AWS, but it tried {request.method} {request.url}")
