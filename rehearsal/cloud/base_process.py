@@ -148,7 +148,9 @@ def install_event_targets() -> None:
     """Deliver to targets ministack lacks through the front door, and to its own only where their policy allows."""
     deliver = eventbridge._invoke_target
 
-    def deliver_if_allowed(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:  # noqa: ANN401
+    def deliver_if_allowed(
+        target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None
+    ) -> None:  # noqa: ANN401
         arn = target.get("Arn", "")
         service = arn.split(":")[2] if arn.count(":") >= 5 else ""
         view = view or eventbridge._pattern_event_view(event)

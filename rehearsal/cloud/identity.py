@@ -89,9 +89,7 @@ class Identity:
         with self._lock:
             return list(self._decisions)
 
-    def assume_role(
-        self, role_arn: str, service: str, session_name: str, source_arn: str | None = None
-    ) -> Credentials:
+    def assume_role(self, role_arn: str, service: str, session_name: str, source_arn: str | None = None) -> Credentials:
         """A session of `role_arn`, as the AWS service `service` (`codebuild.amazonaws.com`) makes itself one.
 
         The trust policy decides, with `aws:SourceAccount` and `aws:SourceArn` as the service sets them. Raises

@@ -31,7 +31,11 @@ class Processes:
         return child
 
     def run(
-        self, command: Sequence[str], *, timeout: float | None = None, **options: Any  # noqa: ANN401
+        self,
+        command: Sequence[str],
+        *,
+        timeout: float | None = None,
+        **options: Any,  # noqa: ANN401
     ) -> subprocess.CompletedProcess[str]:
         """Run a child to its end, output captured as text unless `options` say otherwise.
 

@@ -21,5 +21,7 @@ def s3_location(url: str) -> tuple[str, str]:
     else:
         bucket, key = host.split(".s3", 1)[0], path
     if not bucket or not key:
-        raise AwsError("ValidationError", f"TemplateURL must reference a valid S3 object to which you have access: {url}")
+        raise AwsError(
+            "ValidationError", f"TemplateURL must reference a valid S3 object to which you have access: {url}"
+        )
     return bucket, key

@@ -83,7 +83,8 @@ class Projects(Service):
                 self.cloud.clock.timestamp(),
             )
             parameters = [
-                {"Key": each["Key"], "Value": each.get("Value", "")} for each in details.get("ProvisioningParameters", [])
+                {"Key": each["Key"], "Value": each.get("Value", "")}
+                for each in details.get("ProvisioningParameters", [])
             ]
             parameters += [
                 {"Key": "SageMakerProjectName", "Value": name},
@@ -118,7 +119,13 @@ class Projects(Service):
         )["RecordDetail"]
         project.status = "DeleteInProgress"
         self.cloud.background(
-            f"project {project.name}", self._follow, project, record["RecordId"], caller, "DeleteCompleted", "DeleteFailed"
+            f"project {project.name}",
+            self._follow,
+            project,
+            record["RecordId"],
+            caller,
+            "DeleteCompleted",
+            "DeleteFailed",
         )
         return {}
 

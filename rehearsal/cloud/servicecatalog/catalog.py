@@ -214,7 +214,9 @@ class Catalog(Service):
             del artifacts[request["ProvisioningArtifactId"]]
         return {}
 
-    @operation("UpdateProduct", needs=lambda s, r: [Call("servicecatalog:UpdateProduct", s.catalog_arn("product", r["Id"]))])
+    @operation(
+        "UpdateProduct", needs=lambda s, r: [Call("servicecatalog:UpdateProduct", s.catalog_arn("product", r["Id"]))]
+    )
     def update_product(self, request: Document, caller: Credentials) -> Document:
         if "SourceConnection" in request:
             raise NotImplementedHere("a Service Catalog product synchronised from a repository (SourceConnection)")
@@ -229,7 +231,9 @@ class Catalog(Service):
             found.tags = kept + added
         return {"ProductViewDetail": self._product_detail(found), "Tags": found.tags}
 
-    @operation("DeleteProduct", needs=lambda s, r: [Call("servicecatalog:DeleteProduct", s.catalog_arn("product", r["Id"]))])
+    @operation(
+        "DeleteProduct", needs=lambda s, r: [Call("servicecatalog:DeleteProduct", s.catalog_arn("product", r["Id"]))]
+    )
     def delete_product(self, request: Document, caller: Credentials) -> Document:
         with self.lock:
             found = self.product(request["Id"])
@@ -285,7 +289,9 @@ class Catalog(Service):
         try:
             template = self.cloud.client("s3", caller).get_object(Bucket=bucket, Key=key)["Body"].read().decode()
         except Exception as problem:
-            raise AwsError("InvalidParametersException", f"The template at {url} cannot be read: {problem}") from problem
+            raise AwsError(
+                "InvalidParametersException", f"The template at {url} cannot be read: {problem}"
+            ) from problem
         if not parameters.get("DisableTemplateValidation"):
             self.cloud.resources.check_template(template)
         return Artifact(
@@ -371,7 +377,9 @@ class Catalog(Service):
             for portfolio in self.portfolios.values()
             if product_id in portfolio.products
             and any(
-                self.role_of(arn) == role if kind == "IAM" else fnmatchcase(role.partition("::")[2], arn.partition("::")[2])
+                self.role_of(arn) == role
+                if kind == "IAM"
+                else fnmatchcase(role.partition("::")[2], arn.partition("::")[2])
                 for arn, kind in portfolio.principals.items()
             )
         ]

@@ -90,7 +90,13 @@ class Provisioning(Catalog):
         return {
             "ProductViewSummary": self.product_summary(found),
             "ProvisioningArtifacts": [
-                {"Id": a.id, "Name": a.name, "Description": a.description, "CreatedTime": a.created, "Guidance": "DEFAULT"}
+                {
+                    "Id": a.id,
+                    "Name": a.name,
+                    "Description": a.description,
+                    "CreatedTime": a.created,
+                    "Guidance": "DEFAULT",
+                }
                 for a in found.artifacts.values()
                 if a.active
             ],
@@ -102,7 +108,12 @@ class Provisioning(Catalog):
         paths = self.portfolios_open_to(caller, self.product(request["ProductId"]).id)
         return {
             "LaunchPathSummaries": [
-                {"Id": self._path(each), "Name": each.name, "ConstraintSummaries": [{"Type": "LAUNCH"}], "Tags": each.tags}
+                {
+                    "Id": self._path(each),
+                    "Name": each.name,
+                    "ConstraintSummaries": [{"Type": "LAUNCH"}],
+                    "Tags": each.tags,
+                }
                 for each in paths
             ]
         }
@@ -149,7 +160,9 @@ class Provisioning(Catalog):
             for each in request.get("ProvisioningParameters", [])
         ]
         tags = [{"Key": tag["Key"], "Value": tag["Value"]} for tag in request.get("Tags", [])]
-        record = self._start(made, "PROVISION_PRODUCT", lambda cloudformation: self._create(made, cloudformation, parameters, tags))
+        record = self._start(
+            made, "PROVISION_PRODUCT", lambda cloudformation: self._create(made, cloudformation, parameters, tags)
+        )
         return {"RecordDetail": self._record_detail(made, record)}
 
     @operation("TerminateProvisionedProduct", needs=_plain("TerminateProvisionedProduct"))
@@ -157,7 +170,9 @@ class Provisioning(Catalog):
         if request.get("RetainPhysicalResources"):
             raise NotImplementedHere("RetainPhysicalResources of TerminateProvisionedProduct")
         found = self.find_provisioned(request.get("ProvisionedProductId"), request.get("ProvisionedProductName"))
-        record = self._start(found, "TERMINATE_PROVISIONED_PRODUCT", lambda cloudformation: self._delete(found, cloudformation))
+        record = self._start(
+            found, "TERMINATE_PROVISIONED_PRODUCT", lambda cloudformation: self._delete(found, cloudformation)
+        )
         return {"RecordDetail": self._record_detail(found, record)}
 
     @operation("DescribeRecord", needs=_plain("DescribeRecord"))
@@ -199,7 +214,9 @@ class Provisioning(Catalog):
     @staticmethod
     def _artifact_of(product: Product, request: Document) -> Artifact:
         for artifact in product.artifacts.values():
-            if artifact.id == request.get("ProvisioningArtifactId") or artifact.name == request.get("ProvisioningArtifactName"):
+            if artifact.id == request.get("ProvisioningArtifactId") or artifact.name == request.get(
+                "ProvisioningArtifactName"
+            ):
                 return artifact
         wanted = request.get("ProvisioningArtifactId") or request.get("ProvisioningArtifactName")
         raise AwsError("ResourceNotFoundException", f"Provisioning artifact {wanted} of {product.id} not found.")
@@ -235,7 +252,11 @@ class Provisioning(Catalog):
             record.updated = self.cloud.clock.timestamp()
 
     def _create(
-        self, provisioned: ProvisionedProduct, cloudformation: Any, parameters: list[Document], tags: list[Document]  # noqa: ANN401
+        self,
+        provisioned: ProvisionedProduct,
+        cloudformation: Any,
+        parameters: list[Document],
+        tags: list[Document],  # noqa: ANN401
     ) -> list[Document]:
         """Create the stack as the launch role, which needs what AWS lists for launch constraints.
 
@@ -260,7 +281,11 @@ class Provisioning(Catalog):
         if stack["StackStatus"] != "CREATE_COMPLETE":
             raise AwsError("ResourceOperationFailed", self._first_failure(cloudformation, stack))
         outputs = [
-            {"OutputKey": each["OutputKey"], "OutputValue": each["OutputValue"], "Description": each.get("Description", "")}
+            {
+                "OutputKey": each["OutputKey"],
+                "OutputValue": each["OutputValue"],
+                "Description": each.get("Description", ""),
+            }
             for each in stack.get("Outputs", [])
         ]
         arn = {"OutputKey": "CloudformationStackARN", "OutputValue": stack["StackId"], "Description": "The stack's ARN"}

@@ -1,0 +1,65 @@
+# Thin verbs: each sets up what it needs and is one line into Python. `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := .tools/bin/uv
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+.PHONY: help install rehearse up test test-fast lint format publish bench clean lock
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+rehearse: install ## play the whole story on this machine, without an AWS account
+	@$(BIN)/python -m rehearsal $(ARGS)
+
+up: install ## leave a cloud running to use by hand
+	@$(BIN)/python -m rehearsal up $(ARGS)
+
+test: install ## every test of the template, the story included
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-fast: install ## the tests without the story
+	@$(BIN)/python -m pytest -m "not story" $(ARGS)
+
+lint: install ## style, types and templates
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/cfn-lint --include-checks I --regions us-east-1 eu-west-1 eu-central-1 ap-northeast-1 -- cloudformation/*.yaml
+
+format: install ## let ruff format and repair
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+publish: install ## publish to Service Catalog: make publish ARGS="--profile P --region R --studio-role-arn ARN"
+	@$(BIN)/python -m service_catalog publish $(ARGS)
+
+bench: install ## measure, and write docs/benchmarks.md
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+# ---- environments: exactly what the locks say
+
+install: .venv/.installed .venvs/base/.installed .venvs/xgboost-3.0-5/.installed ## set up the Python environments
+
+$(UV): requirements/uv.lock
+	@echo "Setting up: uv"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
+	@$(PYTHON) -m venv .tools && .tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/.installed: requirements/main.lock $(UV)
+	@echo "Setting up: the template's own environment"
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) $(@D) && $(UV) pip sync --quiet --python $(@D)/bin/python --require-hashes $<
+	@touch $@
+
+.venvs/%/.installed: requirements/%.lock $(UV)
+	@echo "Setting up: the environment $*"
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) $(@D) && $(UV) pip sync --quiet --python $(@D)/bin/python --require-hashes $<
+	@touch $@
+
+lock: $(UV) ## compile requirements/*.in to hash-pinned locks
+	@for file in requirements/*.in; do \
+	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-header "$$file" -o "$${file%.in}.lock" || exit 1; done
+
+clean: ## remove environments and everything a rehearsal wrote
+	@rm -rf .venv .venvs .tools .rehearsal .pytest_cache .mypy_cache .ruff_cache report.json report.html
