@@ -1,0 +1,52 @@
+"""An approver's mailbox: a queue that gets what the project's notification topic sends."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rehearsal.cloud.cloud import Cloud
+
+
+class Mailbox:
+    """Subscribed to a topic as a person's e-mail would be; messages are kept until somebody looks for them."""
+
+    def __init__(self, cloud: Cloud, topic_arn: str) -> None:
+        root = cloud.identity.root
+        self._sqs = cloud.client("sqs", root)
+        name = "mailbox-" + topic_arn.rpartition(":")[2][-40:]
+        self._url: str = self._sqs.create_queue(QueueName=name)["QueueUrl"]
+        queue_arn = f"arn:aws:sqs:{cloud.region}:{cloud.account}:{name}"
+        policy = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "sns.amazonaws.com"},
+                    "Action": "sqs:SendMessage",
+                    "Resource": queue_arn,
+                    "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
+                }
+            ],
+        }
+        self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": json.dumps(policy)})
+        cloud.client("sns", root).subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
+        self.messages: list[dict[str, Any]] = []
+
+    def read(self) -> list[dict[str, Any]]:
+        """Everything that arrived so far: `{"subject", "text"}`, oldest first."""
+        while True:
+            arrived = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages", [])
+            if not arrived:
+                return self.messages
+            for message in arrived:
+                body = json.loads(message["Body"])
+                self.messages.append({"subject": body.get("Subject", ""), "text": body.get("Message", "")})
+                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+
+    def find(self, *words: str) -> dict[str, Any] | None:
+        """The newest message that contains all the words."""
+        for message in reversed(self.read()):
+            if all(word in f"{message['subject']} {message['text']}" for word in words):
+                return message
+        return None
