@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 
-class _CloudFormationLoader(yaml.SafeLoader):
+class _CloudFormationLoader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types of its own
     """Reads the short forms (`!Ref`, `!If`, ...) as what they stand for: {"Ref": ...}, {"Fn::If": ...}."""
 
 

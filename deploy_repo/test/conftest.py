@@ -1,42 +1,32 @@
 """What the tests of the live staging endpoint share."""
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 
-from deployment import variables
+from deployment import expectations, variables
 from deployment.endpoint import Endpoint, check_in_service
 from deployment.errors import RefusedError, aws_errors_explained
 from deployment.figures import Figures
 from deployment.settings import StagingTestSettings
 
-HERE = Path(__file__).resolve().parent
-VARIABLES_FILE = HERE.parent / "exports" / "staging-test.env"
+VARIABLES_FILE = Path(__file__).resolve().parent.parent / "exports" / "staging-test.env"
 
-# One attempt only: a retry would hide an error and count two requests as one slow one.
+# One attempt only: a retry would hide an error, and count two requests as one slow one.
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1}, read_timeout=65)
-
-
-def load(name: str) -> Any:
-    """One of the JSON files beside the tests."""
-    return json.loads((HERE / name).read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")
 def figures() -> Iterator[Figures]:
     """The figures the tests fill in; written for the pipeline at the end, whether the tests passed or not."""
     VARIABLES_FILE.unlink(missing_ok=True)
-    found = Figures(golden_total=len(load("golden_records.json")), bad_total=len(load("bad_records.json")))
+    found = Figures(golden_total=len(expectations.golden_records()), bad_total=len(expectations.bad_requests()))
     yield found
-    answers = found.variables()
-    variables.write(VARIABLES_FILE, answers)
-    print(f"\n{answers['STAGING_SUMMARY']}")
+    variables.write(VARIABLES_FILE, found.variables())
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +55,10 @@ def endpoint(connection: Endpoint | RefusedError) -> Endpoint:
         pytest.skip("there is no endpoint to test: see the first failure")
     _already_told.append(connection)
     pytest.fail(str(connection), pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the pipeline's variables in the build log."""
+    if VARIABLES_FILE.exists():
+        terminalreporter.section("for the pipeline")
+        terminalreporter.write(VARIABLES_FILE.read_text(encoding="utf-8"))

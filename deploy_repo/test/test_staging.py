@@ -15,13 +15,11 @@ from typing import Any
 import pytest
 
 from deployment.endpoint import CSV, Endpoint
+from deployment.expectations import BadRequest, Golden, bad_requests, golden_records, latency_limits
 from deployment.figures import Figures, percentile
 
-from .conftest import load
-
-GOLDEN = load("golden_records.json")
-BAD = load("bad_records.json")
-LIMITS = load("latency-limits.json")
+GOLDEN = golden_records()
+RECORDS = [golden.record for golden in GOLDEN]
 
 
 def check_schema(prediction: dict[str, Any]) -> None:
@@ -31,59 +29,51 @@ def check_schema(prediction: dict[str, Any]) -> None:
     assert prediction["decision"] in {"investigate", "pay"}
 
 
-@pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden["name"])
-def test_a_golden_record_gets_the_answer_it_must(endpoint: Endpoint, figures: Figures, golden: dict[str, Any]) -> None:
-    [prediction] = endpoint.ask_about(golden["record"]).predictions()
+@pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden.name)
+def test_a_golden_record_gets_the_answer_it_must(endpoint: Endpoint, figures: Figures, golden: Golden) -> None:
+    [prediction] = endpoint.ask_about(golden.record).predictions()
     check_schema(prediction)
-    least, most = golden["probability"]
+    least, most = golden.probability
     assert least <= prediction["fraud_probability"] <= most
-    if "decision" in golden:
-        assert prediction["decision"] == golden["decision"]
+    if golden.decision:
+        assert prediction["decision"] == golden.decision
     figures.golden_passed += 1
 
 
 def test_many_records_at_once_get_the_same_answers_in_the_same_order(endpoint: Endpoint) -> None:
-    records = [golden["record"] for golden in GOLDEN]
-    one_by_one = [endpoint.ask_about(record).predictions()[0] for record in records]
-    assert endpoint.ask_about(*records).predictions() == one_by_one
+    one_by_one = [endpoint.ask_about(record).predictions()[0] for record in RECORDS]
+    assert endpoint.ask_about(*RECORDS).predictions() == one_by_one
 
 
 def test_csv_gets_the_same_answers_as_json(endpoint: Endpoint) -> None:
-    records = [golden["record"] for golden in GOLDEN]
-    columns = list(dict.fromkeys(name for record in records for name in record))
     table = io.StringIO()
-    writer = csv.DictWriter(table, columns)
+    writer = csv.DictWriter(table, list(dict.fromkeys(name for record in RECORDS for name in record)))
     writer.writeheader()
-    writer.writerows(records)  # what a record lacks, and null, become an empty cell
-    assert endpoint.ask(table.getvalue(), CSV).predictions() == endpoint.ask_about(*records).predictions()
+    writer.writerows(RECORDS)  # what a record lacks, and null, become an empty cell
+    assert endpoint.ask(table.getvalue(), CSV).predictions() == endpoint.ask_about(*RECORDS).predictions()
 
 
-@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad["name"])
-def test_a_bad_request_is_refused_with_a_clear_message(
-    endpoint: Endpoint, figures: Figures, bad: dict[str, Any]
-) -> None:
-    body = bad["text"] if "text" in bad else json.dumps(bad["json"])
-    answer = endpoint.ask(body, bad.get("content_type", "application/json"))
-    assert answer.status == bad["status"], answer.body
+@pytest.mark.parametrize("bad", bad_requests(), ids=lambda bad: bad.name)
+def test_a_bad_request_is_refused_with_a_clear_message(endpoint: Endpoint, figures: Figures, bad: BadRequest) -> None:
+    answer = endpoint.ask(bad.body, bad.content_type)
+    assert answer.status == bad.status, answer.body
     message = json.loads(answer.body)
     assert message["error"]
-    if "field" in bad:
-        assert message["field"] == bad["field"]
-        assert bad["field"] in message["error"], "the message must name the field to a person, too"
-    if "record" in bad:
-        assert message["record"] == bad["record"]
+    assert message.get("record") == bad.record
+    assert message.get("field") == bad.field
+    assert (bad.field or "") in message["error"], "the message must name the field to a person, too"
     figures.bad_passed += 1
 
 
 def test_answers_come_fast_enough(endpoint: Endpoint, figures: Figures) -> None:
-    record = GOLDEN[0]["record"]
-    for _ in range(LIMITS["warm_up_requests"]):
-        endpoint.ask_about(record).predictions()
-    answers = [endpoint.ask_about(record) for _ in range(LIMITS["measured_requests"])]
+    limits = latency_limits()
+    for _ in range(limits.warm_up_requests):
+        endpoint.ask_about(RECORDS[0]).predictions()
+    answers = [endpoint.ask_about(RECORDS[0]) for _ in range(limits.measured_requests)]
     figures.milliseconds = [answer.milliseconds for answer in answers]
     assert {answer.status for answer in answers} == {200}
-    assert percentile(figures.milliseconds, 50) <= LIMITS["p50_milliseconds"]
-    assert percentile(figures.milliseconds, 95) <= LIMITS["p95_milliseconds"]
+    assert percentile(figures.milliseconds, 50) <= limits.p50_milliseconds
+    assert percentile(figures.milliseconds, 95) <= limits.p95_milliseconds
 
 
 def test_no_request_of_this_run_ended_in_a_server_error(endpoint: Endpoint) -> None:

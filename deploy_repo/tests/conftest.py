@@ -1,6 +1,8 @@
 """A registry and endpoints to test against: moto's, which hold state the way SageMaker does."""
 
+import functools
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,14 +31,20 @@ ENVIRONMENT = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _no_aws_but_this(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing in these tests may reach a real account."""
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE", *ENVIRONMENT):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+@pytest.fixture(scope="session", autouse=True)
+def _no_account_but_the_invented_one() -> Iterator[None]:
+    """Whatever the environment points at, these tests stay on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        yield
+
+
+@functools.cache
+def client(service: str) -> Any:
+    """A client that can reach no real account. Made once: making one costs more than all the rest of a test."""
+    session = boto3.session.Session("testing", "testing", region_name="eu-west-1")
+    return session.client(service)
 
 
 def settings(**changes: str) -> BuildSettings:
@@ -80,9 +88,7 @@ class Registry:
     def serve(self, arn: str, endpoint_name: str = "fraud-prod") -> None:
         """Create the model, endpoint configuration and endpoint that serve a package."""
         model, config = f"{endpoint_name}-model", f"{endpoint_name}-config"
-        self.sagemaker.create_model(
-            ModelName=model, ExecutionRoleArn=ROLE, PrimaryContainer={"ModelPackageName": arn}
-        )
+        self.sagemaker.create_model(ModelName=model, ExecutionRoleArn=ROLE, PrimaryContainer={"ModelPackageName": arn})
         variant = {
             "VariantName": "AllTraffic",
             "ModelName": model,
@@ -103,7 +109,7 @@ class Registry:
 def registry() -> Iterator[Registry]:
     """A project in which nothing has been registered yet."""
     with mock_aws():
-        found = Registry(boto3.client("sagemaker"), boto3.client("s3"))
+        found = Registry(client("sagemaker"), client("s3"))
         found.sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
         found.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         yield found

@@ -1,0 +1,61 @@
+"""What the staging endpoint is asked, and what it must answer: the JSON files in test/, read and checked."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent.parent / "test"
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A claim and the answer it must get: a probability within a band and, where it is beyond doubt, a decision."""
+
+    name: str
+    record: dict[str, Any]
+    probability: tuple[float, float]
+    decision: str | None = None
+
+
+@dataclass(frozen=True)
+class BadRequest:
+    """A request that must be refused, and what the refusal must name."""
+
+    name: str
+    status: int
+    body: str
+    content_type: str = "application/json"
+    field: str | None = None
+    record: int | None = None
+
+
+@dataclass(frozen=True)
+class LatencyLimits:
+    """How many requests are timed, after how many that are not, and what the percentiles may be at most."""
+
+    warm_up_requests: int
+    measured_requests: int
+    p50_milliseconds: float
+    p95_milliseconds: float
+
+
+def golden_records() -> list[Golden]:
+    return [Golden(**{**written, "probability": tuple(written["probability"])}) for written in _load("golden_records")]
+
+
+def bad_requests() -> list[BadRequest]:
+    """Each holds its body either as `json`, which is written out here, or as `text`, which is sent as it is."""
+    requests = []
+    for written in _load("bad_records"):
+        body = written.pop("text") if "text" in written else json.dumps(written.pop("json"))
+        requests.append(BadRequest(body=body, **written))
+    return requests
+
+
+def latency_limits() -> LatencyLimits:
+    return LatencyLimits(**_load("latency-limits"))
+
+
+def _load(name: str) -> Any:
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))

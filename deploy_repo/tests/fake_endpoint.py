@@ -1,0 +1,107 @@
+"""A staging endpoint on this machine that speaks SageMaker's protocol, so that the staging tests can be tested.
+
+It takes the place of both services the tests talk to: `sagemaker` (Describe...) and `sagemaker-runtime`.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+from deployment.expectations import bad_requests
+
+NAME = "fraud-staging"
+PACKAGE = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/fraud-p-abc123/3"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """A sound endpoint. The others override what they get wrong."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        target = self.headers.get("X-Amz-Target", "").removeprefix("SageMaker.")
+        if target:
+            self.reply(*self.control(target))
+            return
+        status, answer = self.model(body, self.headers["Content-Type"])
+        if status == 200:
+            self.reply(200, answer)
+        else:
+            self.reply(424, {"OriginalStatusCode": status, "OriginalMessage": json.dumps(answer)}, "ModelError")
+
+    def control(self, operation: str) -> tuple[int, dict[str, Any], str]:
+        answers: dict[str, dict[str, Any]] = {
+            "DescribeEndpoint": {"EndpointStatus": "InService", "EndpointConfigName": "config"},
+            "DescribeEndpointConfig": {"ProductionVariants": [{"VariantName": "AllTraffic", "ModelName": "model"}]},
+            "DescribeModel": {"PrimaryContainer": {"ModelPackageName": PACKAGE}},
+        }
+        return 200, answers[operation], ""
+
+    def model(self, body: str, content_type: str) -> tuple[int, dict[str, Any]]:
+        for bad in bad_requests():
+            if (bad.body, bad.content_type) == (body, content_type):
+                return bad.status, {"error": f"bad {bad.field}", "field": bad.field, "record": bad.record}
+        records = json.loads(body)["records"] if "json" in content_type else list(csv.DictReader(io.StringIO(body)))
+        return 200, {"predictions": [self.prediction(record) for record in records]}
+
+    def prediction(self, record: dict[str, Any]) -> dict[str, Any]:
+        if int(record["prior_claims"]) >= 2 and int(record["police_report"]) == 0:
+            return {"fraud_probability": 0.93, "decision": "investigate"}
+        return {"fraud_probability": 0.01, "decision": "pay"}
+
+    def reply(self, status: int, answer: dict[str, Any], error_type: str = "") -> None:
+        content = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        if error_type:
+            self.send_header("x-amzn-ErrorType", error_type)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """The log belongs to the tests."""
+
+
+class Sound(_Handler):
+    """Answers everything as it should."""
+
+
+class Broken(_Handler):
+    """Pays every claim, and falls over where it should refuse."""
+
+    def model(self, body: str, content_type: str) -> tuple[int, dict[str, Any]]:
+        status, answer = super().model(body, content_type)
+        return (200, answer) if status == 200 else (500, {"error": "internal server error"})
+
+    def prediction(self, record: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002  # this one never looks at it
+        return {"fraud_probability": 0.01, "decision": "pay"}
+
+
+class Missing(_Handler):
+    """There is no endpoint."""
+
+    def control(self, operation: str) -> tuple[int, dict[str, Any], str]:  # noqa: ARG002  # whatever is asked
+        return 400, {"message": f'Could not find endpoint "{NAME}".'}, "ValidationException"
+
+
+@contextmanager
+def serving(handler: type[_Handler]) -> Iterator[str]:
+    """The address of an endpoint of that kind, as long as the context lasts."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

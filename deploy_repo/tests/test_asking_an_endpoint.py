@@ -1,0 +1,101 @@
+"""How the staging tests hear what the model answered, and what they say about an endpoint that is not ready."""
+
+import io
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+
+from deployment.endpoint import Endpoint, check_in_service
+from deployment.errors import RefusedError
+from deployment.figures import Figures, percentile
+
+from .conftest import GROUP, Registry, client
+
+
+def test_an_answer_carries_the_predictions_and_the_time_it_took() -> None:
+    body = b'{"predictions": [{"fraud_probability": 0.5, "decision": "pay"}]}'
+    with Stubber(client("sagemaker-runtime")) as stub:
+        stub.add_response("invoke_endpoint", {"Body": StreamingBody(io.BytesIO(body), len(body))})
+        answer = Endpoint("fraud-staging", stub.client).ask_about({"claim_amount": 1})
+    assert answer.predictions() == [{"fraud_probability": 0.5, "decision": "pay"}]
+    assert answer.milliseconds > 0
+
+
+@pytest.mark.parametrize("status", [400, 415, 500])
+def test_what_the_model_itself_refused_is_unwrapped_from_sagemakers_error(status: int) -> None:
+    endpoint = Endpoint("fraud-staging", client("sagemaker-runtime"))
+    with Stubber(endpoint.runtime) as stub:
+        stub.add_client_error(
+            "invoke_endpoint",
+            "ModelError",
+            "Received an error from primary",
+            http_status_code=424,
+            modeled_fields={"OriginalStatusCode": status, "OriginalMessage": '{"error": "no"}', "LogStreamArn": "arn"},
+        )
+        answer = endpoint.ask("{}")
+    assert (answer.status, answer.body) == (status, '{"error": "no"}')
+    assert endpoint.statuses == [status]
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException", "ServiceUnavailable"])
+def test_what_is_not_the_models_answer_is_not_taken_for_one(code: str) -> None:
+    with Stubber(client("sagemaker-runtime")) as stub:
+        stub.add_client_error("invoke_endpoint", code, "no")
+        with pytest.raises(ClientError, match=code):
+            Endpoint("fraud-staging", stub.client).ask("{}")
+
+
+def test_an_endpoint_in_service_tells_which_package_it_serves(registry: Registry) -> None:
+    arn = registry.register()
+    registry.serve(arn, "fraud-staging")
+    assert check_in_service(registry.sagemaker, "fraud-staging", "auto") == arn
+    assert check_in_service(registry.sagemaker, "fraud-staging", arn) == arn
+
+
+def test_an_endpoint_that_serves_another_package_than_the_one_to_test_is_refused(registry: Registry) -> None:
+    served, expected = registry.register(), registry.register()
+    registry.serve(served, "fraud-staging")
+    with pytest.raises(RefusedError, match=f"{GROUP}/1,\nbut .*{GROUP}/2 was to be tested"):
+        check_in_service(registry.sagemaker, "fraud-staging", expected)
+
+
+def test_an_endpoint_that_is_not_in_service_is_refused_with_its_status_and_reason() -> None:
+    described: dict[str, Any] = {
+        "EndpointName": "fraud-staging",
+        "EndpointArn": "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/fraud-staging",
+        "EndpointConfigName": "gone",
+        "EndpointStatus": "Failed",
+        "FailureReason": "The primary container did not pass the ping health check.",
+        "CreationTime": "2026-01-01T00:00:00Z",
+        "LastModifiedTime": "2026-01-01T00:00:00Z",
+    }
+    with Stubber(client("sagemaker")) as stub:
+        stub.add_response("describe_endpoint", described, {"EndpointName": "fraud-staging"})
+        stub.add_client_error(
+            "describe_endpoint_config", "ValidationException", 'Could not find endpoint configuration "gone".'
+        )
+        with pytest.raises(RefusedError) as refusal:
+            check_in_service(stub.client, "fraud-staging", "auto")
+    assert "is Failed (The primary container did not pass the ping health check.), not InService" in str(refusal.value)
+    assert "/aws/sagemaker/Endpoints/fraud-staging" in str(refusal.value)
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(50, 5), (95, 10), (90, 9), (0, 1), (100, 10)])
+def test_a_percentile_is_a_value_that_was_measured(percent: float, expected: float) -> None:
+    assert percentile([10, 9, 8, 7, 6, 5, 4, 3, 2, 1], percent) == expected
+
+
+def test_the_summary_is_one_line_a_person_can_decide_by() -> None:
+    figures = Figures(12, 10, golden_passed=12, bad_passed=10, milliseconds=[10.4, 11.6, 80.2], served="version 3")
+    assert figures.variables() == {
+        "GOLDEN_RECORDS_PASSED": "12 of 12",
+        "LATENCY_P50_MS": "12",
+        "LATENCY_P95_MS": "80",
+        "STAGING_SUMMARY": (
+            "12 of 12 golden records right, 10 of 10 bad records refused clearly, "
+            "latency p50 12 ms, p95 80 ms, on version 3"
+        ),
+    }

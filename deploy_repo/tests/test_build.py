@@ -1,0 +1,142 @@
+"""What build.py writes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import build
+from deployment.errors import RefusedError
+
+from .conftest import BUCKET, ENVIRONMENT, GROUP, ROLE, ROOT, Registry, load
+
+
+def run(checkout: Path, registry: Registry, **changes: str) -> None:
+    build.main(checkout, {**ENVIRONMENT, **changes}, registry.sagemaker, registry.s3)
+
+
+def test_the_staging_export_holds_exactly_this(checkout: Path, registry: Registry) -> None:
+    arn = registry.register()
+    run(checkout, registry)
+    assert load(checkout / "staging-config-export.json") == {
+        "Parameters": {
+            "SageMakerProjectName": "fraud",
+            "SageMakerProjectId": "p-abc123",
+            "StageName": "staging",
+            "EndpointName": "fraud-staging",
+            "ModelPackageName": arn,
+            "ModelExecutionRoleArn": ROLE,
+            "DataCaptureS3Uri": f"s3://{BUCKET}/data-capture",
+            "EndpointInstanceType": "ml.m5.large",
+            "EndpointInstanceCount": "1",
+            "EndpointMaxInstanceCount": "1",
+            "TrafficRouting": "ALL_AT_ONCE",
+            "TerminationWaitSeconds": "0",
+            "ServerErrorsAlarmCount": "5",
+            "ModelLatencyAlarmMicroseconds": "500000",
+            "EnableDataCapture": "true",
+            "SamplingPercentage": "100",
+        },
+        "Tags": {
+            "sagemaker:project-name": "fraud",
+            "sagemaker:project-id": "p-abc123",
+            "sagemaker:deployment-stage": "staging",
+            "model-package-version": "1",
+        },
+    }
+
+
+def test_the_production_export_holds_exactly_this(checkout: Path, registry: Registry) -> None:
+    arn = registry.register()
+    run(checkout, registry)
+    assert load(checkout / "prod-config-export.json") == {
+        "Parameters": {
+            "SageMakerProjectName": "fraud",
+            "SageMakerProjectId": "p-abc123",
+            "StageName": "prod",
+            "EndpointName": "fraud-prod",
+            "ModelPackageName": arn,
+            "ModelExecutionRoleArn": ROLE,
+            "DataCaptureS3Uri": f"s3://{BUCKET}/data-capture",
+            "EndpointInstanceType": "ml.m5.large",
+            "EndpointInstanceCount": "2",
+            "EndpointMaxInstanceCount": "4",
+            "InvocationsPerInstanceTarget": "600",
+            "TrafficRouting": "CANARY",
+            "CanaryPercent": "10",
+            "TrafficWaitSeconds": "300",
+            "TerminationWaitSeconds": "300",
+            "ServerErrorsAlarmCount": "5",
+            "ModelLatencyAlarmMicroseconds": "500000",
+            "EnableDataCapture": "true",
+            "SamplingPercentage": "20",
+        },
+        "Tags": {
+            "sagemaker:project-name": "fraud",
+            "sagemaker:project-id": "p-abc123",
+            "sagemaker:deployment-stage": "prod",
+            "model-package-version": "1",
+        },
+    }
+
+
+def test_the_pipeline_is_told_what_is_deployed(checkout: Path, registry: Registry) -> None:
+    arn = registry.register()
+    run(checkout, registry)
+    assert (checkout / "exports/build.env").read_text().splitlines() == [
+        "export DEPLOY=yes",
+        f"export MODEL_PACKAGE_ARN_RESOLVED={arn}",
+        "export MODEL_PACKAGE_VERSION=1",
+    ]
+
+
+def test_with_nothing_to_deploy_the_build_succeeds_and_says_why(
+    checkout: Path, registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(checkout, registry)
+    assert capsys.readouterr().out == (
+        f"Nothing to deploy: no version of {GROUP} is approved, and there is no endpoint fraud-prod yet. "
+        "Approve a version in the Model Registry to deploy it.\n"
+    )
+    assert (checkout / "exports/build.env").read_text().splitlines() == [
+        "export DEPLOY=no",
+        "export MODEL_PACKAGE_ARN_RESOLVED=none",
+        "export MODEL_PACKAGE_VERSION=none",
+    ]
+
+
+@pytest.mark.parametrize("stage_name", ["staging", "prod"])
+def test_with_nothing_to_deploy_the_exports_exist_and_no_cloudformation_would_take_them(
+    checkout: Path, registry: Registry, stage_name: str
+) -> None:
+    run(checkout, registry)
+    export = load(checkout / f"{stage_name}-config-export.json")
+    assert export["Parameters"].keys() == {"NothingToDeploy"}, "one parameter, which the template does not have"
+
+
+def test_a_refused_build_leaves_no_export_of_an_earlier_one_behind(checkout: Path, registry: Registry) -> None:
+    arn = registry.register()
+    run(checkout, registry)
+    registry.set_approval(arn, "Rejected")
+    with pytest.raises(RefusedError):
+        run(checkout, registry, MODEL_PACKAGE_ARN=arn)
+    assert list(checkout.glob("*-export.json")) == []
+    assert not (checkout / "exports/build.env").exists()
+
+
+def test_a_bad_configuration_is_refused_before_aws_is_asked(checkout: Path) -> None:
+    (checkout / "prod-config.json").write_text('{"Parameters": {"EndpointInstanceCount": 0}}')
+    with pytest.raises(RefusedError, match=r"prod-config\.json: Parameters\.EndpointInstanceCount"):
+        build.main(checkout, ENVIRONMENT, sagemaker=None, s3=None)
+
+
+def test_run_by_hand_without_its_environment_it_names_every_variable_and_shows_no_traceback() -> None:
+    environment = {"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "eu-west-1"}
+    command = [sys.executable, "build.py"]
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    for name in ENVIRONMENT.keys() - {"MODEL_PACKAGE_ARN"}:
+        assert name in result.stderr

@@ -1,0 +1,107 @@
+"""What the endpoint template promises to the code around it, and to those who rely on a rollback."""
+
+from typing import Any
+
+import pytest
+
+from deployment import stage, template
+
+from .conftest import ROOT, load
+
+PATH = ROOT / "endpoint-config-template.yml"
+TEMPLATE = template.load(PATH)
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+PARAMETERS = template.parameters(PATH)
+TAGS = {
+    "sagemaker:project-name": {"Ref": "SageMakerProjectName"},
+    "sagemaker:project-id": {"Ref": "SageMakerProjectId"},
+    "sagemaker:deployment-stage": {"Ref": "StageName"},
+}
+
+
+def of_type(resource_type: str) -> dict[str, Any]:
+    return {name: res["Properties"] for name, res in RESOURCES.items() if res["Type"] == resource_type}
+
+
+@pytest.mark.parametrize("stage_name", ["staging", "prod"])
+def test_every_parameter_an_export_sets_is_in_the_template_and_none_is_left_without_a_value(stage_name: str) -> None:
+    exported = stage.RESOLVED_PARAMETERS | load(ROOT / f"{stage_name}-config.json")["Parameters"].keys()
+    assert exported <= PARAMETERS.keys()
+    assert {name for name, parameter in PARAMETERS.items() if parameter.default is None} <= exported
+
+
+def test_what_build_py_sets_has_no_default_that_could_stand_in_for_it() -> None:
+    assert {name for name, parameter in PARAMETERS.items() if parameter.default is None} == stage.RESOLVED_PARAMETERS
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_every_parameter_says_what_it_means_and_what_it_accepts(name: str) -> None:
+    declared = TEMPLATE["Parameters"][name]
+    assert declared["Description"].endswith(".")
+    if declared["Type"] == "Number":
+        assert {"MinValue", "MaxValue", "Default"} <= declared.keys() | ({"Default"} & stage.RESOLVED_PARAMETERS)
+    else:
+        assert {"AllowedValues", "AllowedPattern"} & declared.keys()
+
+
+@pytest.mark.parametrize("name", [name for name, parameter in PARAMETERS.items() if parameter.default is not None])
+def test_every_default_is_a_value_the_parameter_accepts(name: str) -> None:
+    assert PARAMETERS[name].as_text(PARAMETERS[name].default) is not None
+
+
+def test_an_export_for_nothing_sets_a_parameter_the_template_does_not_have() -> None:
+    assert not stage.export_of_nothing("why")["Parameters"].keys() & PARAMETERS.keys()
+
+
+@pytest.mark.parametrize("resource_type", ["AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig"])
+def test_what_every_deployment_replaces_has_no_name(resource_type: str) -> None:
+    [properties] = of_type(resource_type).values()
+    assert not {"ModelName", "EndpointConfigName"} & properties.keys()
+
+
+def test_a_deployment_is_rolled_back_by_exactly_the_alarms_of_this_template() -> None:
+    alarms = of_type("AWS::CloudWatch::Alarm")
+    [endpoint] = of_type("AWS::SageMaker::Endpoint").values()
+    watched = endpoint["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]
+    assert [alarm["AlarmName"] for alarm in watched] == [{"Ref": name} for name in alarms]
+    assert len(alarms) == 2
+
+
+@pytest.mark.parametrize("name", of_type("AWS::CloudWatch::Alarm"))
+def test_every_alarm_watches_this_endpoint_by_parameter_and_states_what_no_data_means(name: str) -> None:
+    alarm = RESOURCES[name]["Properties"]
+    assert alarm["TreatMissingData"] == "notBreaching"
+    assert alarm["Dimensions"] == [
+        {"Name": "EndpointName", "Value": {"Ref": "EndpointName"}},
+        {"Name": "VariantName", "Value": "AllTraffic"},
+    ]
+
+
+def test_a_canary_waits_long_enough_for_every_alarm_to_go_off() -> None:
+    for alarm in of_type("AWS::CloudWatch::Alarm").values():
+        assert alarm["Period"] * alarm["EvaluationPeriods"] <= stage.SHORTEST_WATCHED_WAIT_SECONDS
+
+
+def test_a_deployment_keeps_what_autoscaling_has_reached_but_not_the_old_traffic_weight() -> None:
+    [endpoint] = of_type("AWS::SageMaker::Endpoint").values()
+    assert endpoint["RetainAllVariantProperties"] is True
+    assert endpoint["ExcludeRetainedVariantProperties"] == [{"VariantPropertyType": "DesiredWeight"}]
+
+
+@pytest.mark.parametrize(
+    "resource_type", ["AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"]
+)
+def test_autoscaling_exists_only_where_the_fleet_may_grow(resource_type: str) -> None:
+    [resource] = [res for res in RESOURCES.values() if res["Type"] == resource_type]
+    counts = [{"Ref": "EndpointInstanceCount"}, {"Ref": "EndpointMaxInstanceCount"}]
+    assert TEMPLATE["Conditions"][resource["Condition"]] == {"Fn::Not": [{"Fn::Equals": counts}]}
+
+
+@pytest.mark.parametrize("name", [name for name in RESOURCES if name != "ScalingPolicy"])  # it cannot be tagged
+def test_every_resource_that_can_be_tagged_says_whose_it_is(name: str) -> None:
+    assert {tag["Key"]: tag["Value"] for tag in RESOURCES[name]["Properties"]["Tags"]} == TAGS
+
+
+@pytest.mark.parametrize("name", TEMPLATE["Outputs"])
+def test_every_output_says_what_it_is(name: str) -> None:
+    assert TEMPLATE["Outputs"][name]["Description"].endswith(".")

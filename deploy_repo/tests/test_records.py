@@ -1,0 +1,61 @@
+"""The golden and bad records must themselves be sound: a mistake here would block or wave through a deployment."""
+
+import json
+
+import pytest
+
+from deployment.expectations import BadRequest, Golden, bad_requests, golden_records, latency_limits
+
+FIELDS: dict[str, tuple[type, ...] | set[str]] = {
+    "customer_age": (int,),
+    "months_as_customer": (int,),
+    "claim_type": {"collision", "theft", "glass", "weather"},
+    "channel": {"agent", "broker", "web"},
+    "region": {"north", "south", "east", "west"},
+    "customer_sex": {"F", "M"},
+    "claim_amount": (float,),
+    "prior_claims": (int,),
+    "police_report": (int,),
+    "report_delay_days": (float, type(None)),
+}
+MAY_BE_LEFT_OUT = {"customer_sex", "report_delay_days"}
+
+
+def named(case: Golden | BadRequest) -> str:
+    return case.name
+
+
+@pytest.mark.parametrize("golden", golden_records(), ids=named)
+def test_a_golden_record_is_a_claim_with_an_answer_that_can_be_checked(golden: Golden) -> None:
+    assert FIELDS.keys() - MAY_BE_LEFT_OUT <= golden.record.keys() <= FIELDS.keys()
+    for name, value in golden.record.items():
+        allowed = FIELDS[name]
+        assert value in allowed if isinstance(allowed, set) else isinstance(value, allowed), name
+    least, most = golden.probability
+    assert 0 <= least < most <= 1
+    assert golden.decision in {"investigate", "pay", None}
+
+
+def test_there_are_golden_records_enough_for_both_decisions() -> None:
+    decisions = [golden.decision for golden in golden_records()]
+    assert len(decisions) >= 12
+    assert decisions.count("investigate") >= 4
+    assert decisions.count("pay") >= 4
+
+
+@pytest.mark.parametrize("bad", bad_requests(), ids=named)
+def test_a_bad_request_expects_a_refusal_that_blames_the_caller(bad: BadRequest) -> None:
+    assert 400 <= bad.status < 500
+    if bad.record is not None and bad.content_type == "application/json":
+        assert bad.record < len(json.loads(bad.body)["records"])
+
+
+def test_names_are_unique_because_reports_go_by_them() -> None:
+    for cases in (golden_records(), bad_requests()):
+        assert len({case.name for case in cases}) == len(cases)
+
+
+def test_the_latency_limits_leave_room_between_the_median_and_the_slowest() -> None:
+    limits = latency_limits()
+    assert 0 < limits.p50_milliseconds <= limits.p95_milliseconds
+    assert limits.measured_requests >= 20, "fewer and the 95th percentile is the slowest request"

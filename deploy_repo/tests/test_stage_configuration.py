@@ -1,0 +1,134 @@
+"""What a person may write into staging-config.json and prod-config.json, and what they are told otherwise."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployment import stage, template
+from deployment.errors import RefusedError
+
+from .conftest import ROOT
+
+PARAMETERS = template.parameters(ROOT / "endpoint-config-template.yml")
+
+
+def read(folder: Path, content: object) -> stage.StageConfig:
+    path = folder / "prod-config.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return stage.read(path, PARAMETERS, stage.RESOLVED_PARAMETERS)
+
+
+def refusal_of(folder: Path, content: object) -> str:
+    with pytest.raises(RefusedError) as refusal:
+        read(folder, content)
+    return str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"InstanceTyp": "ml.m5.large"}, "Parameters.InstanceTyp: unknown; endpoint-config-template.yml has Canary"),
+        ({"ModelPackageName": "arn"}, "Parameters.ModelPackageName: set by build.py; remove it here"),
+        (
+            {"EndpointInstanceCount": "2"},
+            'Parameters.EndpointInstanceCount: must be a whole number from 1 to 100, not "2"',
+        ),
+        ({"EndpointInstanceCount": 1.5}, "EndpointInstanceCount: must be a whole number from 1 to 100, not 1.5"),
+        ({"EndpointInstanceCount": True}, "EndpointInstanceCount: must be a whole number from 1 to 100, not true"),
+        ({"EndpointInstanceCount": 0}, "EndpointInstanceCount: must be a whole number from 1 to 100, not 0"),
+        ({"CanaryPercent": 51}, "Parameters.CanaryPercent: must be a whole number from 1 to 50, not 51"),
+        ({"TrafficWaitSeconds": 3601}, "TrafficWaitSeconds: must be a whole number from 0 to 3600, not 3601"),
+        (
+            {"ServerErrorsAlarmCount": 0},
+            "ServerErrorsAlarmCount: must be a whole number from 1 to 1000000, not 0",
+        ),
+        ({"TrafficRouting": "LINEAR"}, 'TrafficRouting: must be one of CANARY, ALL_AT_ONCE, not "LINEAR"'),
+        ({"EnableDataCapture": "yes"}, 'Parameters.EnableDataCapture: must be one of true, false, not "yes"'),
+        ({"EndpointInstanceType": "m5.large"}, "Parameters.EndpointInstanceType: must be text that matches ^ml"),
+        ({"EndpointInstanceType": 5}, "Parameters.EndpointInstanceType: must be text that matches ^ml"),
+        ({"KmsKeyId": None}, "Parameters.KmsKeyId: must be text of at most 2048 characters"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_by_file_and_key(tmp_path: Path, parameters: dict[str, Any], message: str) -> None:
+    refusal = refusal_of(tmp_path, {"Parameters": parameters})
+    assert refusal.startswith("prod-config.json: ")
+    assert message in refusal
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (
+            {"EndpointInstanceCount": 3, "EndpointMaxInstanceCount": 2},
+            "Parameters.EndpointMaxInstanceCount: is 2, below EndpointInstanceCount, which is 3",
+        ),
+        (
+            {"TrafficRouting": "CANARY", "EndpointInstanceCount": 1},
+            "Parameters.EndpointInstanceCount: is 1, but TrafficRouting CANARY needs at least 2",
+        ),
+        (
+            {
+                "TrafficRouting": "CANARY",
+                "EndpointInstanceCount": 2,
+                "EndpointMaxInstanceCount": 2,
+                "TrafficWaitSeconds": 60,
+            },
+            "Parameters.TrafficWaitSeconds: is 60, but the alarms need 120 seconds or more",
+        ),
+    ],
+)
+def test_parameters_that_contradict_each_other_are_refused(
+    tmp_path: Path, parameters: dict[str, Any], message: str
+) -> None:
+    assert f"prod-config.json: {message}" in refusal_of(tmp_path, {"Parameters": parameters})
+
+
+def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
+    refusal = refusal_of(tmp_path, {"Parameters": {"CanaryPercent": 0, "Colour": "red"}, "Tags": {"a": 1}})
+    assert len(refusal.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{'Parameters': {}}", "prod-config.json is not valid JSON: Expecting property name"),
+        ([], 'prod-config.json must have the form {"Parameters": {...}, "Tags": {...}}.'),
+        ({}, 'prod-config.json must have the form {"Parameters": {...}, "Tags": {...}}.'),
+        ({"Parameters": {}, "Tag": {}}, "prod-config.json: Tag: unknown; only Parameters and Tags may stand here"),
+        ({"Parameters": {}, "Tags": []}, "prod-config.json: Tags: must be an object of texts, not []"),
+        ({"Parameters": {}, "Tags": {"a": 1}}, "prod-config.json: Tags.a: must be text, not 1"),
+        (
+            {"Parameters": {}, "Tags": {"sagemaker:project-id": "x"}},
+            "prod-config.json: Tags.sagemaker:project-id: this key is reserved",
+        ),
+    ],
+)
+def test_a_file_of_another_form_is_refused(tmp_path: Path, content: object, message: str) -> None:
+    assert message in refusal_of(tmp_path, content)
+
+
+def test_a_missing_file_is_refused_with_the_way_to_get_it_back(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match=r"git checkout prod-config\.json"):
+        stage.read(tmp_path / "prod-config.json", PARAMETERS, stage.RESOLVED_PARAMETERS)
+
+
+def test_a_parameter_without_default_that_is_added_to_the_template_must_be_set(tmp_path: Path) -> None:
+    own = template.Parameter("Owner", False, None, (), None, None, None, 0, None)
+    path = tmp_path / "prod-config.json"
+    path.write_text('{"Parameters": {}}')
+    with pytest.raises(RefusedError, match=r"prod-config\.json: Parameters\.Owner: missing; must be text"):
+        stage.read(path, {**PARAMETERS, "Owner": own}, stage.RESOLVED_PARAMETERS)
+
+
+def test_values_become_the_text_cloudformation_takes_and_own_tags_are_kept(tmp_path: Path) -> None:
+    config = read(
+        tmp_path, {"Parameters": {"EnableDataCapture": False, "SamplingPercentage": 5}, "Tags": {"team": "claims"}}
+    )
+    assert config == stage.StageConfig({"EnableDataCapture": "false", "SamplingPercentage": "5"}, {"team": "claims"})
+
+
+@pytest.mark.parametrize("stage_name", ["staging", "prod"])
+def test_the_configuration_in_this_repository_is_accepted(stage_name: str) -> None:
+    stage.read(ROOT / f"{stage_name}-config.json", PARAMETERS, stage.RESOLVED_PARAMETERS)
