@@ -12,7 +12,7 @@ Runs in the base's environment (standard library and ministack only), started by
 
 Private names of ministack 1.5.33 used here, each with a test that fails when a new version lacks it:
 `_RESOURCE_HANDLERS`, `_REPLACING_PROPERTIES`, `_STACK_TAG_PROPERTY`, `eventbridge._invoke_target`,
-`eventbridge._apply_input_transformer`, `stacks._runs_on_worker_thread`, `stacks._provision_resource`,
+`eventbridge._apply_input_transformer`, `helpers._resolve_document`, `stacks._runs_on_worker_thread`, `stacks._provision_resource`,
 `stacks._update_resource`, `stacks._delete_resource`, `provisioners._provision_resource`, and of the policy
 evaluator `resolve_principal`, `_resource_policy`, `_gather_role_policies`, `_permissions_boundary`.
 """
@@ -27,12 +27,13 @@ import os
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from ministack import app as ministack_app
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_region, set_request_account_id, set_request_region
 from ministack.services import eventbridge, iam
-from ministack.services.cloudformation import provisioners, stacks
+from ministack.services.cloudformation import helpers, provisioners, stacks
 
 FRONT_DOOR = os.environ["REHEARSAL_FRONT_DOOR"]  # host:port
 TOKEN = os.environ["REHEARSAL_TOKEN"]
@@ -141,6 +142,22 @@ def _delete(_physical_id: str, _props: dict[str, Any]) -> None:
     raise RuntimeError("deletions of our types go through announced_delete")
 
 
+def install_template_urls() -> None:
+    """Let TemplateURL be a virtual-hosted address too (`https://<bucket>.s3.<region>.amazonaws.com/<key>`)."""
+    resolve = helpers._resolve_document
+
+    def resolve_any(params: dict[str, Any], body_key: str, url_key: str, label: str) -> Any:  # noqa: ANN401
+        given = params.get(url_key)
+        url = given[0] if isinstance(given, list) else given
+        parts = urlsplit(url or "")
+        if ".s3" in parts.netloc:
+            bucket = parts.netloc.split(".s3", 1)[0]
+            params = {**params, url_key: [f"https://s3.amazonaws.com/{bucket}{parts.path}"]}
+        return resolve(params, body_key, url_key, label)
+
+    helpers._resolve_document = resolve_any
+
+
 # ---- event targets
 
 
@@ -150,7 +167,7 @@ def install_event_targets() -> None:
 
     def deliver_if_allowed(
         target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None
-    ) -> None:  # noqa: ANN401
+    ) -> None:
         arn = target.get("Arn", "")
         service = arn.split(":")[2] if arn.count(":") >= 5 else ""
         view = view or eventbridge._pattern_event_view(event)
@@ -288,7 +305,9 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """ministack's ASGI application with the questions above in front of it."""
     question = QUESTIONS.get(scope.get("path", "")) if scope["type"] == "http" else None
     if question is None:
-        await ministack_app.app(scope, receive, send)
+        # The loopback hop stands in for AWS's TLS: policies that demand aws:SecureTransport see it as such.
+        secure = {**scope, "scheme": "https"} if scope["type"] == "http" else scope
+        await ministack_app.app(secure, receive, send)
         return
     body = b""
     while True:
@@ -313,6 +332,7 @@ def main() -> None:
     from hypercorn.config import Config
 
     install_resource_types()
+    install_template_urls()
     install_event_targets()
     config = Config()
     config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
-from rehearsal.cloud.s3_urls import s3_location
 from rehearsal.cloud.service import Call, Credentials, Document, operation
 from rehearsal.cloud.servicecatalog.catalog import Artifact, Catalog, Portfolio, Product
 
@@ -256,23 +255,16 @@ class Provisioning(Catalog):
         provisioned: ProvisionedProduct,
         cloudformation: Any,
         parameters: list[Document],
-        tags: list[Document],  # noqa: ANN401
+        tags: list[Document],
     ) -> list[Document]:
         """Create the stack as the launch role, which needs what AWS lists for launch constraints.
 
         https://docs.aws.amazon.com/servicecatalog/latest/adminguide/constraints-launch.html
         """
-        actor = (
-            self.cloud.identity.assume_role(provisioned.launch_role, SERVICE, "servicecatalog")
-            if provisioned.launch_role
-            else provisioned.launcher
-        )
-        bucket, key = s3_location(provisioned.artifact.template_url)
-        template = self.cloud.client("s3", actor).get_object(Bucket=bucket, Key=key)["Body"].read().decode()
-        cloudformation.get_template_summary(TemplateBody=template)
+        cloudformation.get_template_summary(TemplateURL=provisioned.artifact.template_url)
         cloudformation.create_stack(
             StackName=provisioned.stack,
-            TemplateBody=template,
+            TemplateURL=provisioned.artifact.template_url,
             Parameters=parameters,
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
             Tags=tags,

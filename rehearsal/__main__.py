@@ -1,0 +1,155 @@
+"""The command line: `python -m rehearsal` plays the story, `python -m rehearsal up` leaves a cloud to use by hand."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import logging
+import shutil
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO
+
+from rehearsal.cloud.rooms import new_cloud
+from rehearsal.cloud.settings import CloudSettings
+from rehearsal.people import People, settle
+from rehearsal.person import REPOSITORY_ROOT, Person
+from rehearsal.progress import Progress
+from rehearsal.report import report, write
+from rehearsal.story import Story
+from rehearsal.watch import StoryError
+
+RUNS = REPOSITORY_ROOT / ".rehearsal"
+KEPT_RUNS = 3
+HELD: list[IO[str]] = []
+"""Locked files of folders that are this process's own."""
+MISSING = "{} is needed and was not found on the PATH. Install it, then run this again."
+
+
+def arguments(given: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
+    parser.add_argument("verb", nargs="?", choices=["rehearse", "up"], default="rehearse")
+    parser.add_argument("--keep", action="store_true", help="leave the cloud running after the story, to use it by hand")
+    parser.add_argument("--speed", type=float, default=60.0, metavar="N", help="AWS seconds per second of waiting (60)")
+    parser.add_argument("--port", type=int, default=0, help="the port of the cloud's address (a free one)")
+    parser.add_argument("--folder", type=Path, help="where the cloud writes (a new folder below .rehearsal)")
+    parser.add_argument("--verbose", action="store_true", help="print what the cloud logs")
+    chosen = parser.parse_args(given)
+    if chosen.speed <= 0:
+        parser.error("--speed must be above 0")
+    return chosen
+
+
+def main(given: list[str] | None = None) -> int:
+    """Play, and answer the exit status: 0 when every act succeeded."""
+    chosen = arguments(sys.argv[1:] if given is None else given)
+    for program in ("git", "bash", "make"):
+        if shutil.which(program) is None:
+            print(MISSING.format(program), file=sys.stderr)
+            return 2
+    folder = (chosen.folder or new_run_folder()).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    if not hold(folder):
+        print(f"Another rehearsal is playing in {folder}. Choose another --folder.", file=sys.stderr)
+        return 2
+    log_to(folder / "cloud.log", aloud=chosen.verbose)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `with` blocks end processes on SIGTERM too
+    progress = Progress()
+    settings = CloudSettings(folder, REPOSITORY_ROOT / ".venvs", speed=chosen.speed, port=chosen.port)
+    try:
+        with new_cloud(settings) as cloud:
+            progress.say(f"the cloud stands at {cloud.url}, its waits {settings.speed:g} times faster than AWS")
+            people = settle(cloud)
+            ok = True
+            if chosen.verb == "rehearse":
+                try:
+                    Story(cloud, people, progress).play()
+                except Exception as problem:
+                    ok = False
+                    if not isinstance(problem, StoryError):
+                        logging.getLogger(__name__).exception("the story broke")
+                    progress.say(f"{problem}", style="red")
+                document = report(cloud, progress)
+                progress.summary()
+                path = write(document, folder)
+                progress.say(f"{'played' if ok else 'FAILED'} in {document['seconds']} s; report: {shown(path)}")
+                if not ok:
+                    progress.say(f"what the cloud logged: {shown(folder / 'cloud.log')}")
+            if chosen.keep or chosen.verb == "up":
+                stay(cloud.url, Person("data-scientist", cloud, people.data_scientist), people)
+            return 0 if ok else 1
+    except KeyboardInterrupt:
+        progress.say("stopped; nothing is left running")
+        return 130
+    except RuntimeError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+
+
+def stay(url: str, person: Person, people: People) -> None:
+    """Print how to use the cloud by hand, and keep it until Ctrl-C."""
+    print(f"\nThe cloud is at {url} until you press Ctrl-C. To use it as the data scientist:\n")
+    for name, value in person.environment().items():
+        if name.startswith(("AWS_", "GIT_CONFIG")):
+            print(f"export {name}={value}")
+    print(f"export PYTHONPATH={REPOSITORY_ROOT}")
+    print("\nThen, for example:  aws codepipeline list-pipelines;  git clone <the CloneUrl outputs of the project>\n")
+    engineer = people.platform_engineer
+    print(f"# as the platform engineer: AWS_ACCESS_KEY_ID={engineer.access_key_id}")
+    print(f"# AWS_SECRET_ACCESS_KEY={engineer.secret_access_key} AWS_SESSION_TOKEN={engineer.session_token}", flush=True)
+    threading.Event().wait()
+
+
+def new_run_folder() -> Path:
+    """A folder of this run's own below .rehearsal; older runs but the last few are removed."""
+    RUNS.mkdir(exist_ok=True)
+    finished = sorted((each for each in RUNS.iterdir() if each.is_dir()), key=lambda each: each.stat().st_mtime)
+    for old in finished[:-KEPT_RUNS]:
+        if hold(old):  # another rehearsal may be playing there
+            shutil.rmtree(old, ignore_errors=True)
+    name = time.strftime("%Y%m%d-%H%M%S")
+    for attempt in range(100):
+        folder = RUNS / (name if attempt == 0 else f"{name}-{attempt}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise RuntimeError(f"no free folder name below {RUNS}")
+
+
+def hold(folder: Path) -> bool:
+    """Take the folder for this process, until it ends. False when another process has it."""
+    lock = (folder / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return False
+    HELD.append(lock)
+    return True
+
+
+def log_to(path: Path, *, aloud: bool) -> None:
+    """Keep what the cloud logs in a file; print it too when asked."""
+    handlers: list[logging.Handler] = [logging.FileHandler(path)]
+    if aloud:
+        handlers.append(logging.StreamHandler())
+    logging.basicConfig(
+        level=logging.INFO, handlers=handlers, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    for noisy in ("botocore", "boto3", "s3transfer", "urllib3", "werkzeug"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def shown(path: Path) -> Path:
+    """A path as short as it can be said."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+if __name__ == "__main__":
+    sys.exit(main())
