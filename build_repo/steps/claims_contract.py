@@ -119,10 +119,9 @@ class ContractError(ValueError):
 
     def __init__(self, violations: Sequence[Violation]) -> None:
         self.violations = tuple(violations)
-        shown = "\n".join(f"  {violation}" for violation in self.violations[:10])
-        super().__init__(
-            f"{len(self.violations)} problem(s) with the data, the first {min(10, len(violations))}:\n{shown}"
-        )
+        shown = self.violations[:SHOWN_VIOLATIONS]
+        count = f"{len(self.violations)} problem(s), the first {len(shown)}:"
+        super().__init__("\n".join([count, *(f"  {violation}" for violation in shown)]))
 
 
 def read_csv(text: str, *, labelled: bool) -> pd.DataFrame:

@@ -1,0 +1,150 @@
+"""What the tests share: a small trained model, and the pipeline definition compiled twice."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import evaluate
+import inference
+import pandas as pd
+import preprocess
+import pytest
+import train
+from claims_contract import LABEL
+from generate_claims import generate
+
+ROOT = Path(__file__).resolve().parent.parent
+HYPERPARAMETERS = {
+    "max_depth": "3",
+    "learning_rate": "0.3",
+    "num_round": "20",
+    "early_stopping_rounds": "5",
+    "recall_weight": "1.5",
+    "seed": "1",
+}
+
+
+@pytest.fixture(scope="session")
+def claims() -> pd.DataFrame:
+    """Labelled claims, few enough to be quick."""
+    return generate(2000, seed=3)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folders of the three steps after they ran."""
+
+    preprocess: Path
+    train: Path
+    evaluate: Path
+
+
+@pytest.fixture(scope="session")
+def run(claims: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """All steps, run one after the other on temporary folders."""
+    done = Run(*(tmp_path_factory.mktemp(name) for name in ("preprocess", "train", "evaluate")))
+    raw = done.preprocess / "processing" / "input" / "raw"
+    raw.mkdir(parents=True)
+    claims.to_csv(raw / "claims.csv", index=False)
+    preprocess.main(done.preprocess)
+
+    for channel in ("train", "validation"):
+        shutil.copytree(done.preprocess / "processing" / channel, done.train / "input" / "data" / channel)
+    config = done.train / "input" / "config"
+    config.mkdir(parents=True)
+    (config / "hyperparameters.json").write_text(json.dumps(HYPERPARAMETERS))
+    train.main(done.train)
+
+    shutil.copytree(done.preprocess / "processing" / "test", done.evaluate / "processing" / "test")
+    (done.evaluate / "processing" / "model").mkdir()
+    with tarfile.open(done.evaluate / "processing" / "model" / "model.tar.gz", "w:gz") as archive:
+        archive.add(done.train / "model", ".")
+    evaluate.main(done.evaluate)
+    return done
+
+
+@pytest.fixture(scope="session")
+def model(run: Run) -> inference.ClaimModel:
+    return inference.model_fn(str(run.train / "model"))
+
+
+@pytest.fixture(scope="session")
+def records(claims: pd.DataFrame) -> list[dict[str, Any]]:
+    """Five claims as a caller of the endpoint sends them."""
+    unlabelled = claims.drop(columns=LABEL.name).head(5)
+    parsed: list[dict[str, Any]] = json.loads(unlabelled.to_json(orient="records"))
+    return parsed
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """What `make definition` wrote."""
+
+    definition: bytes
+    uploads: list[dict[str, str]]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.definition)
+        return document
+
+    @property
+    def steps(self) -> dict[str, dict[str, Any]]:
+        """Every step by name, those behind the quality gate too."""
+        found: dict[str, dict[str, Any]] = {}
+        waiting = list(self.document["Steps"])
+        while waiting:
+            step = waiting.pop(0)
+            found[step["Name"]] = step
+            arguments = step.get("Arguments", {})
+            waiting += arguments.get("IfSteps", []) + arguments.get("ElseSteps", [])
+        return found
+
+
+# Compiling takes seconds, so both compilers start before the first test and are waited for when first needed.
+COMPILERS = pytest.StashKey[list[tuple[Path, "subprocess.Popen[str]"]]]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if any("compiled_twice" in getattr(item, "fixturenames", ()) for item in session.items):
+        parent = session.config._tmp_path_factory.mktemp("definitions")  # type: ignore[attr-defined]
+        session.stash[COMPILERS] = [compiler(parent / seed, seed) for seed in ("1", "2")]
+
+
+def compiler(folder: Path, hash_seed: str) -> "tuple[Path, subprocess.Popen[str]]":
+    """Start `make definition` without credentials, in a folder of its own, with its own order of Python sets."""
+    folder.mkdir()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONHASHSEED": hash_seed,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    command = [sys.executable, "-m", "pipelines.definition", "--with-examples"]
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return folder, process
+
+
+@pytest.fixture(scope="session")
+def compiled_twice(request: pytest.FixtureRequest) -> list[Compilation]:
+    compilations = []
+    for folder, process in request.session.stash[COMPILERS]:
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, output
+        uploads = json.loads((folder / "build" / "uploads.json").read_text())
+        compilations.append(Compilation((folder / "build" / "pipeline-definition.json").read_bytes(), uploads))
+    return compilations
+
+
+@pytest.fixture(scope="session")
+def compiled(compiled_twice: list[Compilation]) -> Compilation:
+    return compiled_twice[0]

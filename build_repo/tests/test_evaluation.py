@@ -1,0 +1,122 @@
+import json
+
+import fairness
+import measures
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import Run
+
+from pipelines import quality_gate
+from pipelines.knobs import GATE, Threshold
+
+# Twenty claims, five fraudulent. The model flags four: three rightly, one in vain; it misses two.
+LABELS = np.array([1, 1, 0, 1] + [1, 1] + [0] * 14)
+PROBABILITIES = np.array([0.95, 0.9, 0.85, 0.8, 0.4, 0.3, *np.linspace(0.25, 0.01, 14)])
+DECISIONS = (PROBABILITIES >= 0.5).astype(int)
+
+
+def test_metrics_match_a_calculation_by_hand() -> None:
+    found = measures.metrics(LABELS, PROBABILITIES, DECISIONS)
+
+    assert measures.confusion(LABELS, DECISIONS) == (14, 1, 2, 3)
+    assert found["accuracy"] == pytest.approx(17 / 20)
+    assert found["recall"] == pytest.approx(3 / 5)
+    assert found["precision"] == pytest.approx(3 / 4)
+    assert found["f1"] == pytest.approx(2 * 0.6 * 0.75 / 1.35)
+    # Of 75 pairs of a fraudulent and an honest claim, three are ranked the wrong way round.
+    assert found["auc"] == pytest.approx(72 / 75)
+    # The top tenth are two claims, both fraudulent, where chance would find a quarter.
+    assert found["top_decile_lift"] == pytest.approx(1.0 / 0.25)
+
+
+def test_metrics_of_a_model_that_flags_nothing_are_zero_not_an_error() -> None:
+    found = measures.metrics(LABELS, PROBABILITIES, np.zeros_like(LABELS))
+
+    assert (found["precision"], found["recall"], found["f1"]) == (0, 0, 0)
+
+
+def test_group_rates_match_a_calculation_by_hand() -> None:
+    labels = np.array([1, 1, 0, 0, 1, 0, 0, 0])
+    decisions = np.array([1, 0, 1, 0, 1, 0, 0, 0])
+    inside = np.array([True] * 4 + [False] * 4)
+
+    found = fairness.group_measures(labels, decisions, inside)
+
+    assert found["SelectionRate"] == pytest.approx(2 / 4)
+    assert found["DI"] == pytest.approx((2 / 4) / (1 / 4))
+    assert found["TPR"] == pytest.approx(1 / 2)
+    assert found["RD"] == pytest.approx(1 - 1 / 2)
+    assert found["AD"] == pytest.approx(1 - 2 / 4)
+
+
+def test_a_group_without_fraud_has_no_recall() -> None:
+    found = fairness.group_measures(np.array([0, 1]), np.array([0, 1]), np.array([True, False]))
+
+    assert found["TPR"] is None
+    assert found["RD"] is None
+
+
+def test_age_bands_cover_every_claim_once(claims: pd.DataFrame) -> None:
+    bands = [inside for facet, _, inside in fairness.groups(claims) if facet == "age_band"]
+
+    assert np.array(bands).sum(axis=0).tolist() == [1] * len(claims)
+
+
+def test_evaluation_has_the_format_of_the_registry(run: Run) -> None:
+    report = json.loads((run.evaluate / "processing" / "evaluation" / "evaluation.json").read_text())
+    metrics = report["binary_classification_metrics"]
+
+    for name in ("accuracy", "recall", "precision", "f1", "auc", "top_decile_lift"):
+        assert set(metrics[name]) == {"value", "standard_deviation"}
+        assert metrics[name]["standard_deviation"] > 0
+    table = metrics["confusion_matrix"]
+    assert sum(table[actual][decided] for actual in "01" for decided in "01") == report["dataset"]["item_count"]
+    curve = metrics["receiver_operating_characteristic_curve"]
+    assert len(curve["false_positive_rates"]) == len(curve["true_positive_rates"])
+
+
+def test_evaluation_reports_bias_and_importance_for_every_group_and_feature(run: Run) -> None:
+    directory = run.evaluate / "processing" / "evaluation"
+    facets = json.loads((directory / "bias.json").read_text())["post_training_bias_metrics"]["facets"]
+    explained = json.loads((directory / "explainability.json").read_text())["explanations"]["kernel_shap"]["label0"]
+
+    assert [group["value_or_threshold"] for group in facets["customer_sex"]] == ["F", "M"]
+    assert [group["value_or_threshold"] for group in facets["age_band"]] == list(fairness.AGE_BANDS)
+    features = json.loads((run.train / "model" / "metadata.json").read_text())["features"]
+    assert list(explained["global_shap_values"]) == features
+
+
+def test_evaluation_draws_its_pictures(run: Run) -> None:
+    directory = run.evaluate / "processing" / "evaluation"
+
+    pictures = {path.name: path.read_bytes() for path in directory.glob("*.png")}
+    assert set(pictures) == {"lift_chart.png", "confusion_matrix.png", "feature_importance.png"}
+    assert all(content.startswith(b"\x89PNG") and len(content) > 5000 for content in pictures.values())
+
+
+def test_the_gate_compares_every_threshold() -> None:
+    evaluation = {"binary_classification_metrics": {"accuracy": {"value": 0.85}, "recall": {"value": 0.41}}}
+    gate = (Threshold("accuracy", "MinAccuracy", 0.85), Threshold("recall", "MinRecall", 0.6))
+
+    accuracy, recall = quality_gate.judge(evaluation, gate)
+
+    assert accuracy.passes
+    assert not recall.passes
+    assert str(recall) == "recall is 0.41, at least 0.6 is required: 0.19 too low"
+
+
+def test_the_message_of_the_gate_can_be_read_back() -> None:
+    measured = {"accuracy": 0.91, "recall": 0.41, "top_decile_lift": 3.9e0}
+    minimums = {each.parameter: each.minimum for each in GATE}
+
+    message = "".join(str(part) for part in quality_gate.message_parts(GATE, measured, minimums))
+
+    assert message == (
+        "The model does not pass the quality gate: accuracy=0.91 (at least 0.85); recall=0.41 (at least 0.6); "
+        "top_decile_lift=3.9 (at least 4.0)"
+    )
+    assert [each.metric for each in quality_gate.measurements(message) if not each.passes] == [
+        "recall",
+        "top_decile_lift",
+    ]

@@ -1,0 +1,168 @@
+"""Training, serving and what keeps them equal."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import features
+import inference
+import numpy as np
+import pandas as pd
+import pytest
+import train
+from claims_contract import FIELDS, read_csv
+from conftest import Run
+from flask import Response
+
+JSON = "application/json"
+
+
+def ask(model: inference.ClaimModel, body: object, content_type: str = JSON, accept: str = "") -> Response:
+    data = body if isinstance(body, str | bytes) else json.dumps(body)
+    return inference.transform_fn(model, data, content_type, accept)
+
+
+def refusal(response: Response, status: int) -> dict[str, Any]:
+    assert response.status_code == status
+    body: dict[str, Any] = json.loads(response.get_data())
+    return body
+
+
+def test_features_do_not_depend_on_neighbours_or_order(claims: pd.DataFrame) -> None:
+    together = features.compute(claims)
+    alone = pd.concat([features.compute(claims.iloc[[index]]) for index in range(20)])
+    backwards = features.compute(claims.iloc[::-1]).iloc[::-1]
+
+    pd.testing.assert_frame_equal(together.head(20), alone)
+    pd.testing.assert_frame_equal(together, backwards)
+
+
+def test_features_hold_no_protected_attribute(claims: pd.DataFrame) -> None:
+    protected = [field.name for field in FIELDS if field.audit_only]
+    swapped = claims.assign(customer_sex=claims["customer_sex"].map({"F": "M", "M": "F"}))
+
+    assert protected == ["customer_sex"]
+    pd.testing.assert_frame_equal(features.compute(claims), features.compute(swapped))
+
+
+def test_json_and_csv_requests_get_the_probabilities_of_training(model: inference.ClaimModel, run: Run) -> None:
+    text = (run.train / "input" / "data" / "validation" / "claims.csv").read_text()
+    validation = read_csv(text, labelled=True)
+    expected = np.round(model.booster.inplace_predict(features.compute(validation)), 6)
+    body = validation.drop(columns="fraud")
+    records = json.loads(body.to_json(orient="records"))
+
+    from_csv = json.loads(ask(model, body.to_csv(index=False), "text/csv").get_data())["predictions"]
+    from_json = json.loads(ask(model, {"records": records}).get_data())["predictions"]
+
+    assert [each["fraud_probability"] for each in from_csv] == pytest.approx(expected, abs=1e-6)
+    assert from_json == from_csv
+    assert {each["decision"] for each in from_csv} == {"investigate", "pay"}
+
+
+def test_a_claim_is_investigated_from_the_threshold_on(model: inference.ClaimModel, claims: pd.DataFrame) -> None:
+    probabilities = model.probabilities(claims.head(50))
+    at_the_tenth = inference.ClaimModel(model.booster, threshold=float(probabilities[10]))
+
+    decisions = [each["decision"] for each in at_the_tenth.predictions(claims.head(50))]
+
+    expected = ["investigate" if probability >= probabilities[10] else "pay" for probability in probabilities]
+    assert decisions == expected
+    assert decisions[10] == "investigate"
+
+
+def test_the_answer_can_be_csv(model: inference.ClaimModel, records: list[dict[str, Any]]) -> None:
+    response = ask(model, {"records": records}, accept="text/csv")
+
+    lines = response.get_data(as_text=True).splitlines()
+    assert response.mimetype == "text/csv"
+    assert lines[0] == "fraud_probability,decision"
+    assert len(lines) == 1 + len(records)
+
+
+def test_a_bad_record_is_named_with_its_field(model: inference.ClaimModel, records: list[dict[str, Any]]) -> None:
+    bad = [records[0], {**records[1], "claim_type": "meteor"}]
+
+    body = refusal(ask(model, {"records": bad}), 400)
+
+    assert (body["record"], body["field"]) == (1, "claim_type")
+    assert body["error"] == ("record 1: claim_type is 'meteor', expected one of collision, theft, glass, weather")
+
+
+def test_a_missing_field_is_named(model: inference.ClaimModel, records: list[dict[str, Any]]) -> None:
+    incomplete = {name: value for name, value in records[0].items() if name != "claim_amount"}
+
+    body = refusal(ask(model, {"records": [incomplete]}), 400)
+
+    assert body == {"error": "record 0: claim_amount is missing", "record": 0, "field": "claim_amount"}
+
+
+def test_an_unknown_field_is_named(model: inference.ClaimModel, records: list[dict[str, Any]]) -> None:
+    body = refusal(ask(model, {"records": [{**records[0], "fraud": 1}]}), 400)
+
+    assert body == {"error": "record 0: fraud is not a field of a claim", "record": 0, "field": "fraud"}
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("{", "the body is not JSON"),
+        ("[]", 'the body must be {"records": [...]}'),
+        ('{"records": []}', "there are no records"),
+        ('{"records": [7]}', "record 0: is 7, expected an object with the claim's fields"),
+        (b"\xff", "the body is not UTF-8 text"),
+    ],
+)
+def test_a_malformed_body_is_refused(model: inference.ClaimModel, body: str | bytes, error: str) -> None:
+    assert error in refusal(ask(model, body), 400)["error"]
+
+
+def test_another_content_type_is_refused(model: inference.ClaimModel) -> None:
+    body = refusal(ask(model, b"", "image/png"), 415)
+
+    assert body["error"] == "content type 'image/png': send application/json or text/csv"
+
+
+def test_a_content_type_may_carry_a_charset(model: inference.ClaimModel, records: list[dict[str, Any]]) -> None:
+    body = json.dumps({"records": records}).encode()
+
+    assert ask(model, body, "application/json; charset=utf-8").status_code == 200
+
+
+def test_the_model_folder_serves_without_this_repository(run: Run, records: list[dict[str, Any]]) -> None:
+    code = run.train / "model" / "code"
+    script = (
+        "import json, sys, inference; model = inference.model_fn(sys.argv[1]);"
+        "print(inference.transform_fn(model, sys.stdin.read(), 'application/json', '').status)"
+    )
+
+    served = subprocess.run(
+        [sys.executable, "-c", script, str(run.train / "model")],
+        cwd=code,
+        env={"PYTHONPATH": str(code)},
+        input=json.dumps({"records": records}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert served.stdout.strip() == "200 OK", served.stderr
+
+
+def test_training_again_gives_the_same_model(run: Run, model: inference.ClaimModel) -> None:
+    given = train.Hyperparameters.read(run.train / "input" / "config" / "hyperparameters.json")
+    claims, validation = (train.load(run.train / "input" / "data" / name) for name in ("train", "validation"))
+
+    again = train.fit(claims, validation, given)
+
+    assert again.save_raw("json") == model.booster.save_raw("json")
+
+
+def test_the_threshold_balances_recall_and_precision() -> None:
+    labels = np.array([0, 0, 1, 0, 1, 1])
+    probabilities = np.array([0.1, 0.2, 0.3, 0.4, 0.8, 0.9])
+
+    # From 0.3 on all fraud is caught at the price of one honest claim; from 0.8 on one fraud is missed.
+    assert train.choose_threshold(labels, probabilities, recall_weight=2.0) == pytest.approx(0.3)
+    assert train.choose_threshold(labels, probabilities, recall_weight=0.3) == pytest.approx(0.8)

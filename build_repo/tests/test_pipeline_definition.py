@@ -1,0 +1,194 @@
+"""The compiled pipeline: what SageMaker will be asked to do."""
+
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.model import Shape
+from botocore.validate import ParamValidator
+from conftest import Compilation
+
+from pipelines.knobs import GATE
+from pipelines.uploads import STEPS, StepCode
+
+PARAMETERS = [
+    "InputDataUrl",
+    "ProcessingInstanceType",
+    "ProcessingInstanceCount",
+    "TrainingInstanceType",
+    "TrainingInstanceCount",
+    "MaxDepth",
+    "LearningRate",
+    "NumRound",
+    *(threshold.parameter for threshold in GATE),
+    "ModelApprovalStatus",
+    "SourceCommit",
+]
+REQUESTS = {
+    "Processing": ("CreateProcessingJob", {"ProcessingJobName": "named-by-sagemaker"}),
+    "Training": ("CreateTrainingJob", {"TrainingJobName": "named-by-sagemaker"}),
+    "RegisterModel": ("CreateModelPackage", {}),
+}
+EXPRESSIONS = ({"Get"}, {"Std:Join"}, {"Std:JsonGet"})
+
+
+def test_compiling_twice_gives_the_same_bytes(compiled_twice: list[Compilation]) -> None:
+    first, second = compiled_twice
+
+    assert first.definition == second.definition
+    assert [each["key"] for each in first.uploads] == [each["key"] for each in second.uploads]
+
+
+def test_steps_come_in_the_order_of_the_drawing(compiled: Compilation) -> None:
+    assert {name: step["Type"] for name, step in compiled.steps.items()} == {
+        "Preprocess": "Processing",
+        "Train": "Training",
+        "Evaluate": "Processing",
+        "QualityGate": "Condition",
+        "RegisterModel": "RegisterModel",
+        "QualityGateFailed": "Fail",
+    }
+
+
+def test_parameters_are_the_documented_ones_and_have_defaults(compiled: Compilation) -> None:
+    parameters = compiled.document["Parameters"]
+
+    assert [parameter["Name"] for parameter in parameters] == PARAMETERS
+    assert all(parameter["DefaultValue"] not in (None, "") for parameter in parameters)
+
+
+@pytest.mark.parametrize("name", ["Preprocess", "Train", "Evaluate"])
+def test_jobs_are_cached_and_retried(compiled: Compilation, name: str) -> None:
+    step = compiled.steps[name]
+
+    assert step["CacheConfig"] == {"Enabled": True, "ExpireAfter": "P30D"}
+    retried = {kind for policy in step["RetryPolicies"] for kind in policy["ExceptionType"]}
+    assert {"Step.THROTTLING", "SageMaker.CAPACITY_ERROR", "SageMaker.JOB_INTERNAL_ERROR"} <= retried
+
+
+@pytest.mark.parametrize("name", ["Preprocess", "Train", "Evaluate", "RegisterModel"])
+def test_step_arguments_are_requests_the_api_accepts(compiled: Compilation, name: str) -> None:
+    step = compiled.steps[name]
+    operation, extra = REQUESTS[step["Type"]]
+    shape = botocore.session.get_session().get_service_model("sagemaker").operation_model(operation).input_shape
+    defaults = {parameter["Name"]: parameter["DefaultValue"] for parameter in compiled.document["Parameters"]}
+
+    request = filled(step["Arguments"], shape, defaults) | extra
+
+    assert unknown_members(request, shape) == []
+    report = ParamValidator().validate(request, shape)
+    assert not report.has_errors(), report.generate_report()
+
+
+def test_every_expression_refers_to_a_step_and_a_parameter_that_exist(compiled: Compilation) -> None:
+    for reference in references(compiled.document["Steps"]):
+        kind, name, *_ = reference.split(".")
+        known = {"Parameters": PARAMETERS, "Steps": compiled.steps, "Execution": [name]}[kind]
+        assert name in known, reference
+
+
+def test_every_job_runs_a_script_that_is_uploaded(compiled: Compilation) -> None:
+    uploaded = {f"s3://{each['bucket']}/{each['key']}" for each in compiled.uploads}
+
+    for name in ("Preprocess", "Evaluate"):
+        arguments = compiled.steps[name]["Arguments"]
+        script = Path(arguments["AppSpecification"]["ContainerEntrypoint"][1]).name
+        code = next(each for each in arguments["ProcessingInputs"] if each["InputName"] == "code")
+        assert f"{code['S3Input']['S3Uri']}/{script}" in uploaded
+
+    arguments = compiled.steps["Train"]["Arguments"]
+    assert arguments["AlgorithmSpecification"]["ContainerEntrypoint"] == ["python3", "/opt/ml/input/data/code/train.py"]
+    code = next(each for each in arguments["InputDataConfig"] if each["ChannelName"] == "code")
+    assert f"{code['DataSource']['S3DataSource']['S3Uri']}/train.py" in uploaded
+
+
+def test_the_default_input_is_uploaded(compiled: Compilation) -> None:
+    defaults = {parameter["Name"]: parameter["DefaultValue"] for parameter in compiled.document["Parameters"]}
+
+    assert defaults["InputDataUrl"] in {f"s3://{each['bucket']}/{each['key']}" for each in compiled.uploads}
+
+
+def test_the_registered_model_is_served_by_its_own_code_and_carries_its_reports(compiled: Compilation) -> None:
+    arguments = compiled.steps["RegisterModel"]["Arguments"]
+
+    environment = arguments["InferenceSpecification"]["Containers"][0]["Environment"]
+    assert environment["SAGEMAKER_PROGRAM"] == "inference.py"
+    assert environment["SAGEMAKER_SUBMIT_DIRECTORY"] == "/opt/ml/model/code"
+    assert arguments["InferenceSpecification"]["SupportedContentTypes"] == ["application/json", "text/csv"]
+    assert set(arguments["ModelMetrics"]) == {"ModelQuality", "Bias", "Explainability"}
+    assert set(arguments["DriftCheckBaselines"]["ModelDataQuality"]) == {"Statistics", "Constraints"}
+    assert set(arguments["CustomerMetadataProperties"]) == {"EvaluationReports", "PipelineExecutionArn", "SourceCommit"}
+
+
+def test_reports_are_looked_up_where_a_cached_step_wrote_them(compiled: Compilation) -> None:
+    arguments = compiled.steps["RegisterModel"]["Arguments"]
+    reports = [arguments["ModelMetrics"], arguments["DriftCheckBaselines"]]
+
+    assert "Execution.PipelineExecutionId" not in set(references(reports))
+
+
+def test_a_step_ships_only_the_modules_it_imports() -> None:
+    shipped = {
+        script: [file.name for file in StepCode.of(script).files]
+        for script in ("preprocess.py", "train.py", "evaluate.py")
+    }
+
+    assert shipped == {
+        "preprocess.py": ["baseline.py", "claims_contract.py", "preprocess.py"],
+        "train.py": ["claims_contract.py", "features.py", "inference.py", "train.py"],
+        "evaluate.py": ["charts.py", "claims_contract.py", "evaluate.py", "fairness.py", "measures.py"],
+    }
+
+
+def test_editing_a_module_changes_the_hash_of_the_steps_that_import_it(tmp_path: Path) -> None:
+    for file in STEPS.glob("*.py"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    before = {script: StepCode.of(script, tmp_path).digest for script in ("preprocess.py", "train.py", "evaluate.py")}
+
+    (tmp_path / "features.py").write_text((STEPS / "features.py").read_text() + "\nNEW = 1\n")
+
+    after = {script: StepCode.of(script, tmp_path).digest for script in before}
+    assert [script for script in before if before[script] != after[script]] == ["train.py"]
+
+
+def references(value: Any) -> list[str]:
+    """Every `Get` in a definition."""
+    if isinstance(value, dict):
+        own = [value["Get"]] if set(value) == {"Get"} else []
+        return own + [each for child in value.values() for each in references(child)]
+    if isinstance(value, list):
+        return [each for child in value for each in references(child)]
+    return []
+
+
+def filled(value: Any, shape: Shape | None, defaults: dict[str, Any]) -> Any:
+    """Replace pipeline expressions by values of the type that the request wants there."""
+    if isinstance(value, dict):
+        if set(value) in EXPRESSIONS:
+            parameter = str(value.get("Get", "")).removeprefix("Parameters.")
+            return defaults.get(parameter, "s3://bucket/placeholder")
+        return {name: filled(child, member(shape, name), defaults) for name, child in value.items()}
+    if isinstance(value, list):
+        return [filled(child, getattr(shape, "member", None), defaults) for child in value]
+    return value
+
+
+def member(shape: Shape | None, name: str) -> Shape | None:
+    if shape is not None and shape.type_name == "map":
+        found: Shape = shape.value
+        return found
+    return getattr(shape, "members", {}).get(name)
+
+
+def unknown_members(value: Any, shape: Shape | None, path: str = "") -> list[str]:
+    """Members of a request that the API does not have; botocore's validator overlooks them."""
+    if shape is None:
+        return [path]
+    if isinstance(value, dict):
+        children = [(f"{path}.{name}", child, member(shape, name)) for name, child in value.items()]
+    elif isinstance(value, list):
+        children = [(f"{path}[{index}]", child, shape.member) for index, child in enumerate(value)]
+    else:
+        return []
+    return [each for where, child, kind in children for each in unknown_members(child, kind, where)]
