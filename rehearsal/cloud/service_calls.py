@@ -33,3 +33,75 @@ CODEPIPELINE_CODECOMMIT_SOURCE = ServiceCalls(
     ),
     "https://docs.aws.amazon.com/codepipeline/latest/userguide/security-iam.html#how-to-custom-role",
 )
+
+CLOUDFORMATION_CODECOMMIT_SEED = ServiceCalls(
+    "cloudformation.amazonaws.com",
+    "a stack makes the archive named in a repository's Code property its first commit",
+    ("codecommit:CreateCommit",),
+    # The create handler's permissions in AWS's published schema of AWS::CodeCommit::Repository.
+    "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-codecommit-repository.html",
+)
+
+CLOUDFORMATION_CODECOMMIT_FIND = ServiceCalls(
+    "cloudformation.amazonaws.com",
+    "a stack looks up the name of the repository whose id it holds, to delete it",
+    ("codecommit:ListRepositories",),
+    # The delete handler's permissions in AWS's published schema of AWS::CodeCommit::Repository.
+    "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-codecommit-repository.html",
+)
+
+CODEBUILD_REPORT = ServiceCalls(
+    "codebuild.amazonaws.com",
+    "a build publishes a test report",
+    ("codebuild:CreateReport", "codebuild:UpdateReport", "codebuild:BatchPutTestCases"),
+    "https://docs.aws.amazon.com/codebuild/latest/userguide/test-permissions.html",
+)
+
+CODEBUILD_ENCRYPT = ServiceCalls(
+    "codebuild.amazonaws.com",
+    "a build encrypts its output with a customer managed key",
+    ("kms:GenerateDataKey", "kms:Decrypt"),
+    "https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-kms.html",
+)
+
+SAGEMAKER_ENDPOINT_IMAGE = ServiceCalls(
+    "sagemaker.amazonaws.com",
+    "an endpoint's fleet pulls the model's image (on the image's repository)",
+    ("ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"),
+    "https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createmodel-perms",
+)
+
+SAGEMAKER_ENDPOINT_REGISTRY_TOKEN = ServiceCalls(
+    "sagemaker.amazonaws.com",
+    "an endpoint's fleet signs in to the registry of the model's image",
+    ("ecr:GetAuthorizationToken",),
+    "https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createmodel-perms",
+)
+
+SAGEMAKER_ECR_LOGIN = ServiceCalls(
+    "sagemaker.amazonaws.com",
+    "a job or an endpoint pulls its image: the login",
+    ("ecr:GetAuthorizationToken",),
+    "https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createtrainingjob-perms",
+)
+
+SAGEMAKER_ECR_PULL = ServiceCalls(
+    "sagemaker.amazonaws.com",
+    "a job or an endpoint pulls its image, from the image's repository",
+    ("ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"),
+    "https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createtrainingjob-perms",
+)
+
+SAGEMAKER_JOB_METRICS = ServiceCalls(
+    "sagemaker.amazonaws.com",
+    "a job writes its instance's and its algorithm's metrics",
+    ("cloudwatch:PutMetricData",),
+    "https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createtrainingjob-perms",
+)
+
+SAGEMAKER_JOB_LOGS = ServiceCalls(
+    "sagemaker.amazonaws.com",
+    "a job looks up its log stream (creating it and writing to it are calls that really happen)",
+    ("logs:DescribeLogStreams",),
+    "https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createprocessingjob-perms",
+)

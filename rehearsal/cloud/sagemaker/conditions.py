@@ -1,0 +1,48 @@
+"""Conditions of Condition steps.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-steps-types.html#step-type-condition
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from rehearsal.cloud.errors import NotImplementedHere
+from rehearsal.cloud.sagemaker.expressions import ExpressionProblem, Scope
+
+COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "Equals": operator.eq,
+    "GreaterThan": operator.gt,
+    "GreaterThanOrEqualTo": operator.ge,
+    "LessThan": operator.lt,
+    "LessThanOrEqualTo": operator.le,
+}
+
+
+def holds(condition: dict[str, Any], scope: Scope) -> bool:
+    """Whether one condition is true. Raises ExpressionProblem when its sides cannot be compared."""
+    kind = condition.get("Type", "")
+    if kind in COMPARISONS:
+        left, right = scope.resolve(condition["LeftValue"]), scope.resolve(condition["RightValue"])
+        if _sort(left) != _sort(right):
+            raise ExpressionProblem(
+                f"ClientError: {kind} cannot compare {left!r} with {right!r}: they are of different types."
+            )
+        return COMPARISONS[kind](left, right)
+    if kind == "In":
+        return scope.resolve(condition["QueryValue"]) in scope.resolve(condition["Values"])
+    if kind == "Not":
+        return not holds(condition["Expression"], scope)
+    if kind == "Or":
+        return any(holds(item, scope) for item in condition["Conditions"])
+    raise NotImplementedHere(f"Condition type {kind}")
+
+
+def _sort(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    return type(value).__name__

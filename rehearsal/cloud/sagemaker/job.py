@@ -1,0 +1,243 @@
+"""One job on one stand-in instance: what processing and training have in common."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import subprocess
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from botocore.exceptions import ClientError
+
+from rehearsal.cloud import service_calls
+from rehearsal.cloud.container import Containers
+from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.runtimes.images import runtime_for
+from rehearsal.cloud.sagemaker.job_data import DataProblem
+from rehearsal.cloud.sagemaker.job_logs import JobLog
+from rehearsal.cloud.service import Credentials, Document
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.cloud import Cloud
+
+log = logging.getLogger(__name__)
+
+LONGEST_REASON = 1024
+HOST = "algo-1"
+"""The name of a job's first instance, on which the containers of all jobs here run."""
+
+
+class Job(ABC):
+    """A job from its creation on. Subclasses say what lies in `/opt/ml` before and what is fetched from it after."""
+
+    kind: ClassVar[str]
+    """As in ARNs: `processing-job`."""
+    log_group: ClassVar[str]
+    event: ClassVar[str]
+
+    def __init__(self, cloud: Cloud, containers: Containers, arn: str, name: str, request: Document) -> None:
+        self.cloud = cloud
+        self.containers = containers
+        self.arn = arn
+        self.name = name
+        self.request = request
+        self.role_arn: str = request["RoleArn"]
+        self.image = self.image_of(request)
+        self.status = "InProgress"
+        self.failure_reason: str | None = None
+        self.created = self.modified = cloud.clock.now()
+        self.started: datetime | None = None
+        self.ended: datetime | None = None
+        self.finished = threading.Event()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._stop_asked = threading.Event()
+        self._lock = threading.Lock()
+        self.folder = cloud.folder_for("sagemaker", f"{self.kind}s", name)
+        self.ml = self.folder / "ml"
+        self.ml.mkdir(exist_ok=True)
+
+    # ---- what a kind of job decides
+
+    @staticmethod
+    @abstractmethod
+    def image_of(request: Document) -> str:
+        """The image's URI."""
+
+    @abstractmethod
+    def command(self) -> Sequence[str]:
+        """The program and its arguments."""
+
+    @abstractmethod
+    def variables(self) -> Mapping[str, str]:
+        """What SageMaker and the request add to the program's environment."""
+
+    @abstractmethod
+    def longest_run(self) -> float:
+        """Seconds after which the job is stopped."""
+
+    @abstractmethod
+    def bring(self, s3: Any) -> None:  # noqa: ANN401 - boto3 is untyped
+        """Make `/opt/ml` as the program expects it."""
+
+    @abstractmethod
+    def fetch(self, s3: Any, *, succeeded: bool) -> None:  # noqa: ANN401 - boto3 is untyped
+        """Upload what the program left."""
+
+    @abstractmethod
+    def failure_of(self, exit_status: int) -> str:
+        """The failure reason of a program that ended with `exit_status`."""
+
+    @abstractmethod
+    def describe(self) -> Document:
+        """The answer of Describe…Job."""
+
+    def on_line(self, line: str) -> None:  # noqa: B027 - not every kind looks at lines
+        """One line that the program printed."""
+
+    def enter(self, phase: str, message: str) -> None:  # noqa: B027 - not every kind has phases
+        """A secondary status begins."""
+
+    # ---- the life of a job
+
+    def run(self) -> None:
+        """Play the job to its end; whatever happens, it has a final status afterwards."""
+        try:
+            self._run()
+        except (DataProblem, AwsError) as problem:
+            self._end("Failed", str(problem.message) if isinstance(problem, AwsError) else str(problem))
+        except ClientError as problem:
+            error = problem.response["Error"]
+            self._end("Failed", f"ClientError: {error['Code']}: {error['Message']}")
+        except Exception as problem:
+            if not self.cloud.stopping.is_set():
+                log.exception("%s %s", self.kind, self.name)
+            self._end("Failed", f"InternalServerError: {type(problem).__name__}: {problem}")
+
+    def stop(self) -> None:
+        """Ask the job to stop: the program is told to end, then the job is Stopped."""
+        with self._lock:
+            if self.status != "InProgress":
+                return
+            self.status = "Stopping"
+            self.modified = self.cloud.clock.now()
+            self._stop_asked.set()
+            child = self._child
+        if child is not None:
+            self.containers.stop(child)
+
+    def _run(self) -> None:
+        self.enter("Starting", "Preparing the instances for training")
+        credentials = self.cloud.identity.assume_role(self.role_arn, "sagemaker.amazonaws.com", "SageMaker", self.arn)
+        self._pull(credentials)
+        s3 = self.cloud.client("s3", credentials)
+        self.enter("Downloading", "Downloading input data")
+        self.bring(s3)
+        self.started = self.modified = self.cloud.clock.now()
+        logs = self._open_log(credentials)
+        try:
+            self.enter("Training", "Training image download completed. Training in progress.")
+            status, ran_out = self._run_program(credentials, logs)
+        finally:
+            logs.close()
+        stopped = ran_out or self._stop_asked.is_set()
+        if status == 0 or stopped:
+            self.enter("Uploading", "Uploading generated training model")
+        self.fetch(s3, succeeded=status == 0 and not stopped)
+        if stopped:
+            self._end("Stopped", None, "MaxRuntimeExceeded" if ran_out else "Stopped")
+        elif status == 0:
+            self._end("Completed", None)
+        else:
+            self._end("Failed", self.failure_of(status))
+
+    def _run_program(self, credentials: Credentials, logs: JobLog) -> tuple[int, bool]:
+        def line(text: str) -> None:
+            logs.line(text)
+            self.on_line(text)
+
+        def started(child: subprocess.Popen[bytes]) -> None:
+            with self._lock:
+                self._child = child
+            if self._stop_asked.is_set():
+                self.containers.stop(child)
+
+        if self._stop_asked.is_set():
+            return 0, False
+        environment = {**self.cloud.environment(credentials), **self.variables()}
+        try:
+            status = self.containers.run(
+                self.image, self.ml, self.command(), environment, line, self.longest_run(), started
+            )
+        except subprocess.TimeoutExpired:
+            return 0, True
+        return status, False
+
+    def _pull(self, credentials: Credentials) -> None:
+        """The image is pulled and metrics are written as the job's role; neither happens here, both need the right."""
+        runtime_for(self.image)
+        registry, _, rest = self.image.partition("/")
+        account, region = registry.split(".")[0], registry.split(".")[3]
+        repository = rest.split("@")[0].split(":")[0]
+        require = self.cloud.identity.require_service_calls
+        require(credentials, service_calls.SAGEMAKER_ECR_LOGIN)
+        require(
+            credentials, service_calls.SAGEMAKER_ECR_PULL, f"arn:aws:ecr:{region}:{account}:repository/{repository}"
+        )
+        require(
+            credentials,
+            service_calls.SAGEMAKER_JOB_METRICS,
+            context={"cloudwatch:namespace": self.log_group},
+        )
+
+    def _open_log(self, credentials: Credentials) -> JobLog:
+        stream = f"{self.name}/{HOST}-{int(self.cloud.clock.timestamp())}"
+        self.cloud.identity.require_service_calls(
+            credentials,
+            service_calls.SAGEMAKER_JOB_LOGS,
+            f"arn:aws:logs:{self.cloud.region}:{self.cloud.account}:log-group:{self.log_group}:log-stream:",
+        )
+        logs = JobLog(self.cloud.client("logs", credentials), self.log_group, stream)
+        logs.open()
+        return logs
+
+    def _end(self, status: str, reason: str | None, phase: str | None = None) -> None:
+        with self._lock:
+            self.ended = self.modified = self.cloud.clock.now()
+            self.failure_reason = reason[:LONGEST_REASON] if reason else None
+            self.enter(phase or status, reason or "")
+            self.status = status
+        if status == "Completed":
+            shutil.rmtree(self.ml, ignore_errors=True)  # everything of worth is in S3; a failed job's folder stays
+        try:
+            if not self.cloud.stopping.is_set():
+                self.cloud.events.emit("aws.sagemaker", self.event, self.describe(), [self.arn])
+        except Exception:
+            log.exception("the event of %s could not be sent", self.arn)
+        self.finished.set()
+
+
+def one_instance(count: int) -> None:
+    """Raises NotImplementedHere for a job that wants more than one instance."""
+    if count != 1:
+        raise NotImplementedHere(f"A job on {count} instances (InstanceCount; one is played)")
+
+
+def refuse(request: Mapping[str, Any], *members: str) -> None:
+    """Raises NotImplementedHere for members that AWS would act on and nothing here does."""
+    for member in members:
+        if request.get(member):
+            raise NotImplementedHere(f"The member {member} of a job")
+
+
+def read_message(path: Path, longest: int = LONGEST_REASON) -> str:
+    """What a program wrote to tell about itself, cut as AWS cuts it."""
+    try:
+        with path.open("rb") as file:
+            return file.read(longest * 4).decode("utf-8", errors="replace")[:longest]
+    except OSError:
+        return ""

@@ -1,0 +1,299 @@
+"""A pipeline definition, read and checked as CreatePipeline and UpdatePipeline do.
+
+https://aws-sagemaker-mlops.github.io/sagemaker-model-building-pipeline-definition-JSON-schema/ (the published schema is
+older than what AWS's SDK writes; where they differ, the SDK's output is followed). Arguments of steps are not looked
+at here: the call that the step makes checks them when it starts, as on AWS.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.sagemaker.expressions import EXECUTION_VARIABLES, Reference, references
+
+VERSION = "2020-12-01"
+TOP_LEVEL = {"Version", "Metadata", "Parameters", "PipelineExperimentConfig", "MlflowConfig", "Steps"}
+STEP_MEMBERS = {
+    "Name",
+    "Type",
+    "Arguments",
+    "DependsOn",
+    "DisplayName",
+    "Description",
+    "CacheConfig",
+    "RetryPolicies",
+    "PropertyFiles",
+}
+PLAYED = ("Processing", "Training", "RegisterModel", "Condition", "Fail")
+KNOWN_TYPES = {
+    *PLAYED,
+    *("Transform", "Tuning", "Model", "AutoML", "Lambda", "Callback", "EMR", "EMRServerless", "Endpoint"),
+    *("EndpointConfig", "InferenceComponent", "QualityCheck", "ClarifyCheck", "NotebookJob", "MonitorBatchTransform"),
+}
+CACHED = ("Processing", "Training")
+"""Of the played types. https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-caching.html"""
+RETRIED = ("Processing", "Training", "RegisterModel")
+"""Of the played types. https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html"""
+EXCEPTION_TYPES = {
+    "Step.SERVICE_FAULT",
+    "Step.THROTTLING",
+    "SageMaker.JOB_INTERNAL_ERROR",
+    "SageMaker.CAPACITY_ERROR",
+    "SageMaker.RESOURCE_LIMIT",
+}
+NAME = re.compile(r"^[A-Za-z0-9\-_]{1,64}$")
+PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "String": (str,),
+    "Integer": (int,),
+    "Float": (float, int),
+    "Boolean": (bool,),
+}
+
+
+class InvalidDefinition(AwsError):
+    """AWS begins every complaint about a definition with the same words."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__("ValidationException", f"Unable to parse pipeline definition. {problem}")
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
+READERS: dict[str, Callable[[str], Any]] = {"String": str, "Integer": int, "Float": float, "Boolean": _boolean}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One declared parameter."""
+
+    name: str
+    type: str
+    default: Any = None
+    allowed: tuple[Any, ...] = ()
+
+    def value(self, given: str) -> Any:  # noqa: ANN401 - one of four types
+        """The typed value of what StartPipelineExecution was given. Raises AwsError when it does not fit."""
+        try:
+            typed = READERS[self.type](given)
+        except ValueError:
+            raise AwsError(
+                "ValidationException", f"Value '{given}' of parameter [{self.name}] is not of type {self.type}."
+            ) from None
+        if self.allowed and typed not in self.allowed:
+            raise AwsError(
+                "ValidationException",
+                f"Value '{given}' of parameter [{self.name}] is not one of its enum values "
+                f"[{', '.join(str(item) for item in self.allowed)}].",
+            )
+        return typed
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step, wherever it stands: `branch` names the condition step and the outcome that lets it run."""
+
+    name: str
+    type: str
+    arguments: dict[str, Any]
+    depends_on: frozenset[str]
+    branch: tuple[str, bool] | None = None
+    display_name: str | None = None
+    description: str | None = None
+    cache: dict[str, Any] = field(default_factory=dict)
+    retries: tuple[dict[str, Any], ...] = ()
+    property_files: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """All that an execution needs to know."""
+
+    parameters: dict[str, Parameter]
+    steps: dict[str, Step]
+    experiment: dict[str, Any] | None
+
+    def values(self, given: list[dict[str, str]]) -> dict[str, Any]:
+        """Parameter values of one execution. Raises AwsError for unknown, missing and unfitting ones."""
+        values = {name: parameter.default for name, parameter in self.parameters.items()}
+        seen: set[str] = set()
+        for item in given:
+            name = item["Name"]
+            if name not in self.parameters:
+                raise AwsError("ValidationException", f"Parameter [{name}] is not defined in the pipeline definition.")
+            if name in seen:
+                raise AwsError("ValidationException", f"Parameter [{name}] is given twice.")
+            seen.add(name)
+            values[name] = self.parameters[name].value(item["Value"])
+        missing = sorted(name for name, value in values.items() if value is None)
+        if missing:
+            raise AwsError("ValidationException", f"Parameters without a value: [{', '.join(missing)}].")
+        return values
+
+
+def parse(text: str) -> Definition:
+    """Read and check a definition. Raises InvalidDefinition, or NotImplementedHere for step types not played."""
+    try:
+        document = json.loads(text)
+    except ValueError as problem:
+        raise InvalidDefinition(f"It is not valid JSON: {problem}.") from None
+    if not isinstance(document, dict):
+        raise InvalidDefinition("Expecting start of Json Object.")
+    unknown = sorted(set(document) - TOP_LEVEL)
+    if unknown:
+        raise InvalidDefinition(f"Unknown properties: [{', '.join(unknown)}].")
+    if document.get("Version") != VERSION:
+        raise InvalidDefinition(f"Version '{document.get('Version')}' is not supported; it must be '{VERSION}'.")
+    if document.get("MlflowConfig"):
+        raise NotImplementedHere("MlflowConfig of a pipeline definition")
+    parameters = _parameters(document.get("Parameters") or [])
+    if not document.get("Steps"):
+        raise InvalidDefinition("Steps must contain at least one step.")
+    steps: dict[str, Step] = {}
+    for step in _steps(document["Steps"], None):
+        if step.name in steps:
+            raise InvalidDefinition(f"Step names must be unique: [{step.name}] is used more than once.")
+        steps[step.name] = step
+    steps = {name: _with_dependencies(step, parameters, steps) for name, step in steps.items()}
+    _refuse_cycles(steps)
+    return Definition(parameters, steps, document.get("PipelineExperimentConfig"))
+
+
+def _parameters(items: list[Any]) -> dict[str, Parameter]:
+    found: dict[str, Parameter] = {}
+    for item in items:
+        name, kind = item.get("Name"), item.get("Type")
+        if not name:
+            raise InvalidDefinition("A parameter has no Name.")
+        if name in found:
+            raise InvalidDefinition(f"Parameter names must be unique: [{name}] is used more than once.")
+        if kind not in PYTHON_TYPES:
+            raise InvalidDefinition(f"Type '{kind}' of parameter [{name}] is not one of {', '.join(PYTHON_TYPES)}.")
+        unknown = sorted(set(item) - {"Name", "Type", "DefaultValue", "EnumValues"})
+        if unknown:
+            raise InvalidDefinition(f"Parameter [{name}] has unknown properties: [{', '.join(unknown)}].")
+        allowed, default = item.get("EnumValues") or [], item.get("DefaultValue")
+        for value in [*allowed, *([] if default is None else [default])]:
+            right_type = isinstance(value, PYTHON_TYPES[kind]) and (kind == "Boolean") == isinstance(value, bool)
+            if not right_type:
+                raise InvalidDefinition(f"Value '{value}' of parameter [{name}] is not of type {kind}.")
+        if allowed and default is not None and default not in allowed:
+            raise InvalidDefinition(f"DefaultValue of parameter [{name}] is not one of its EnumValues.")
+        found[name] = Parameter(name, kind, default, tuple(allowed))
+    return found
+
+
+def _steps(items: Any, branch: tuple[str, bool] | None) -> Iterator[Step]:  # noqa: ANN401 - JSON
+    if not isinstance(items, list):
+        raise InvalidDefinition("Expecting start of Json Array for steps.")
+    for item in items:
+        step = _step(item, branch)
+        yield step
+        if step.type == "Condition":
+            yield from _steps(item["Arguments"].get("IfSteps", []), (step.name, True))
+            yield from _steps(item["Arguments"].get("ElseSteps", []), (step.name, False))
+
+
+def _step(item: dict[str, Any], branch: tuple[str, bool] | None) -> Step:
+    name, kind = item.get("Name", ""), item.get("Type")
+    if not NAME.match(name):
+        raise InvalidDefinition(f"Step name '{name}' must match {NAME.pattern}.")
+    if kind not in KNOWN_TYPES:
+        raise InvalidDefinition(f"Type '{kind}' of step [{name}] is not a step type.")
+    if kind not in PLAYED:
+        raise NotImplementedHere(f"Step type {kind} (step {name})")
+    unknown = sorted(set(item) - STEP_MEMBERS)
+    if unknown:
+        raise InvalidDefinition(f"Step [{name}] has unknown properties: [{', '.join(unknown)}].")
+    if not isinstance(item.get("Arguments"), dict):
+        raise InvalidDefinition(f"Step [{name}] has no Arguments.")
+    cache, retries = item.get("CacheConfig") or {}, tuple(item.get("RetryPolicies") or ())
+    if cache and kind not in CACHED:
+        raise InvalidDefinition(f"Step [{name}] of type {kind} cannot have a CacheConfig.")
+    if cache.get("Enabled") and not cache.get("ExpireAfter"):
+        raise InvalidDefinition(f"CacheConfig of step [{name}] needs ExpireAfter.")
+    if retries and kind not in RETRIED:
+        raise InvalidDefinition(f"Step [{name}] of type {kind} cannot have RetryPolicies.")
+    for policy in retries:
+        unknown = sorted(set(_listed(policy.get("ExceptionType"))) - EXCEPTION_TYPES)
+        if unknown or not policy.get("ExceptionType"):
+            raise InvalidDefinition(f"RetryPolicies of step [{name}]: unknown ExceptionType {unknown}.")
+    depends_on = frozenset(_listed(item.get("DependsOn")))
+    files = {file["PropertyFileName"]: file for file in item.get("PropertyFiles") or []}
+    return Step(
+        name,
+        kind,
+        item["Arguments"],
+        depends_on,
+        branch,
+        item.get("DisplayName"),
+        item.get("Description"),
+        cache,
+        retries,
+        files,
+    )
+
+
+def _listed(value: Any) -> list[str]:  # noqa: ANN401 - a string or a list of strings
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else list(value)
+
+
+def own_arguments(step: Step) -> dict[str, Any]:
+    """A step's arguments without the steps that a condition carries in its own."""
+    if step.type != "Condition":
+        return step.arguments
+    return {key: value for key, value in step.arguments.items() if key not in ("IfSteps", "ElseSteps")}
+
+
+def _with_dependencies(step: Step, parameters: dict[str, Parameter], steps: dict[str, Step]) -> Step:
+    needed = set(step.depends_on)
+    for name in sorted(needed - set(steps)):
+        raise InvalidDefinition(f"Step [{step.name}] depends on step [{name}], which is not defined.")
+    for reference in references(own_arguments(step)):
+        _check_reference(step, reference, parameters, steps)
+        if reference.kind == "Steps":
+            needed.add(reference.name)
+    if step.branch:
+        needed.add(step.branch[0])
+    return Step(**{**step.__dict__, "depends_on": frozenset(needed)})
+
+
+def _check_reference(
+    step: Step, reference: Reference, parameters: dict[str, Parameter], steps: dict[str, Step]
+) -> None:
+    where = f"Step [{step.name}] refers to '{reference.text}'"
+    if reference.kind == "Parameters":
+        if reference.name not in parameters:
+            raise InvalidDefinition(f"{where}, but parameter [{reference.name}] is not defined.")
+    elif reference.kind == "Execution":
+        if reference.name not in EXECUTION_VARIABLES:
+            raise InvalidDefinition(f"{where}, which is not an execution variable.")
+    elif reference.kind == "Steps":
+        if reference.name not in steps:
+            raise InvalidDefinition(f"{where}, but step [{reference.name}] is not defined.")
+        file = reference.property_file
+        if file and file not in steps[reference.name].property_files:
+            raise InvalidDefinition(f"{where}, but step [{reference.name}] has no property file [{file}].")
+        if steps[reference.name].type == "Fail":
+            raise InvalidDefinition(f"{where}, but a Fail step has no properties.")
+    else:
+        raise InvalidDefinition(f"{where}, which is neither a parameter, an execution variable nor a step's property.")
+
+
+def _refuse_cycles(steps: dict[str, Step]) -> None:
+    done: set[str] = set()
+    while len(done) < len(steps):
+        ready = {name for name, step in steps.items() if name not in done and step.depends_on <= done}
+        if not ready:
+            raise InvalidDefinition(f"The steps depend on each other in a cycle: [{', '.join(set(steps) - done)}].")
+        done |= ready
