@@ -1,0 +1,111 @@
+"""One address for everything: what is ours, what is the base's, and what nobody plays."""
+
+from __future__ import annotations
+
+import http.client
+import json
+
+import pytest
+from botocore import session as botocore_session
+from botocore.exceptions import ClientError
+
+from rehearsal.cloud.cloud import Cloud
+from rehearsal.cloud.servicecatalog import ServiceCatalog
+from rehearsal.cloud.settings import CloudSettings
+from tests.rehearsal.conftest import ENVIRONMENTS, StartCloud
+
+
+@pytest.fixture(scope="module")
+def cloud(start_cloud: StartCloud) -> Cloud:
+    return start_cloud([ServiceCatalog])
+
+
+def post(cloud: Cloud, target: str, body: str) -> tuple[int, dict[str, str]]:
+    """A request as an SDK with no idea of the service model would send it; signed by name only."""
+    host = cloud.url.removeprefix("http://")
+    connection = http.client.HTTPConnection(host)
+    credential = f"AWS4-HMAC-SHA256 Credential={cloud.identity.root.access_key_id}/20260101/us-east-1/x/aws4_request"
+    headers = {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1", "Authorization": credential}
+    connection.request("POST", "/", body, headers)
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read())
+
+
+def test_an_operation_we_do_not_play_is_a_501_that_names_it(cloud: Cloud) -> None:
+    status, answer = post(cloud, "AWS242ServiceCatalogService.ScanProvisionedProducts", "{}")
+    assert status == 501
+    assert "servicecatalog:ScanProvisionedProducts is not implemented" in answer["message"]
+
+
+def test_an_operation_aws_does_not_have_is_refused(cloud: Cloud) -> None:
+    status, answer = post(cloud, "AWS242ServiceCatalogService.MakeCoffee", "{}")
+    assert (status, answer["__type"]) == (400, "UnknownOperationException")
+
+
+@pytest.mark.parametrize(
+    ("request_document", "complaint"),
+    [
+        ({"DisplayName": "x", "ProviderName": "y"}, "IdempotencyToken"),
+        (
+            {"DisplayName": "x", "ProviderName": "y", "IdempotencyToken": "t", "Colour": "red"},
+            "Unknown member 'Colour'",
+        ),
+        ({"DisplayName": 7, "ProviderName": "y", "IdempotencyToken": "t"}, "Invalid type for parameter DisplayName"),
+        ({"DisplayName": "x" * 101, "ProviderName": "y", "IdempotencyToken": "t"}, "less than or equal to 100"),
+        ({"DisplayName": "x", "ProviderName": "y", "IdempotencyToken": "spaces are not allowed"}, "pattern"),
+        ({"DisplayName": "x", "ProviderName": "y", "IdempotencyToken": "t", "AcceptLanguage": "x" * 101}, "100"),
+    ],
+)
+def test_a_malformed_request_is_refused_with_what_is_wrong(
+    cloud: Cloud, request_document: dict[str, object], complaint: str
+) -> None:
+    status, answer = post(cloud, "AWS242ServiceCatalogService.CreatePortfolio", json.dumps(request_document))
+    assert (status, answer["__type"]) == (400, "InvalidParametersException")
+    assert complaint in answer["message"]
+
+
+def test_a_request_that_is_not_json_is_refused(cloud: Cloud) -> None:
+    status, answer = post(cloud, "AWS242ServiceCatalogService.ListPortfolios", "{")
+    assert (status, answer["__type"]) == (400, "SerializationException")
+
+
+def test_an_unsigned_request_is_refused(cloud: Cloud) -> None:
+    connection = http.client.HTTPConnection(cloud.url.removeprefix("http://"))
+    connection.request("POST", "/", "{}", {"X-Amz-Target": "AWS242ServiceCatalogService.ListPortfolios"})
+    answer = connection.getresponse()
+    assert answer.status == 403
+    assert json.loads(answer.read())["__type"] == "MissingAuthenticationTokenException"
+
+
+def test_the_base_answers_what_is_not_ours(cloud: Cloud) -> None:
+    s3 = cloud.client("s3", cloud.identity.root)
+    s3.create_bucket(Bucket="somewhere")
+    s3.put_object(Bucket="somewhere", Key="a b/ü.bin", Body=b"\0\1" * 70_000)
+    assert s3.head_object(Bucket="somewhere", Key="a b/ü.bin")["ContentLength"] == 140_000
+    assert s3.get_object(Bucket="somewhere", Key="a b/ü.bin")["Body"].read() == b"\0\1" * 70_000
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        s3.get_object(Bucket="somewhere", Key="nothing")
+
+
+def test_only_the_base_may_ask_about_resources(cloud: Cloud) -> None:
+    connection = http.client.HTTPConnection(cloud.url.removeprefix("http://"))
+    connection.request("POST", "/_cloud/resource/create", "{}", {"Content-Type": "application/json"})
+    assert connection.getresponse().status == 403
+
+
+def test_a_taken_port_is_one_clear_message(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> None:
+    port = int(cloud.url.rpartition(":")[2])
+    settings = CloudSettings(tmp_path_factory.mktemp("second"), ENVIRONMENTS, port=port)
+    with pytest.raises(RuntimeError, match=f"port {port} on 127.0.0.1 is taken"), Cloud(settings, [], []):
+        pass
+
+
+def test_every_room_speaks_a_service_aws_has() -> None:
+    from rehearsal.cloud.rooms import SERVICES
+
+    known = botocore_session.Session()
+    for room in SERVICES:
+        operations = set(known.get_service_model(room.name).operation_names)
+        marked = {getattr(getattr(room, name), "aws_operation", None) for name in dir(room)} - {None}
+        assert marked, f"{room.__name__} answers nothing"
+        assert marked <= operations, f"{room.__name__} answers {marked - operations}, which AWS does not have"

@@ -1,0 +1,149 @@
+"""A stack touches only what its role may touch, and a template that is not valid is not deployed."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from rehearsal.cloud.cloud import Cloud
+from rehearsal.cloud.resources.servicecatalog import SERVICECATALOG_TYPES
+from rehearsal.cloud.service import Credentials
+from rehearsal.cloud.servicecatalog import ServiceCatalog
+from tests.rehearsal.conftest import StartCloud
+from tests.rehearsal.core.test_identity import allow, role
+
+BUCKET = """
+Resources:
+  Data:
+    Type: AWS::S3::Bucket
+    Properties: {BucketName: %s, VersioningConfiguration: {Status: Enabled}}
+"""
+PORTFOLIO = """
+Resources:
+  Offer:
+    Type: AWS::ServiceCatalog::Portfolio
+    Properties: {DisplayName: %s, ProviderName: me}
+"""
+
+
+@pytest.fixture(scope="module")
+def cloud(start_cloud: StartCloud) -> Cloud:
+    return start_cloud([ServiceCatalog], SERVICECATALOG_TYPES)
+
+
+@pytest.fixture(scope="module")
+def iam(cloud: Cloud) -> Any:
+    return cloud.client("iam", cloud.identity.root)
+
+
+@pytest.fixture(scope="module")
+def cloudformation(cloud: Cloud) -> Any:
+    return cloud.client("cloudformation", cloud.identity.root)
+
+
+def settled(cloudformation: Any, name: str) -> tuple[str, str]:
+    """The stack's final status and the first failure's reason."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        if not stack["StackStatus"].endswith("_IN_PROGRESS"):
+            events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+            failed = [each["ResourceStatusReason"] for each in reversed(events) if "FAILED" in each["ResourceStatus"]]
+            return stack["StackStatus"], (failed or [""])[0]
+    raise AssertionError(f"stack {name} never settled")
+
+
+@pytest.mark.parametrize(
+    ("template", "action"),
+    [(BUCKET % "weak", "s3:CreateBucket"), (PORTFOLIO % "weak", "servicecatalog:CreatePortfolio")],
+)
+def test_a_powerless_role_fails_at_the_first_resource(
+    cloud: Cloud, iam: Any, cloudformation: Any, template: str, action: str
+) -> None:
+    name = f"powerless-{action.split(':')[0]}"
+    arn = role(iam, name)
+    cloudformation.create_stack(StackName=name, TemplateBody=template, RoleARN=arn)
+    status, reason = settled(cloudformation, name)
+    assert status == "ROLLBACK_COMPLETE"
+    assert f"is not authorized to perform: {action}" in reason
+    assert "HandlerErrorCode: AccessDenied" in reason
+    buckets = cloud.client("s3", cloud.identity.root).list_buckets()["Buckets"]
+    assert "weak" not in [bucket["Name"] for bucket in buckets]
+
+
+def test_a_property_brings_its_own_permission(iam: Any, cloudformation: Any) -> None:
+    arn = role(iam, "no-versioning", allow("s3:CreateBucket"), allow("s3:ListBucket"))
+    cloudformation.create_stack(StackName="no-versioning", TemplateBody=BUCKET % "unversioned", RoleARN=arn)
+    status, reason = settled(cloudformation, "no-versioning")
+    assert status == "ROLLBACK_COMPLETE"
+    assert "s3:PutBucketVersioning" in reason
+
+
+def test_a_role_with_what_it_needs_creates_and_deletes(iam: Any, cloudformation: Any) -> None:
+    actions = ("s3:CreateBucket", "s3:ListBucket", "s3:PutBucketVersioning", "s3:DeleteBucket")
+    arn = role(iam, "enough", *(allow(action, "arn:aws:s3:::enough") for action in actions))
+    cloudformation.create_stack(StackName="enough", TemplateBody=BUCKET % "enough", RoleARN=arn)
+    assert settled(cloudformation, "enough")[0] == "CREATE_COMPLETE"
+    stack_id = cloudformation.describe_stacks(StackName="enough")["Stacks"][0]["StackId"]
+    cloudformation.delete_stack(StackName="enough")
+    assert settled(cloudformation, stack_id)[0] == "DELETE_COMPLETE"
+
+
+def test_a_stack_keeps_the_role_it_was_made_with(iam: Any, cloudformation: Any) -> None:
+    arn = role(iam, "keeps", allow("servicecatalog:CreatePortfolio"))
+    cloudformation.create_stack(StackName="keeps", TemplateBody=PORTFOLIO % "keeps", RoleARN=arn)
+    assert settled(cloudformation, "keeps")[0] == "CREATE_COMPLETE"
+    cloudformation.update_stack(StackName="keeps", TemplateBody=PORTFOLIO % "renamed")
+    status, reason = settled(cloudformation, "keeps")
+    assert status == "UPDATE_ROLLBACK_COMPLETE"
+    assert "servicecatalog:UpdatePortfolio" in reason
+
+
+def test_passing_a_role_needs_pass_role(cloud: Cloud, iam: Any) -> None:
+    passed = role(iam, "passed")
+    session: Credentials = cloud.identity.session_of(role(iam, "may-not-pass", allow("cloudformation:*")), "test")
+    with pytest.raises(ClientError, match="iam:PassRole"):
+        cloud.client("cloudformation", session).create_stack(
+            StackName="unpassed", TemplateBody=BUCKET % "unpassed", RoleARN=passed
+        )
+
+
+def test_a_role_that_does_not_trust_cloudformation_is_refused(cloud: Cloud, iam: Any, cloudformation: Any) -> None:
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    }
+    made = iam.create_role(RoleName="for-ec2", AssumeRolePolicyDocument=json.dumps(document))
+    with pytest.raises(ClientError, match="trust policy does not name the service"):
+        cloudformation.create_stack(
+            StackName="untrusted", TemplateBody=BUCKET % "untrusted", RoleARN=made["Role"]["Arn"]
+        )
+
+
+@pytest.mark.parametrize(
+    ("template", "complaint"),
+    [
+        ("Resources: {A: {Type: AWS::S3::Buckett}}", "Resource type 'AWS::S3::Buckett' does not exist"),
+        ("Resources: {A: {Type: AWS::S3::Bucket, Properties: {BucketName: !Ref Nobody}}}", "Nobody"),
+        ("Resources: {A: {Type: AWS::S3::Bucket, Properties: {Colour: red}}}", "Colour"),
+        ("Resources: [", "line"),
+    ],
+)
+def test_a_template_that_is_not_valid_is_refused_with_the_line(
+    cloudformation: Any, template: str, complaint: str
+) -> None:
+    with pytest.raises(ClientError, match=r"Template validation error: line \d") as refused:
+        cloudformation.create_stack(StackName="invalid", TemplateBody=template)
+    assert complaint in str(refused.value)
+    with pytest.raises(ClientError, match="does not exist"):
+        cloudformation.describe_stacks(StackName="invalid")
+
+
+def test_a_resource_type_nobody_plays_is_an_error_that_names_it(cloudformation: Any) -> None:
+    template = "Resources: {A: {Type: AWS::DeviceFarm::Project, Properties: {Name: x}}}"
+    with pytest.raises(ClientError, match="AWS::DeviceFarm::Project"):
+        cloudformation.create_stack(StackName="unplayed", TemplateBody=template)
