@@ -1,5 +1,6 @@
 """Amazon SageMaker AI: one API, several rooms."""
 
+from rehearsal.cloud.sagemaker.code_repositories import CodeRepositories
 from rehearsal.cloud.sagemaker.endpoints import Endpoints
 from rehearsal.cloud.sagemaker.jobs import Jobs
 from rehearsal.cloud.sagemaker.pipelines import Pipelines
@@ -7,7 +8,7 @@ from rehearsal.cloud.sagemaker.projects import Projects
 from rehearsal.cloud.sagemaker.registry import Registry
 
 
-class SageMaker(Projects, Pipelines, Jobs, Registry, Endpoints):
+class SageMaker(Projects, Pipelines, Jobs, Endpoints, Registry, CodeRepositories):
     """The `sagemaker` API: each parent answers the operations of one concern and shares this object with the others."""
 
     name = "sagemaker"

@@ -1,0 +1,165 @@
+"""Endpoint configurations: which models a fleet of which size serves, and what of the traffic is captured.
+
+Real-time instances only. Every other way of hosting is refused by name.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.sagemaker.listing import listing, page
+from rehearsal.cloud.sagemaker.models import Models
+from rehearsal.cloud.sagemaker.tags import Context, creating, tag_map
+from rehearsal.cloud.service import Call, Credentials, Document, operation
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.cloud import Cloud
+
+MEMBERS = {"EndpointConfigName", "ProductionVariants", "DataCaptureConfig", "Tags"}
+VARIANT_MEMBERS = {
+    "VariantName",
+    "ModelName",
+    "InitialInstanceCount",
+    "InstanceType",
+    "InitialVariantWeight",
+    "VolumeSizeInGB",
+    "ModelDataDownloadTimeoutInSeconds",
+    "ContainerStartupHealthCheckTimeoutInSeconds",
+    "RoutingConfig",
+}
+WAYS = {
+    "AsyncInferenceConfig": "asynchronous inference (AsyncInferenceConfig)",
+    "ShadowProductionVariants": "shadow variants (ShadowProductionVariants)",
+    "ServerlessConfig": "serverless inference (ServerlessConfig)",
+    "ExecutionRoleArn": "inference components (ExecutionRoleArn of an endpoint configuration)",
+    "KmsKeyId": "volume encryption with a key (KmsKeyId of an endpoint configuration)",
+}
+ROUTING = ("RANDOM", "LEAST_OUTSTANDING_REQUESTS")
+"""Between the instances of a variant; one process stands for all of them, so either is honoured."""
+
+
+@dataclass(frozen=True)
+class EndpointConfig:
+    """`document` is the create request without its tags."""
+
+    name: str
+    arn: str
+    created: datetime
+    document: Document
+
+    @property
+    def modified(self) -> datetime:
+        return self.created
+
+    @property
+    def variants(self) -> list[Document]:
+        found: list[Document] = self.document["ProductionVariants"]
+        return found
+
+    @property
+    def data_capture(self) -> Document | None:
+        return self.document.get("DataCaptureConfig")
+
+    @property
+    def summary(self) -> Document:
+        return {"EndpointConfigName": self.name, "EndpointConfigArn": self.arn, "CreationTime": self.created}
+
+
+class EndpointConfigs(Models):
+    """Endpoint configuration operations."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self._configs: dict[str, EndpointConfig] = {}
+        self._configs_lock = threading.RLock()
+
+    def _config_arn(self, name: str) -> str:
+        return self.arn(f"endpoint-config/{name.lower()}")
+
+    def _config_call(self, action: str, request: Document) -> list[Call]:
+        arn = self._config_arn(request["EndpointConfigName"])
+        return [Call(action, arn, self.resource_tags(arn))]
+
+    def _config_creation(self, request: Document) -> list[Call]:
+        arn = self._config_arn(request["EndpointConfigName"])
+        variants = request["ProductionVariants"]
+        context: Context = {}
+        types = [variant["InstanceType"] for variant in variants if "InstanceType" in variant]
+        models = [self._model_arn(variant["ModelName"]) for variant in variants if "ModelName" in variant]
+        if types:
+            context["sagemaker:InstanceTypes"] = types
+        if models:
+            context["sagemaker:ModelArn"] = models[0]
+        return creating("CreateEndpointConfig", arn, request, context)
+
+    @operation("CreateEndpointConfig", lambda self, request: self._config_creation(request))
+    def create_endpoint_config(self, request: Document, caller: Credentials) -> Document:
+        name = request["EndpointConfigName"]
+        arn = self._config_arn(name)
+        for member in sorted(request.keys() - MEMBERS):
+            raise NotImplementedHere(f"An endpoint configuration with {WAYS.get(member, member)}")
+        names = [variant["VariantName"] for variant in request["ProductionVariants"]]
+        if len(set(names)) != len(names):
+            raise AwsError("ValidationException", f"Duplicate variant names are not allowed: {', '.join(names)}.")
+        for variant in request["ProductionVariants"]:
+            self._check_variant(variant)
+        with self._configs_lock:
+            if name in self._configs:
+                raise AwsError("ValidationException", f'Cannot create already existing endpoint configuration "{arn}".')
+            document = {member: copy.deepcopy(value) for member, value in request.items() if member != "Tags"}
+            self._configs[name] = EndpointConfig(name, arn, datetime.now(UTC), document)
+            self.tags[arn] = tag_map(request.get("Tags"))
+        return {"EndpointConfigArn": arn}
+
+    def _check_variant(self, variant: Document) -> None:
+        for member in sorted(variant.keys() - VARIANT_MEMBERS):
+            raise NotImplementedHere(f"A production variant with {WAYS.get(member, member)}")
+        routing = variant.get("RoutingConfig", {}).get("RoutingStrategy", "RANDOM")
+        if routing not in ROUTING:
+            raise NotImplementedHere(f"Routing strategy {routing} of a production variant")
+        for member in ("ModelName", "InstanceType", "InitialInstanceCount"):
+            if member not in variant:
+                raise AwsError(
+                    "ValidationException", f"{member} must be provided for production variant {variant['VariantName']}."
+                )
+        self.model(variant["ModelName"])
+
+    @operation(
+        "DescribeEndpointConfig", lambda self, request: self._config_call("sagemaker:DescribeEndpointConfig", request)
+    )
+    def describe_endpoint_config(self, request: Document, caller: Credentials) -> Document:
+        config = self.endpoint_config(request["EndpointConfigName"])
+        document = copy.deepcopy(config.document)
+        for variant in document["ProductionVariants"]:
+            variant.setdefault("InitialVariantWeight", 1.0)
+        return {**document, "EndpointConfigArn": config.arn, "CreationTime": config.created}
+
+    @operation(
+        "DeleteEndpointConfig", lambda self, request: self._config_call("sagemaker:DeleteEndpointConfig", request)
+    )
+    def delete_endpoint_config(self, request: Document, caller: Credentials) -> Document:
+        """As on AWS, also while an endpoint uses it: the endpoint goes on."""
+        with self._configs_lock:
+            config = self.endpoint_config(request["EndpointConfigName"])
+            del self._configs[config.name]
+            self.tags.pop(config.arn, None)
+        return {}
+
+    @operation("ListEndpointConfigs", lambda _self, _request: [Call("sagemaker:ListEndpointConfigs")])
+    def list_endpoint_configs(self, request: Document, caller: Credentials) -> Document:
+        with self._configs_lock:
+            configs, token = listing(self._configs.values(), request)
+        return page("EndpointConfigs", [config.summary for config in configs], token)
+
+    def endpoint_config(self, name: str) -> EndpointConfig:
+        """A configuration by name. Raises AwsError as the API does for one that does not exist."""
+        with self._configs_lock:
+            found = self._configs.get(name)
+        if found is None:
+            raise AwsError("ValidationException", f'Could not find endpoint configuration "{self._config_arn(name)}".')
+        return found

@@ -1,0 +1,289 @@
+"""Real-time endpoints: creating, updating with traffic shifting, describing, deleting.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/realtime-endpoints.html
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rehearsal.cloud.container import Containers
+from rehearsal.cloud.errors import AwsError
+from rehearsal.cloud.sagemaker.alarms import EndpointAlarms
+from rehearsal.cloud.sagemaker.data_capture import DataCapture
+from rehearsal.cloud.sagemaker.deployment import Deployment, plan
+from rehearsal.cloud.sagemaker.endpoint_configs import EndpointConfig, EndpointConfigs
+from rehearsal.cloud.sagemaker.endpoint_metrics import EndpointMetrics
+from rehearsal.cloud.sagemaker.endpoint_state import DEPLOYMENT_STATE_CHANGE, IN_PROGRESS, Endpoint
+from rehearsal.cloud.sagemaker.fleets import Fleet, VariantFleet
+from rehearsal.cloud.sagemaker.listing import listing, page
+from rehearsal.cloud.sagemaker.model_server import FleetFailedError, ModelServer
+from rehearsal.cloud.sagemaker.models import SERVICE
+from rehearsal.cloud.sagemaker.tags import creating, request_tags, tag_map
+from rehearsal.cloud.service import Call, Credentials, Document, operation
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.cloud import Cloud
+
+log = logging.getLogger(__name__)
+
+
+class Endpoints(EndpointConfigs):
+    """Endpoint operations."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self._endpoints: dict[str, Endpoint] = {}
+        self._endpoints_lock = threading.RLock()
+        self._containers = Containers(cloud)
+        self.metrics = EndpointMetrics(cloud)
+        self.alarms = EndpointAlarms(cloud, self.metrics)
+        self.scaled_variants: Callable[[str], set[str]] = lambda _endpoint: set()
+        """Which variants of an endpoint are scalable targets; Application Auto Scaling puts its own answer here."""
+
+    # ---- what callers need
+
+    def _endpoint_arn(self, name: str) -> str:
+        return self.arn(f"endpoint/{name.lower()}")
+
+    def endpoint_call(self, action: str, name: str) -> Call:
+        """One action on one endpoint, with the endpoint's tags."""
+        arn = self._endpoint_arn(name)
+        return Call(action, arn, self.resource_tags(arn))
+
+    def _with_config(self, call: Call, config_name: str) -> list[Call]:
+        """Creating and updating are authorised on the endpoint and on its configuration."""
+        arn = self._config_arn(config_name)
+        return [call, Call(call.action, arn, {**call.context, **self.resource_tags(arn)})]
+
+    def _creation(self, request: Document) -> list[Call]:
+        arn = self._endpoint_arn(request["EndpointName"])
+        action = Call("sagemaker:CreateEndpoint", arn, request_tags(tag_map(request.get("Tags"))))
+        tagging = creating("CreateEndpoint", arn, request)[1:]
+        return [*self._with_config(action, request["EndpointConfigName"]), *tagging]
+
+    # ---- operations
+
+    @operation("CreateEndpoint", lambda self, request: self._creation(request))
+    def create_endpoint(self, request: Document, caller: Credentials) -> Document:
+        name = request["EndpointName"]
+        arn = self._endpoint_arn(name)
+        config = self.endpoint_config(request["EndpointConfigName"])
+        plan(request.get("DeploymentConfig"), _instances(config))
+        with self._endpoints_lock:
+            if name.lower() in self._endpoints:
+                raise AwsError("ValidationException", f'Cannot create already existing endpoint "{arn}".')
+            self.tags[arn] = tag_map(request.get("Tags"))
+            endpoint = Endpoint(self.cloud, name, arn, config.name, self.tags[arn])
+            endpoint.deployment_config = copy.deepcopy(request.get("DeploymentConfig"))
+            self._endpoints[name.lower()] = endpoint
+        fleet = self._fleet(endpoint, config)
+        self.alarms.start()
+        self.cloud.background(f"create endpoint {name}", self._bring_up, endpoint, fleet)
+        return {"EndpointArn": arn}
+
+    def _bring_up(self, endpoint: Endpoint, fleet: Fleet) -> None:
+        endpoint.enter("Creating")
+        try:
+            fleet.start()
+        except FleetFailedError as problem:
+            endpoint.enter("Failed", str(problem))
+        except Exception as problem:
+            if self.cloud.stopping.is_set():
+                return
+            log.exception("endpoint %s could not be created", endpoint.name)
+            endpoint.enter(
+                "Failed", getattr(problem, "message", f"Internal failure of the rehearsal's cloud: {problem!r}")
+            )
+        else:
+            with endpoint.lock:
+                endpoint.fleet = fleet
+            endpoint.traffic.shift([(1.0, fleet)])
+            endpoint.enter("InService")
+
+    def _fleet(self, endpoint: Endpoint, config: EndpointConfig) -> Fleet:
+        variants = []
+        for document in config.variants:
+            server = ModelServer(
+                self.cloud,
+                self._containers,
+                endpoint.name,
+                document["VariantName"],
+                self.model(document["ModelName"]).container,
+                document.get("ContainerStartupHealthCheckTimeoutInSeconds"),
+            )
+            variants.append(
+                VariantFleet(
+                    name=document["VariantName"],
+                    instance_type=document["InstanceType"],
+                    instances=int(document["InitialInstanceCount"]),
+                    weight=float(document.get("InitialVariantWeight", 1.0)),
+                    server=server,
+                )
+            )
+        return Fleet(config, variants, self._capture(endpoint.name, config.data_capture))
+
+    def _capture(self, name: str, config: Document | None) -> DataCapture | None:
+        wanted = config is not None and config.get("EnableCapture", True)
+        return DataCapture(self.cloud, name, config) if config and wanted else None
+
+    @operation(
+        "UpdateEndpoint",
+        lambda self, request: self._with_config(
+            self.endpoint_call("sagemaker:UpdateEndpoint", request["EndpointName"]), request["EndpointConfigName"]
+        ),
+    )
+    def update_endpoint(self, request: Document, caller: Credentials) -> Document:
+        endpoint = self.endpoint(request["EndpointName"])
+        config = self.endpoint_config(request["EndpointConfigName"])
+        with endpoint.lock:
+            self._refuse_in_progress(endpoint)
+            if endpoint.status != "InService" or endpoint.fleet is None:
+                raise AwsError(
+                    "ValidationException", f'Cannot update endpoint "{endpoint.arn}" in {endpoint.status} status.'
+                )
+            self._refuse_changed_scalable_instances(endpoint, config)
+            green = self._fleet(endpoint, config)
+            if request.get("RetainAllVariantProperties", False):
+                excluded = {
+                    entry["VariantPropertyType"] for entry in request.get("ExcludeRetainedVariantProperties", [])
+                }
+                self._retain(endpoint.fleet, green, excluded)
+            given = request.get("DeploymentConfig")
+            if given is None and request.get("RetainDeploymentConfig", False):
+                given = endpoint.deployment_config
+            steps = plan(given, green.instances)
+            if steps.alarms:
+                role = green.variants[0].server.role_arn
+                watcher = self.cloud.identity.assume_role(role, SERVICE, "SageMaker")
+                self.alarms.check(steps.alarms, watcher)
+            endpoint.deployment_config = copy.deepcopy(given)
+            endpoint.status = "Updating"
+        deployment = Deployment(self.cloud, endpoint, green, steps, self.alarms)
+        self.cloud.background(f"update endpoint {endpoint.name}", deployment.run)
+        return {"EndpointArn": endpoint.arn}
+
+    def _refuse_changed_scalable_instances(self, endpoint: Endpoint, config: EndpointConfig) -> None:
+        """https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-edit.html"""
+        scaled = self.scaled_variants(endpoint.name)
+        planned = {variant["VariantName"]: variant["InstanceType"] for variant in config.variants}
+        for name in sorted(scaled):
+            now = endpoint.variant(name)
+            if now is not None and planned.get(name) != now.instance_type:
+                raise AwsError(
+                    "ValidationException",
+                    f'The variant(s) "{name}" must be deregistered as scalable targets with AWS Application Auto '
+                    "Scaling before they can be removed or have their instance type updated.",
+                )
+
+    def _retain(self, blue: Fleet, green: Fleet, excluded: set[str]) -> None:
+        """Counts, weights and data capture as they are now rather than as the configuration says."""
+        present = {variant.name: variant for variant in blue.variants}
+        for variant in green.variants:
+            now = present.get(variant.name)
+            if now is not None and "DesiredInstanceCount" not in excluded:
+                variant.instances = now.instances
+            if now is not None and "DesiredWeight" not in excluded:
+                variant.weight = now.weight
+        if "DataCaptureConfig" not in excluded:
+            green.capture = self._capture(blue.capture.endpoint, blue.capture.config) if blue.capture else None
+
+    @operation(
+        "UpdateEndpointWeightsAndCapacities",
+        lambda self, request: [
+            self.endpoint_call("sagemaker:UpdateEndpointWeightsAndCapacities", request["EndpointName"])
+        ],
+    )
+    def update_endpoint_weights_and_capacities(self, request: Document, caller: Credentials) -> Document:
+        """Counts and weights change at once: one process stands for all instances."""
+        endpoint = self.endpoint(request["EndpointName"])
+        with endpoint.lock:
+            self._refuse_in_progress(endpoint)
+            for change in request["DesiredWeightsAndCapacities"]:
+                variant = endpoint.variant(change["VariantName"])
+                if variant is None:
+                    raise AwsError("ValidationException", f'Could not find variant "{change["VariantName"]}".')
+                if change.get("DesiredInstanceCount", 1) < 1:
+                    raise AwsError("ValidationException", "DesiredInstanceCount must be at least 1.")
+            endpoint.status = "Updating"
+        self.cloud.background(
+            f"scale endpoint {endpoint.name}", self._scale, endpoint, request["DesiredWeightsAndCapacities"]
+        )
+        return {"EndpointArn": endpoint.arn}
+
+    @staticmethod
+    def _scale(endpoint: Endpoint, changes: list[Document]) -> None:
+        endpoint.enter("Updating")
+        with endpoint.lock:
+            for change in changes:
+                variant = endpoint.variant(change["VariantName"])
+                if variant is not None:
+                    variant.instances = int(change.get("DesiredInstanceCount", variant.instances))
+                    variant.weight = float(change.get("DesiredWeight", variant.weight))
+        endpoint.announce(DEPLOYMENT_STATE_CHANGE)
+        endpoint.enter("InService")
+
+    @operation(
+        "DescribeEndpoint",
+        lambda self, request: [self.endpoint_call("sagemaker:DescribeEndpoint", request["EndpointName"])],
+    )
+    def describe_endpoint(self, request: Document, caller: Credentials) -> Document:
+        return self.endpoint(request["EndpointName"]).describe()
+
+    @operation(
+        "DeleteEndpoint",
+        lambda self, request: [self.endpoint_call("sagemaker:DeleteEndpoint", request["EndpointName"])],
+    )
+    def delete_endpoint(self, request: Document, caller: Credentials) -> Document:
+        endpoint = self.endpoint(request["EndpointName"])
+        with endpoint.lock:
+            self._refuse_in_progress(endpoint)
+            endpoint.status = "Deleting"
+        self.cloud.background(f"delete endpoint {endpoint.name}", self._take_down, endpoint)
+        return {}
+
+    def _take_down(self, endpoint: Endpoint) -> None:
+        endpoint.enter("Deleting")
+        endpoint.traffic.shift([])
+        if endpoint.fleet is not None:
+            endpoint.fleet.stop()
+        with self._endpoints_lock:
+            self._endpoints.pop(endpoint.name.lower(), None)
+            self.tags.pop(endpoint.arn, None)
+
+    @operation("ListEndpoints", lambda _self, _request: [Call("sagemaker:ListEndpoints")])
+    def list_endpoints(self, request: Document, caller: Credentials) -> Document:
+        with self._endpoints_lock:
+            endpoints, token = listing(self._endpoints.values(), request)
+        return page("Endpoints", [endpoint.summary() for endpoint in endpoints], token)
+
+    # ---- for the runtime API and Application Auto Scaling
+
+    def endpoint(self, name: str) -> Endpoint:
+        """An endpoint by name, whatever its case. Raises AwsError as the API does for one that does not exist."""
+        with self._endpoints_lock:
+            found = self._endpoints.get(name.lower())
+        if found is None:
+            raise AwsError("ValidationException", f'Could not find endpoint "{self._endpoint_arn(name)}".')
+        return found
+
+    @staticmethod
+    def _refuse_in_progress(endpoint: Endpoint) -> None:
+        if endpoint.status in IN_PROGRESS:
+            raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
+
+    def stop(self) -> None:
+        """Nobody waits for what is under way when the cloud ends: its processes are ended with it."""
+        with self._endpoints_lock:
+            endpoints = list(self._endpoints.values())
+        for endpoint in endpoints:
+            endpoint.traffic.shift([])
+        super().stop()
+
+
+def _instances(config: EndpointConfig) -> int:
+    return sum(int(variant["InitialInstanceCount"]) for variant in config.variants)

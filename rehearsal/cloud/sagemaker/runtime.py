@@ -1,0 +1,188 @@
+"""The SageMaker Runtime API: invoking endpoints over plain HTTP.
+
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from werkzeug.wrappers import Request, Response
+
+from rehearsal.cloud.errors import AccessDenied, AwsError, NotImplementedHere
+from rehearsal.cloud.sagemaker.endpoint_state import Endpoint
+from rehearsal.cloud.sagemaker.endpoints import Endpoints
+from rehearsal.cloud.sagemaker.fleets import NoSuchVariantError
+from rehearsal.cloud.sagemaker.model_server import ContainerAnswer, ContainerSilentError
+from rehearsal.cloud.service import Credentials, Service
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.sagemaker.fleets import Fleet, VariantFleet
+
+PATH = re.compile(r"^/endpoints/(?P<name>[^/]+)/(?P<what>[a-z-]+)$")
+OTHER_PATHS = {
+    "async-invocations": "sagemaker-runtime:InvokeEndpointAsync",
+    "invocations-response-stream": "sagemaker-runtime:InvokeEndpointWithResponseStream",
+}
+NAME = re.compile(r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")
+LARGEST_BODY = 6_291_456
+"""Bytes; the API model's limit of Body."""
+LARGEST_MESSAGE = 2048
+CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
+TARGET_VARIANT = "X-Amzn-SageMaker-Target-Variant"
+NOT_PLAYED = {
+    "X-Amzn-SageMaker-Target-Model": "TargetModel (multi-model endpoints)",
+    "X-Amzn-SageMaker-Target-Container-Hostname": "TargetContainerHostname (multi-container endpoints)",
+    "X-Amzn-SageMaker-Enable-Explanations": "EnableExplanations",
+    "X-Amzn-SageMaker-Inference-Component": "InferenceComponentName",
+    "X-Amzn-SageMaker-Session-Id": "SessionId (stateful sessions)",
+    "X-Amzn-SageMaker-Prefix-Aware-Id": "PrefixAwareId",
+}
+
+
+class SageMakerRuntime(Service):
+    """Requests to endpoints. The endpoints themselves are the `sagemaker` service's."""
+
+    name = "sagemaker-runtime"
+    validation_error = "ValidationError"
+    http_prefixes: ClassVar[tuple[str, ...]] = ("/endpoints/",)
+
+    @property
+    def _endpoints(self) -> Endpoints:
+        return cast(Endpoints, self.cloud.services["sagemaker"])
+
+    def handle_http(self, request: Request) -> Response:
+        """Authorise, route, and answer with the container's answer or AWS's error."""
+        arrived = time.perf_counter()
+        try:
+            return self._handle(request, arrived)
+        except AccessDenied as error:
+            return _error(error.code, error.message, 403)
+        except AwsError as error:
+            return _error(error.code, error.message, error.status)
+
+    def _handle(self, request: Request, arrived: float) -> Response:
+        found = PATH.match(request.path)
+        if found is None:
+            raise AwsError("UnknownOperationException", f"No operation has the path {request.path}.", 404)
+        if found["what"] in OTHER_PATHS:
+            raise NotImplementedHere(OTHER_PATHS[found["what"]])
+        if found["what"] != "invocations" or request.method != "POST":
+            raise AwsError("UnknownOperationException", f"No operation is {request.method} {request.path}.", 404)
+        name = found["name"]
+        if not NAME.match(name):
+            raise _invalid(f"'{name}' at 'endpointName'", f"satisfy regular expression pattern: {NAME.pattern}")
+        caller: Credentials | None = request.environ.get("rehearsal.caller")
+        if caller is None:
+            raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
+        self.cloud.identity.require(caller, [self._endpoints.endpoint_call("sagemaker:InvokeEndpoint", name)])
+        for header, member in NOT_PLAYED.items():
+            if header in request.headers:
+                raise NotImplementedHere(f"InvokeEndpoint with {member}")
+        body = request.get_data()
+        if len(body) > LARGEST_BODY:
+            raise _invalid("at 'body'", f"have length less than or equal to {LARGEST_BODY}")
+        endpoint = self._serving(name)
+        try:
+            with endpoint.traffic.take(request.headers.get(TARGET_VARIANT)) as (fleet, variant):
+                return self._invoke(request, body, endpoint, fleet, variant, arrived)
+        except NoSuchVariantError as problem:
+            raise self._not_found(name, f"Variant {problem} of endpoint") from problem
+
+    def _serving(self, name: str) -> Endpoint:
+        try:
+            endpoint = self._endpoints.endpoint(name)
+        except AwsError as problem:
+            raise self._not_found(name) from problem
+        if not endpoint.serving:
+            raise self._not_found(name)
+        return endpoint
+
+    def _not_found(self, name: str, what: str = "Endpoint") -> AwsError:
+        return AwsError("ValidationError", f"{what} {name} of account {self.cloud.account} not found.")
+
+    def _invoke(
+        self, request: Request, body: bytes, endpoint: Endpoint, fleet: Fleet, variant: VariantFleet, arrived: float
+    ) -> Response:
+        headers = {"Content-Length": str(len(body))}
+        for header in ("Content-Type", "Accept", CUSTOM_ATTRIBUTES, INFERENCE_ID):
+            if header in request.headers:
+                headers[header] = request.headers[header]
+        sent = time.perf_counter()
+        status, answer = 0, None
+        try:
+            answer = variant.server.invoke(body, headers)
+            status = answer.status
+        except ContainerSilentError as problem:
+            return self._model_error(endpoint, 0, str(problem), "Received server error (0) from primary")
+        finally:
+            model_seconds = answer.seconds if answer else time.perf_counter() - sent
+            self._endpoints.metrics.invocation(
+                endpoint.name,
+                variant.name,
+                variant.instances,
+                status=status,
+                model_seconds=model_seconds,
+                overhead_seconds=max(time.perf_counter() - arrived - model_seconds, 0.0),
+            )
+        if not 200 <= status < 300:
+            side = "client" if status < 500 else "server"
+            return self._model_error(
+                endpoint, status, answer.body.decode(errors="replace"), f"Received {side} error ({status}) from primary"
+            )
+        self._capture(request, body, answer, fleet, variant)
+        response = Response(
+            answer.body, 200, content_type=answer.headers.get("content-type", "application/octet-stream")
+        )
+        response.headers["x-Amzn-Invoked-Production-Variant"] = variant.name
+        if CUSTOM_ATTRIBUTES.lower() in answer.headers:
+            response.headers[CUSTOM_ATTRIBUTES] = answer.headers[CUSTOM_ATTRIBUTES.lower()]
+        return response
+
+    @staticmethod
+    def _capture(request: Request, body: bytes, answer: ContainerAnswer, fleet: Fleet, variant: VariantFleet) -> None:
+        if fleet.capture is None or not fleet.capture.sampled():
+            return
+        fleet.capture.record(
+            variant.name,
+            variant.server.role,
+            (body, request.headers.get("Content-Type", "")),
+            (answer.body, answer.headers.get("content-type", "")),
+            request.headers.get(INFERENCE_ID),
+            request.headers.get(CUSTOM_ATTRIBUTES),
+        )
+
+    def _model_error(self, endpoint: Endpoint, status: int, original: str, summary: str) -> Response:
+        """424, as the API answers when the model's container did not."""
+        region, account = self.cloud.region, self.cloud.account
+        group = f"/aws/sagemaker/Endpoints/{endpoint.name}"
+        message = (
+            f'{summary} with message "{original[:LARGEST_MESSAGE]}". See https://{region}.console.aws.amazon.com/cloudwatch/'
+            f"home?region={region}#logEventViewer:group={group} in account {account} for more information."
+        )
+        return _error(
+            "ModelError",
+            message,
+            424,
+            OriginalStatusCode=status,
+            OriginalMessage=original[:LARGEST_MESSAGE],
+            LogStreamArn=f"arn:aws:logs:{region}:{account}:log-group:{group}",
+        )
+
+
+def _invalid(value: str, rule: str) -> AwsError:
+    message = f"1 validation error detected: Value {value} failed to satisfy constraint: Member must {rule}"
+    return AwsError("ValidationError", message)
+
+
+def _error(code: str, message: str, status: int, **members: object) -> Response:
+    """An error of the REST-JSON protocol."""
+    response = Response(
+        json.dumps({"Message": message, **members, "ErrorCode": code}), status, content_type="application/json"
+    )
+    response.headers["x-amzn-ErrorType"] = code
+    return response
