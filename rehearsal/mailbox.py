@@ -31,9 +31,9 @@ class Mailbox:
         }
         self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": json.dumps(policy)})
         cloud.client("sns", root).subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
-        self.messages: list[dict[str, Any]] = []
+        self.messages: list[dict[str, str]] = []
 
-    def read(self) -> list[dict[str, Any]]:
+    def read(self) -> list[dict[str, str]]:
         """Everything that arrived so far: `{"subject", "text"}`, oldest first."""
         while True:
             arrived = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages", [])
@@ -44,7 +44,7 @@ class Mailbox:
                 self.messages.append({"subject": body.get("Subject", ""), "text": body.get("Message", "")})
                 self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
 
-    def find(self, *words: str) -> dict[str, Any] | None:
+    def find(self, *words: str) -> dict[str, str] | None:
         """The newest message that contains all the words."""
         for message in reversed(self.read()):
             if all(word in f"{message['subject']} {message['text']}" for word in words):

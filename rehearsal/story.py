@@ -255,7 +255,7 @@ class Story:
         measured = document["binary_classification_metrics"]
         return {name: round(measured[name]["value"], 3) for name in ("accuracy", "recall", "auc", "top_decile_lift")}
 
-    def _mail(self, *words: str) -> dict[str, Any]:
+    def _mail(self, *words: str) -> dict[str, str]:
         mailbox = self.mailbox
         if mailbox is None:
             raise StoryError("there is no mailbox before the launch")

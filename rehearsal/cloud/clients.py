@@ -16,13 +16,14 @@ class Clients:
 
     def __init__(self, region: str) -> None:
         self._region = region
-        self._session = boto3.session.Session()
+        # Any: the stubs overload `client` for each service's literal name, and the name is a variable here.
+        self._session: Any = boto3.session.Session()
         self._lock = threading.Lock()
         self._config = Config(
             retries={"max_attempts": 1}, connect_timeout=5, read_timeout=900, s3={"addressing_style": "path"}
         )
 
-    def client(self, service: str, endpoint: str, credentials: Credentials) -> Any:  # noqa: ANN401 - boto3 is untyped
+    def client(self, service: str, endpoint: str, credentials: Credentials) -> Any:  # noqa: ANN401 - see above
         """A client of `service` at `endpoint`, acting as `credentials`."""
         with self._lock:
             return self._session.client(

@@ -121,7 +121,8 @@ class ResourceEngine:
         with self._lint_lock:
             if digest in self._checked:
                 return
-            from cfnlint.api import ManualArgs, lint  # 1 s of imports: only when a stack needs it
+            from cfnlint.api import lint  # 1 s of imports: only when a stack needs it
+            from cfnlint.config import ManualArgs
 
             matches = lint(template, config=ManualArgs(regions=[self._cloud.region]))
             errors = [
@@ -135,4 +136,9 @@ class ResourceEngine:
 
     def warm_up(self) -> None:
         """Load the linter while nobody waits for it."""
-        self._cloud.background("load the linter", lambda: resource_schema("AWS::S3::Bucket", self._cloud.region))
+        self._cloud.background("load the linter", self._load_linter)
+
+    def _load_linter(self) -> None:
+        import cfnlint.api  # noqa: F401 - for its import time
+
+        resource_schema("AWS::S3::Bucket", self._cloud.region)
