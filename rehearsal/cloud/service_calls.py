@@ -105,3 +105,34 @@ SAGEMAKER_JOB_LOGS = ServiceCalls(
     ("logs:DescribeLogStreams",),
     "https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createprocessingjob-perms",
 )
+
+SAGEMAKER_OUTPUT_KEY = ServiceCalls(
+    "sagemaker.amazonaws.com",
+    "a job encrypts what it uploads with a customer managed key",
+    ("kms:Encrypt", "kms:GenerateDataKey"),
+    "https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createtrainingjob-perms",
+)
+
+SAGEMAKER_VOLUME_KEY = ServiceCalls(
+    "sagemaker.amazonaws.com",
+    "a job's instance has a volume encrypted with a customer managed key",
+    ("kms:CreateGrant",),
+    "https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createtrainingjob-perms",
+)
+
+SAGEMAKER_VPC = ServiceCalls(
+    "sagemaker.amazonaws.com",
+    "a job's instance joins a VPC",
+    (
+        "ec2:CreateNetworkInterface",
+        "ec2:CreateNetworkInterfacePermission",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DeleteNetworkInterfacePermission",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeVpcs",
+        "ec2:DescribeDhcpOptions",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeSecurityGroups",
+    ),
+    "https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createtrainingjob-perms",
+)
