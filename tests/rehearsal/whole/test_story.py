@@ -1,0 +1,63 @@
+"""The whole story, as `make rehearse` plays it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+ACTS = ["Publish", "Launch", "Build", "Edit and push", "Approve", "Production"]
+
+pytestmark = pytest.mark.story
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
+    """The report and the output of one rehearsal."""
+    folder = tmp_path_factory.mktemp("rehearsal")
+    done = subprocess.run(
+        [sys.executable, "-m", "rehearsal", "--folder", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+    report: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    return report, done.stdout
+
+
+def test_every_act_of_the_story_succeeds(played: tuple[dict[str, Any], str]) -> None:
+    report, _ = played
+    assert report["ok"]
+    assert [act["name"] for act in report["acts"]] == ACTS
+    assert all(act["ok"] and act["seconds"] > 0 for act in report["acts"])
+
+
+def test_nobody_was_denied_anything(played: tuple[dict[str, Any], str]) -> None:
+    report, _ = played
+    assert report["denied"] == []
+    assert report["authorised"] > 500, "so few authorisations cannot be the whole story"
+
+
+def test_the_model_is_good_and_its_figures_are_real(played: tuple[dict[str, Any], str]) -> None:
+    report, _ = played
+    first, second = (next(act["facts"] for act in report["acts"] if act["name"] == name) for name in ACTS[2:4])
+    assert first["accuracy"] >= 0.85
+    assert first["top_decile_lift"] > 3
+    assert (first["version"], second["version"]) == (1, 2)
+    figures = ("accuracy", "recall", "auc")
+    assert [first[name] for name in figures] != [second[name] for name in figures], "another depth is another model"
+
+
+def test_the_output_names_every_step_and_action(played: tuple[dict[str, Any], str]) -> None:
+    _, output = played
+    wanted = ["Preprocess", "Train", "Evaluate", "QualityGate", "RegisterModel"]
+    wanted += ["Source / ModelBuildSource", "DeployStaging / TestStaging", "DeployProduction / DeployProduction"]
+    assert [each for each in wanted if each not in output] == []
