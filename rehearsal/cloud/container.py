@@ -54,6 +54,7 @@ ROOTLESS = ("--user", "--map-root-user")
 # tmpfs covers /opt for this program only, what /opt holds is mounted back into it, and ml is added. The shell stays as
 # the first process, so that the program gets signals as an ordinary process does, and leaves with its status.
 MOUNT_AND_RUN = r"""
+trap 'exit 143' TERM INT
 set -e
 folder=$1; shift
 if [ ! -d /opt/ml ]; then
@@ -167,11 +168,24 @@ class Containers:
             on_start(child)
         reader = threading.Thread(target=_read_lines, args=(child.stdout, on_line), daemon=True)
         reader.start()
+        ran_out = threading.Event()
+
+        def run_out() -> None:
+            ran_out.set()
+            self.stop(child)
+
+        timer = threading.Timer(timeout or threading.TIMEOUT_MAX, run_out)
+        timer.daemon = True
+        if timeout is not None:
+            timer.start()
         try:
-            status = child.wait(timeout)
+            status = child.wait()  # not with a timeout of its own: that polls, up to 50 ms late
         finally:
+            timer.cancel()
             self.stop(child)  # whatever the program left running ends with it, as in a container
             reader.join()
+        if ran_out.is_set():
+            raise subprocess.TimeoutExpired(list(command), timeout or 0)
         return status if status >= 0 else ENDED_BY_SIGNAL - status
 
     def start(

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from botocore.exceptions import ClientError
 
-from rehearsal.cloud import service_calls
 from rehearsal.cloud.container import Containers
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
-from rehearsal.cloud.runtimes.images import runtime_for
 from rehearsal.cloud.sagemaker.job_data import DataProblem
 from rehearsal.cloud.sagemaker.job_logs import JobLog
+from rehearsal.cloud.sagemaker.job_rights import require_rights
 from rehearsal.cloud.service import Credentials, Document
 
 if TYPE_CHECKING:
@@ -40,9 +39,12 @@ class Job(ABC):
     log_group: ClassVar[str]
     event: ClassVar[str]
 
-    def __init__(self, cloud: Cloud, containers: Containers, arn: str, name: str, request: Document) -> None:
+    def __init__(
+        self, cloud: Cloud, containers: Containers, credentials: Credentials, arn: str, name: str, request: Document
+    ) -> None:
         self.cloud = cloud
         self.containers = containers
+        self.credentials = credentials
         self.arn = arn
         self.name = name
         self.request = request
@@ -81,6 +83,18 @@ class Job(ABC):
         """Seconds after which the job is stopped."""
 
     @abstractmethod
+    def output_key(self) -> str | None:
+        """The KMS key of what is uploaded."""
+
+    @abstractmethod
+    def volume_key(self) -> str | None:
+        """The KMS key of the instance's volume."""
+
+    @abstractmethod
+    def vpc(self) -> Mapping[str, Any] | None:
+        """The network the job joins."""
+
+    @abstractmethod
     def bring(self, s3: Any) -> None:  # noqa: ANN401 - boto3 is untyped
         """Make `/opt/ml` as the program expects it."""
 
@@ -108,8 +122,10 @@ class Job(ABC):
         """Play the job to its end; whatever happens, it has a final status afterwards."""
         try:
             self._run()
-        except (DataProblem, AwsError) as problem:
-            self._end("Failed", str(problem.message) if isinstance(problem, AwsError) else str(problem))
+        except DataProblem as problem:
+            self._end("Failed", str(problem))
+        except AwsError as problem:
+            self._end("Failed", f"ClientError: {problem.code}: {problem.message}")
         except ClientError as problem:
             error = problem.response["Error"]
             self._end("Failed", f"ClientError: {error['Code']}: {error['Message']}")
@@ -132,8 +148,10 @@ class Job(ABC):
 
     def _run(self) -> None:
         self.enter("Starting", "Preparing the instances for training")
-        credentials = self.cloud.identity.assume_role(self.role_arn, "sagemaker.amazonaws.com", "SageMaker", self.arn)
-        self._pull(credentials)
+        credentials = self.credentials
+        require_rights(
+            self.cloud, credentials, self.image, self.log_group, self.output_key(), self.volume_key(), self.vpc()
+        )
         s3 = self.cloud.client("s3", credentials)
         self.enter("Downloading", "Downloading input data")
         self.bring(s3)
@@ -177,30 +195,8 @@ class Job(ABC):
             return 0, True
         return status, False
 
-    def _pull(self, credentials: Credentials) -> None:
-        """The image is pulled and metrics are written as the job's role; neither happens here, both need the right."""
-        runtime_for(self.image)
-        registry, _, rest = self.image.partition("/")
-        account, region = registry.split(".")[0], registry.split(".")[3]
-        repository = rest.split("@")[0].split(":")[0]
-        require = self.cloud.identity.require_service_calls
-        require(credentials, service_calls.SAGEMAKER_ECR_LOGIN)
-        require(
-            credentials, service_calls.SAGEMAKER_ECR_PULL, f"arn:aws:ecr:{region}:{account}:repository/{repository}"
-        )
-        require(
-            credentials,
-            service_calls.SAGEMAKER_JOB_METRICS,
-            context={"cloudwatch:namespace": self.log_group},
-        )
-
     def _open_log(self, credentials: Credentials) -> JobLog:
         stream = f"{self.name}/{HOST}-{int(self.cloud.clock.timestamp())}"
-        self.cloud.identity.require_service_calls(
-            credentials,
-            service_calls.SAGEMAKER_JOB_LOGS,
-            f"arn:aws:logs:{self.cloud.region}:{self.cloud.account}:log-group:{self.log_group}:log-stream:",
-        )
         logs = JobLog(self.cloud.client("logs", credentials), self.log_group, stream)
         logs.open()
         return logs
@@ -216,8 +212,8 @@ class Job(ABC):
         try:
             if not self.cloud.stopping.is_set():
                 self.cloud.events.emit("aws.sagemaker", self.event, self.describe(), [self.arn])
-        except Exception:
-            log.exception("the event of %s could not be sent", self.arn)
+        except Exception as problem:
+            log.warning("an event of %s could not be sent: %s", self.arn, problem)
         self.finished.set()
 
 

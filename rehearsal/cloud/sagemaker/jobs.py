@@ -92,6 +92,7 @@ class Jobs(Tags):
 
     def _create(self, kind: type[Job], name: str, request: Document) -> Job:
         arn = self.job_arn(kind.kind, name)
+        credentials = self._job_role(request["RoleArn"], arn)
         with self._jobs_lock:
             if name in self._jobs[kind.kind]:
                 what = kind.kind.replace("-", " ")
@@ -100,11 +101,23 @@ class Jobs(Tags):
                     f"{what.capitalize()} names must be unique within an AWS account and region, and a {what} with "
                     f"this name already exists ({arn})",
                 )
-            job = kind(self.cloud, self.containers, arn, name, request)
+            job = kind(self.cloud, self.containers, credentials, arn, name, request)
             self._jobs[kind.kind][name] = job
             self.tags[arn] = tag_map(request.get("Tags"))
         self.cloud.background(f"{kind.kind} {name}", job.run)
         return job
+
+    def _job_role(self, role_arn: str, job_arn: str) -> Credentials:
+        """A session of the job's role; its trust is looked at when the job is created."""
+        service = "sagemaker.amazonaws.com"
+        try:
+            return self.cloud.identity.assume_role(role_arn, service, "SageMaker", job_arn)
+        except AwsError as problem:
+            raise AwsError(
+                "ValidationException",
+                f"Could not assume role {role_arn}. Please ensure that the role exists and allows principal "
+                f"'{service}' to assume the role.",
+            ) from problem
 
     def _job_call(self, action: str, kind: str, name: str) -> list[Call]:
         arn = self.job_arn(kind, name)

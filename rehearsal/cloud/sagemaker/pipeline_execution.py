@@ -233,9 +233,9 @@ class Execution:
                 return
             try:
                 self.cloud.events.emit("aws.sagemaker", event[0], event[1], [self.pipeline_arn, self.arn])
-            except Exception:
+            except Exception as problem:
                 if not self.cloud.stopping.is_set():
-                    log.exception("an event of %s could not be sent", self.arn)
+                    log.warning("an event of %s could not be sent: %s", self.arn, problem)
 
 
 def _instant(moment: datetime) -> str:

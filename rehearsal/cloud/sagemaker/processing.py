@@ -48,6 +48,18 @@ class ProcessingJob(Job):
     def longest_run(self) -> float:
         return float(self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", LONGEST_RUN))
 
+    def output_key(self) -> str | None:
+        key: str | None = self.request.get("ProcessingOutputConfig", {}).get("KmsKeyId")
+        return key
+
+    def volume_key(self) -> str | None:
+        key: str | None = self.request["ProcessingResources"]["ClusterConfig"].get("VolumeKmsKeyId")
+        return key
+
+    def vpc(self) -> Mapping[str, Any] | None:
+        vpc: Mapping[str, Any] | None = self.request.get("NetworkConfig", {}).get("VpcConfig")
+        return vpc
+
     def bring(self, s3: Any) -> None:  # noqa: ANN401 - boto3 is untyped
         for source in self.request.get("ProcessingInputs", []):
             given = source["S3Input"]
@@ -69,9 +81,8 @@ class ProcessingJob(Job):
         self.exit_message = read_message(self.ml / "output" / "message")
         if not succeeded:
             return  # S3UploadMode EndOfJob: a job that fails uploads nothing
-        kms_key = self.request.get("ProcessingOutputConfig", {}).get("KmsKeyId")
         for output in self._outputs():
-            upload_folder(s3, self._on_disk(output["LocalPath"]), output["S3Uri"], kms_key)
+            upload_folder(s3, self._on_disk(output["LocalPath"]), output["S3Uri"], self.output_key())
 
     def failure_of(self, exit_status: int) -> str:
         return f"AlgorithmError: {NO_MESSAGE}, exit code: {exit_status}"

@@ -71,6 +71,18 @@ class TrainingJob(Job):
     def longest_run(self) -> float:
         return float(self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", LONGEST_RUN))
 
+    def output_key(self) -> str | None:
+        key: str | None = self.request["OutputDataConfig"].get("KmsKeyId")
+        return key
+
+    def volume_key(self) -> str | None:
+        key: str | None = self.request["ResourceConfig"].get("VolumeKmsKeyId")
+        return key
+
+    def vpc(self) -> Mapping[str, Any] | None:
+        vpc: Mapping[str, Any] | None = self.request.get("VpcConfig")
+        return vpc
+
     def bring(self, s3: Any) -> None:  # noqa: ANN401 - boto3 is untyped
         for name in ("input/config", "input/data", "model", "output/data"):
             (self.ml / name).mkdir(parents=True, exist_ok=True)
@@ -125,14 +137,13 @@ class TrainingJob(Job):
 
     def fetch(self, s3: Any, *, succeeded: bool) -> None:  # noqa: ANN401 - boto3 is untyped
         """Artifacts of a failed program are uploaded too, as far as there are any."""
-        kms_key = self.request["OutputDataConfig"].get("KmsKeyId")
         for folder, name in (("model", "model.tar.gz"), ("output/data", "output.tar.gz")):
             found = self.ml / folder
             if not found.is_dir() or not any(found.iterdir()):
                 continue
             archive = self.folder / name
             pack(found, archive)
-            upload_file(s3, archive, f"{self.output_uri}/{name}", kms_key)
+            upload_file(s3, archive, f"{self.output_uri}/{name}", self.output_key())
             archive.unlink()
 
     def failure_of(self, exit_status: int) -> str:
