@@ -1,0 +1,147 @@
+"""Every composed name fits its service, for the longest project name and id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from template_file import LONGEST_ID, LONGEST_NAME, Template, line_of, walk
+from template_rules import sums
+
+# Resource type, property, longest name, where AWS says so.
+LIMITS = [
+    ("AWS::CodeBuild::Project", "Name", 150, "https://docs.aws.amazon.com/codebuild/latest/userguide/limits.html"),
+    (
+        "AWS::CodeBuild::ReportGroup",
+        "Name",
+        128,
+        "https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateReportGroup.html",
+    ),
+    (
+        "AWS::CodeCommit::Repository",
+        "RepositoryName",
+        100,
+        "https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html",
+    ),
+    (
+        "AWS::CodePipeline::Pipeline",
+        "Name",
+        100,
+        "https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html",
+    ),
+    (
+        "AWS::Logs::LogGroup",
+        "LogGroupName",
+        512,
+        "https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html",
+    ),
+    (
+        "AWS::S3::Bucket",
+        "BucketName",
+        63,
+        "https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html",
+    ),
+    ("AWS::SNS::Topic", "TopicName", 256, "https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html"),
+    ("AWS::SNS::Topic", "DisplayName", 100, "https://docs.aws.amazon.com/sns/latest/api/API_SetTopicAttributes.html"),
+    (
+        "AWS::SageMaker::CodeRepository",
+        "CodeRepositoryName",
+        63,
+        "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateCodeRepository.html",
+    ),
+    (
+        "AWS::SageMaker::ModelPackageGroup",
+        "ModelPackageGroupName",
+        63,
+        "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackageGroup.html",
+    ),
+]
+# What the seed code creates under names it is given.
+VARIABLE_LIMITS = {
+    "SAGEMAKER_PIPELINE_NAME": 256,  # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePipeline.html
+    "MODEL_PACKAGE_GROUP_NAME": 63,
+    "STAGING_ENDPOINT_NAME": 63,  # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpoint.html
+    "PRODUCTION_ENDPOINT_NAME": 63,
+}
+LONGEST_STACK_NAME = 128  # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
+LONGEST_BUCKET_NAME = 63
+
+
+def _subs_by_line(template: Template) -> dict[int, list[dict[str, Any]]]:
+    found: dict[int, list[dict[str, Any]]] = {}
+    for node in template.calls_of("Fn::Sub"):
+        found.setdefault(line_of(node), []).append(node)
+    return found
+
+
+def test_the_longest_name_and_id_are_the_ones_the_parameters_allow(project: Template) -> None:
+    parameters = project.document["Parameters"]
+    assert len(LONGEST_NAME) == parameters["SageMakerProjectName"]["MaxLength"] == 32
+    assert len(LONGEST_ID) == parameters["SageMakerProjectId"]["MaxLength"] == 20
+
+
+@pytest.mark.parametrize(("kind", "name", "longest", "source"), LIMITS, ids=lambda each: str(each))
+def test_names_fit_their_service(project: Template, kind: str, name: str, longest: int, source: str) -> None:
+    resources = project.of_type(kind)
+    assert resources, f"no {kind} in {project.path.name}"
+    for resource in resources:
+        value = project.resolve(resource.properties[name])
+        assert len(value) <= longest, f"{project.at(resource.line)}: {value} has {len(value)} characters ({source})"
+
+
+def test_every_named_resource_has_a_limit_here(project: Template) -> None:
+    known = {(kind, name) for kind, name, *_ in LIMITS}
+    for resource in project.resources:
+        for name in resource.properties:
+            if str(name).endswith("Name") and resource.type not in {"AWS::IAM::Policy"}:
+                assert (resource.type, str(name)) in known, f"{project.at(resource.line)}: {name}"
+
+
+def test_names_handed_to_the_seed_code_fit(project: Template) -> None:
+    for build in project.of_type("AWS::CodeBuild::Project"):
+        for variable in build.properties["Environment"]["EnvironmentVariables"]:
+            longest = VARIABLE_LIMITS.get(str(variable["Name"]))
+            if longest is not None:
+                value = project.resolve(variable["Value"])
+                assert len(value) <= longest, f"{project.at(line_of(variable))}: {value}"
+
+
+def test_stack_and_seed_bucket_names_fit(project: Template) -> None:
+    for node in walk(project.document["Resources"]):
+        if isinstance(node, dict) and "StackName" in node:
+            assert len(project.resolve(node["StackName"])) <= LONGEST_STACK_NAME, project.at(line_of(node))
+    for repository in project.of_type("AWS::CodeCommit::Repository"):
+        bucket = project.resolve(repository.properties["Code"]["S3"]["Bucket"])
+        assert len(bucket) <= LONGEST_BUCKET_NAME, project.at(repository.line)
+
+
+def test_every_sum_beside_a_name_is_right(project: Template) -> None:
+    names = _subs_by_line(project)
+    checked = 0
+    for line, addends, total in sums(project):
+        place = f"{project.at(line)}: {project.lines[line - 1].strip()}"
+        assert sum(addends) == total, place
+        if line in names:  # the head of the file explains P with a sum and no name
+            assert [len(project.resolve(node)) for node in names[line]] == [total], place
+            checked += 1
+    assert checked > 20
+
+
+def test_every_composed_name_has_its_sum_beside_it(project: Template) -> None:
+    with_sum = {line for line, *_ in sums(project)}
+    for resource in project.resources:
+        for name, value in resource.properties.items():
+            if (resource.type, str(name)) in {(kind, each) for kind, each, *_ in LIMITS}:
+                assert line_of(value) in with_sum, f"{project.at(line_of(value))}: {name} of {resource.logical_id}"
+
+
+def test_a_wrong_sum_is_noticed(project: Template) -> None:
+    line, addends, total = next(iter(sums(project)))
+    project_lines = list(project.lines)
+    try:
+        project.lines[line - 1] = project.lines[line - 1].replace(f"={total}", f"={total + 1}")
+        with pytest.raises(AssertionError):
+            test_every_sum_beside_a_name_is_right(project)
+    finally:
+        project.lines[:] = project_lines
+    assert sum(addends) == total

@@ -1,0 +1,138 @@
+"""The two pipelines: stages in order, safe skipping, and nothing referred to that does not exist."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pipeline_stages import REFERENCE, actions, references, stages
+from template_file import Template
+
+PIPELINES = ("BuildPipeline", "DeployPipeline")
+SKIPPED_WITHOUT_PACKAGE = ("DeployStaging", "ApproveProduction", "DeployProduction")
+LONGEST_CUSTOM_DATA = 1000  # https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
+
+
+def test_both_pipelines_state_their_type_and_how_executions_meet(project: Template) -> None:
+    for name in PIPELINES:
+        properties = project.resource(name).properties
+        assert (properties["PipelineType"], properties["ExecutionMode"]) == ("V2", "SUPERSEDED"), name
+
+
+def test_the_build_pipeline_fetches_and_builds(project: Template) -> None:
+    assert list(stages(project, "BuildPipeline")) == ["Source", "Build"]
+
+
+def test_the_deploy_pipeline_asks_a_person_in_a_stage_of_its_own(project: Template) -> None:
+    found = stages(project, "DeployPipeline")
+    assert list(found) == ["Source", "Build", "DeployStaging", "ApproveProduction", "DeployProduction"]
+    assert [action["Name"] for action in found["DeployStaging"]["Actions"]] == ["DeployStaging", "TestStaging"]
+    assert [action["RunOrder"] for action in found["DeployStaging"]["Actions"]] == [1, 2]
+    (approval,) = found["ApproveProduction"]["Actions"]
+    assert approval["ActionTypeId"] == {"Category": "Approval", "Owner": "AWS", "Provider": "Manual", "Version": "1"}
+    assert approval["Configuration"]["NotificationArn"] == project.arn(project.resource("NotificationTopic"))
+
+
+@pytest.mark.parametrize("stage", SKIPPED_WITHOUT_PACKAGE)
+def test_a_stage_is_skipped_when_there_is_nothing_to_deploy(project: Template, stage: str) -> None:
+    (condition,) = stages(project, "DeployPipeline")[stage]["BeforeEntry"]["Conditions"]
+    assert condition["Result"] == "SKIP"
+    (rule,) = condition["Rules"]
+    assert rule["RuleTypeId"] == {"Category": "Rule", "Owner": "AWS", "Provider": "VariableCheck", "Version": "1"}
+    assert rule["Configuration"] == {"Variable": "#{BuildVariables.DEPLOY}", "Operator": "EQ", "Value": "yes"}
+
+
+def test_source_actions_wait_for_their_rule_instead_of_polling(project: Template) -> None:
+    for name, repository in zip(PIPELINES, ("ModelBuildRepository", "ModelDeployRepository"), strict=True):
+        (source,) = stages(project, name)["Source"]["Actions"]
+        assert source["Configuration"] == {
+            "RepositoryName": project.name(project.resource(repository)),
+            "BranchName": "main",
+            "PollForSourceChanges": False,
+        }
+
+
+def test_namespaces_are_those_that_variables_are_read_from(project: Template) -> None:
+    for name in PIPELINES:
+        namespaces = {action["Namespace"] for action in actions(project, name) if "Namespace" in action}
+        read = {namespace for namespace, _ in references(project, name)} - {"variables"}
+        assert read <= namespaces, name
+
+
+def test_a_variable_is_read_only_after_the_action_that_sets_it(project: Template) -> None:
+    for name in PIPELINES:
+        set_so_far: set[str] = {"variables"}
+        for stage in stages(project, name).values():
+            condition = json.dumps(stage.get("BeforeEntry", {}))
+            assert {found[1] for found in REFERENCE.finditer(condition)} <= set_so_far, f"{name}, {stage['Name']}"
+            for action in sorted(stage["Actions"], key=lambda each: each.get("RunOrder", 1)):
+                read = {found[1] for found in REFERENCE.finditer(json.dumps(action["Configuration"]))}
+                assert read <= set_so_far, f"{name}, {action['Name']}"
+                set_so_far |= {action["Namespace"]} if "Namespace" in action else set()
+
+
+def test_pipeline_variables_exist_and_have_a_default(project: Template) -> None:
+    declared = {
+        each["Name"]: each["DefaultValue"] for each in project.resource("DeployPipeline").properties["Variables"]
+    }
+    assert declared == {"MODEL_PACKAGE_ARN": "auto"}
+    assert {each for namespace, each in references(project, "DeployPipeline") if namespace == "variables"} == set(
+        declared
+    )
+
+
+def test_artifacts_are_made_before_they_are_used(project: Template) -> None:
+    for name in PIPELINES:
+        made: set[str] = set()
+        for action in actions(project, name):
+            used = {each["Name"] for each in action.get("InputArtifacts", [])}
+            assert used <= made, f"{name}, {action['Name']}"
+            for path in ("TemplatePath", "TemplateConfiguration"):
+                if path in action["Configuration"]:
+                    assert action["Configuration"][path].split("::")[0] in used, f"{name}, {action['Name']}"
+            made |= {each["Name"] for each in action.get("OutputArtifacts", [])}
+
+
+def test_environment_variables_of_actions_are_lists_that_codepipeline_can_read(project: Template) -> None:
+    found = {
+        action["Name"]: json.loads(action["Configuration"]["EnvironmentVariables"])
+        for action in actions(project, "DeployPipeline")
+        if "EnvironmentVariables" in action["Configuration"]
+    }
+    assert found == {
+        "ResolvePackage": [
+            {"name": "MODEL_PACKAGE_ARN", "value": "#{variables.MODEL_PACKAGE_ARN}", "type": "PLAINTEXT"}
+        ],
+        "TestStaging": [
+            {"name": "MODEL_PACKAGE_ARN", "value": "#{BuildVariables.MODEL_PACKAGE_ARN_RESOLVED}", "type": "PLAINTEXT"}
+        ],
+    }
+
+
+def test_the_approver_s_message_stays_within_its_limit(project: Template) -> None:
+    (approval,) = stages(project, "DeployPipeline")["ApproveProduction"]["Actions"]
+    message = approval["Configuration"]["CustomData"]
+    arn = "arn:aws:sagemaker:ap-northeast-1:123456789012:model-package/" + "n" * 53 + "/99999"
+    longest = {"MODEL_PACKAGE_ARN_RESOLVED": arn, "STAGING_SUMMARY": "x" * 200 + arn}
+    filled = REFERENCE.sub(lambda found: longest.get(found[2], "99999 of 99999"), message)
+    assert len(filled) <= LONGEST_CUSTOM_DATA, len(filled)
+
+
+def test_stacks_get_the_role_made_for_them(project: Template) -> None:
+    deployments = [each for each in actions(project, "DeployPipeline") if "StackName" in each["Configuration"]]
+    role = project.arn(project.resource("EndpointDeploymentRole"))
+    assert [each["Configuration"]["RoleArn"] for each in deployments] == [role, role]
+    assert {each["Configuration"]["ActionMode"] for each in deployments} == {"CREATE_UPDATE"}
+
+
+def test_nothing_runs_before_what_its_first_execution_needs(project: Template) -> None:
+    """Creating a pipeline starts it; what it uses without naming it has to be created before."""
+    needed = {
+        "BuildPipeline": {"ArtifactBucketPolicy", "ModelBuildReportGroup", "PipelineExecutionRolePassesItself"},
+        "DeployPipeline": {"ArtifactBucketPolicy", "ModelDeployReportGroup", "StagingTestReportGroup"},
+    }
+    for name, resources in needed.items():
+        assert resources <= set(project.resource(name).body["DependsOn"]), name
+    for build in project.of_type("AWS::CodeBuild::Project"):
+        group = build.properties["LogsConfig"]["CloudWatchLogs"]["GroupName"]["Ref"]
+        assert project.name(project.resource(group)) == f"/aws/codebuild/{project.name(build)}"
