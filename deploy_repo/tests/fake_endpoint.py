@@ -18,6 +18,9 @@ NAME = "fraud-staging"
 PACKAGE = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/fraud-p-abc123/3"
 
 
+BAD_REQUESTS = {(bad.body, bad.content_type): bad for bad in bad_requests()}
+
+
 class _Handler(BaseHTTPRequestHandler):
     """A sound endpoint. The others override what they get wrong."""
 
@@ -45,9 +48,8 @@ class _Handler(BaseHTTPRequestHandler):
         return 200, answers[operation], ""
 
     def model(self, body: str, content_type: str) -> tuple[int, dict[str, Any]]:
-        for bad in bad_requests():
-            if (bad.body, bad.content_type) == (body, content_type):
-                return bad.status, {"error": f"bad {bad.field}", "field": bad.field, "record": bad.record}
+        if bad := BAD_REQUESTS.get((body, content_type)):
+            return bad.status, {"error": f"bad {bad.field}", "field": bad.field, "record": bad.record}
         records = json.loads(body)["records"] if "json" in content_type else list(csv.DictReader(io.StringIO(body)))
         return 200, {"predictions": [self.prediction(record) for record in records]}
 
