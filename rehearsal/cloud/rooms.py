@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rehearsal.cloud.applicationautoscaling import ApplicationAutoScaling
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.codebuild import CodeBuild
 from rehearsal.cloud.codecommit import CodeCommit
@@ -20,6 +21,7 @@ from rehearsal.cloud.servicecatalog import ServiceCatalog
 from rehearsal.cloud.settings import CloudSettings
 
 SERVICES: tuple[type[Service], ...] = (
+    ApplicationAutoScaling,
     CodeBuild,
     CodeCommit,
     CodePipeline,

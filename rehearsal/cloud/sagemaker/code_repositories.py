@@ -65,9 +65,9 @@ class CodeRepositories(Tags):
         arn = self._code_repository_arn(name)
         now = datetime.now(UTC)
         with self._code_repositories_lock:
-            if name in self._code_repositories:
+            if name.lower() in self._code_repositories:
                 raise AwsError("ValidationException", f'Cannot create already existing code repository "{arn}".')
-            self._code_repositories[name] = CodeRepository(name, arn, dict(request["GitConfig"]), now, now)
+            self._code_repositories[name.lower()] = CodeRepository(name, arn, dict(request["GitConfig"]), now, now)
             self.tags[arn] = tag_map(request.get("Tags"))
         return {"CodeRepositoryArn": arn}
 
@@ -93,7 +93,7 @@ class CodeRepositories(Tags):
     def delete_code_repository(self, request: Document, caller: Credentials) -> Document:
         with self._code_repositories_lock:
             repository = self._code_repository(request["CodeRepositoryName"])
-            del self._code_repositories[repository.name]
+            del self._code_repositories[repository.name.lower()]
             self.tags.pop(repository.arn, None)
         return {}
 
@@ -105,7 +105,7 @@ class CodeRepositories(Tags):
 
     def _code_repository(self, name: str) -> CodeRepository:
         with self._code_repositories_lock:
-            found = self._code_repositories.get(name)
+            found = self._code_repositories.get(name.lower())
         if found is None:
             raise AwsError(
                 "ValidationException", f'Could not find code repository "{self._code_repository_arn(name)}".'

@@ -109,10 +109,10 @@ class EndpointConfigs(Models):
         for variant in request["ProductionVariants"]:
             self._check_variant(variant)
         with self._configs_lock:
-            if name in self._configs:
+            if name.lower() in self._configs:
                 raise AwsError("ValidationException", f'Cannot create already existing endpoint configuration "{arn}".')
             document = {member: copy.deepcopy(value) for member, value in request.items() if member != "Tags"}
-            self._configs[name] = EndpointConfig(name, arn, datetime.now(UTC), document)
+            self._configs[name.lower()] = EndpointConfig(name, arn, datetime.now(UTC), document)
             self.tags[arn] = tag_map(request.get("Tags"))
         return {"EndpointConfigArn": arn}
 
@@ -146,7 +146,7 @@ class EndpointConfigs(Models):
         """As on AWS, also while an endpoint uses it: the endpoint goes on."""
         with self._configs_lock:
             config = self.endpoint_config(request["EndpointConfigName"])
-            del self._configs[config.name]
+            del self._configs[config.name.lower()]
             self.tags.pop(config.arn, None)
         return {}
 
@@ -157,9 +157,9 @@ class EndpointConfigs(Models):
         return page("EndpointConfigs", [config.summary for config in configs], token)
 
     def endpoint_config(self, name: str) -> EndpointConfig:
-        """A configuration by name. Raises AwsError as the API does for one that does not exist."""
+        """A configuration by name, whatever its case. Raises AwsError as the API does for one that does not exist."""
         with self._configs_lock:
-            found = self._configs.get(name)
+            found = self._configs.get(name.lower())
         if found is None:
             raise AwsError("ValidationException", f'Could not find endpoint configuration "{self._config_arn(name)}".')
         return found

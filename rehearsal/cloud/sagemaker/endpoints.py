@@ -8,8 +8,7 @@ from __future__ import annotations
 import copy
 import logging
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rehearsal.cloud.container import Containers
 from rehearsal.cloud.errors import AwsError
@@ -27,6 +26,7 @@ from rehearsal.cloud.sagemaker.tags import creating, request_tags, tag_map
 from rehearsal.cloud.service import Call, Credentials, Document, operation
 
 if TYPE_CHECKING:
+    from rehearsal.cloud.applicationautoscaling import ApplicationAutoScaling
     from rehearsal.cloud.cloud import Cloud
 
 log = logging.getLogger(__name__)
@@ -42,8 +42,6 @@ class Endpoints(EndpointConfigs):
         self._containers = Containers(cloud)
         self.metrics = EndpointMetrics(cloud)
         self.alarms = EndpointAlarms(cloud, self.metrics)
-        self.scaled_variants: Callable[[str], set[str]] = lambda _endpoint: set()
-        """Which variants of an endpoint are scalable targets; Application Auto Scaling puts its own answer here."""
 
     # ---- what callers need
 
@@ -169,7 +167,7 @@ class Endpoints(EndpointConfigs):
 
     def _refuse_changed_scalable_instances(self, endpoint: Endpoint, config: EndpointConfig) -> None:
         """https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-edit.html"""
-        scaled = self.scaled_variants(endpoint.name)
+        scaled = self._autoscaling.scaled_variants(endpoint.name) if self._autoscaling is not None else set()
         planned = {variant["VariantName"]: variant["InstanceType"] for variant in config.variants}
         for name in sorted(scaled):
             now = endpoint.variant(name)
@@ -254,6 +252,8 @@ class Endpoints(EndpointConfigs):
         with self._endpoints_lock:
             self._endpoints.pop(endpoint.name.lower(), None)
             self.tags.pop(endpoint.arn, None)
+        if self._autoscaling is not None:
+            self._autoscaling.forget_endpoint(endpoint.name)
 
     @operation("ListEndpoints", lambda _self, _request: [Call("sagemaker:ListEndpoints")])
     def list_endpoints(self, request: Document, caller: Credentials) -> Document:
@@ -262,6 +262,18 @@ class Endpoints(EndpointConfigs):
         return page("Endpoints", [endpoint.summary() for endpoint in endpoints], token)
 
     # ---- for the runtime API and Application Auto Scaling
+
+    @property
+    def _autoscaling(self) -> ApplicationAutoScaling | None:
+        found = self.cloud.services.get("application-autoscaling")
+        return cast("ApplicationAutoScaling | None", found)
+
+    def config_call_of(self, action: str, endpoint: str) -> Call:
+        """One action on the configuration an endpoint uses now; `*` stands for its name when there is none."""
+        with self._endpoints_lock:
+            found = self._endpoints.get(endpoint.lower())
+        arn = self._config_arn(found.config_name if found else "*")
+        return Call(action, arn, self.resource_tags(arn))
 
     def endpoint(self, name: str) -> Endpoint:
         """An endpoint by name, whatever its case. Raises AwsError as the API does for one that does not exist."""

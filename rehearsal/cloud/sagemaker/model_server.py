@@ -164,9 +164,9 @@ class ModelServer:
             self._cloud.client("s3", self.role).download_file(bucket, key, str(archive))
         except ClientError as problem:
             raise FleetFailedError(
-                f'Failed to download model data for container "container_1" from URL: "{url}". Please ensure that there '
-                "is an object located at the URL and that the role passed to CreateModel has permissions to download "
-                "the object."
+                f'Failed to download model data for container "container_1" from URL: "{url}". Please ensure that '
+                "there is an object located at the URL and that the role passed to CreateModel has permissions to "
+                "download the object."
             ) from problem
         try:
             with tarfile.open(archive, "r:gz") as contents:

@@ -6,7 +6,7 @@ import copy
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -104,10 +104,10 @@ class Models(Registry):
         if "ModelPackageName" not in definition and container.model_data_url:
             self._check_model_data(container.model_data_url, role)
         with self._models_lock:
-            if name in self._models:
+            if name.lower() in self._models:
                 raise AwsError("ValidationException", f'Cannot create already existing model "{arn}".')
             document = {member: copy.deepcopy(value) for member, value in request.items() if member != "Tags"}
-            self._models[name] = Model(name, arn, datetime.now(UTC), document, container)
+            self._models[name.lower()] = Model(name, arn, datetime.now(UTC), document, container)
             self.tags[arn] = tag_map(request.get("Tags"))
         return {"ModelArn": arn}
 
@@ -179,7 +179,7 @@ class Models(Registry):
     def delete_model(self, request: Document, caller: Credentials) -> Document:
         with self._models_lock:
             model = self.model(request["ModelName"])
-            del self._models[model.name]
+            del self._models[model.name.lower()]
             self.tags.pop(model.arn, None)
         return {}
 
@@ -190,9 +190,9 @@ class Models(Registry):
         return page("Models", [model.summary for model in models], token)
 
     def model(self, name: str) -> Model:
-        """A model by name. Raises AwsError as the API does for one that does not exist."""
+        """A model by name, whatever its case. Raises AwsError as the API does for one that does not exist."""
         with self._models_lock:
-            found: Any = self._models.get(name)
-        if not isinstance(found, Model):
+            found = self._models.get(name.lower())
+        if found is None:
             raise AwsError("ValidationException", f'Could not find model "{self._model_arn(name)}".')
         return found
