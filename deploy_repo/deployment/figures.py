@@ -21,7 +21,7 @@ class Figures:
     golden_passed: int = 0
     bad_passed: int = 0
     milliseconds: list[float] = field(default_factory=list)
-    served: str = "an unknown model package"
+    served: str = "an unknown version"  # such as fraud-p-abc123/7
 
     def variables(self) -> dict[str, str]:
         """The figures as variables of the pipeline; `not measured` where the tests did not get that far."""
@@ -38,6 +38,6 @@ class Figures:
             "LATENCY_P95_MS": p95,
             "STAGING_SUMMARY": (
                 f"{golden} golden records right, {self.bad_passed} of {self.bad_total} bad records refused clearly, "
-                f"{latency}, on {self.served}"
+                f"{latency}, serving {self.served}"
             ),
         }

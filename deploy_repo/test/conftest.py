@@ -35,9 +35,8 @@ def connection(figures: Figures) -> Endpoint | RefusedError:
     try:
         with aws_errors_explained():
             settings = StagingTestSettings.from_environment(os.environ)
-            figures.served = check_in_service(
-                boto3.client("sagemaker"), settings.endpoint_name, settings.model_package_arn
-            )
+            arn = check_in_service(boto3.client("sagemaker"), settings.endpoint_name, settings.model_package_arn)
+            figures.served = arn.rpartition(":model-package/")[2]
             return Endpoint(settings.endpoint_name, boto3.client("sagemaker-runtime", config=ONE_ATTEMPT))
     except RefusedError as reason:
         return reason

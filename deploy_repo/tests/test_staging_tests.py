@@ -87,7 +87,7 @@ def test_a_sound_endpoint_passes_and_its_figures_go_to_the_pipeline(runs: dict[s
     golden, bad = len(golden_records()), len(bad_requests())
     assert f"export GOLDEN_RECORDS_PASSED='{golden} of {golden}'" in run.exports
     assert f"{golden} of {golden} golden records right, {bad} of {bad} bad records refused clearly" in run.exports
-    assert f"on {fake_endpoint.PACKAGE}" in run.exports
+    assert "serving fraud-p-abc123/3" in run.exports
     assert "LATENCY_P50_MS=" in run.exports
     assert "not measured" not in run.exports
 
