@@ -30,11 +30,12 @@ def compile_definition(settings: Settings, input_url: str) -> str:
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     # The SDK takes seconds to import: not before the settings are known to be good.
-    from pipelines.offline_session import OfflineSession
+    from pipelines.offline_session import OfflineSession, configuration_checked_once
     from pipelines.pipeline import build_pipeline
 
-    session = OfflineSession(settings.region, settings.bucket)
-    definition = build_pipeline(settings, session, input_url).definition()
+    with configuration_checked_once():
+        session = OfflineSession(settings.region, settings.bucket)
+        definition = build_pipeline(settings, session, input_url).definition()
     return json.dumps(json.loads(definition), indent=1) + "\n"
 
 
@@ -54,10 +55,13 @@ def input_data(settings: Settings, path: Path) -> tuple[str, list[Upload]]:
 
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="make definition", description="Compile the pipeline definition.")
-    parser.add_argument("--with-examples", action="store_true", help="fill missing settings with example values")
+    parser.add_argument("--with-examples", action="store_true", help="stand in for variables that are not set")
     given = parser.parse_args(arguments)
     start = time.monotonic()
-    settings = Settings.read({**EXAMPLES, **os.environ} if given.with_examples else os.environ)
+    examples = {name: value for name, value in EXAMPLES.items() if given.with_examples and not os.environ.get(name)}
+    settings = Settings.read(os.environ | examples)
+    if examples:
+        print(f"Not set, so example values stand in: {', '.join(examples)}")
 
     DEFINITION.parent.mkdir(exist_ok=True)
     input_url, uploads = input_data(settings, SYNTHETIC_CLAIMS)

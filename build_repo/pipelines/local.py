@@ -17,7 +17,6 @@ from pipelines import knobs, quality_gate
 from pipelines.uploads import STEPS
 
 WORK = Path("build/local")
-SHOWN_METRICS = ("accuracy", "recall", "precision", "f1", "auc", "top_decile_lift")
 
 
 class StepError(Exception):
@@ -81,7 +80,7 @@ def report(evaluation: Path) -> bool:
     metrics = quality["binary_classification_metrics"]
     required = {each.metric: each.minimum for each in knobs.GATE}
     print(f"\n{'metric':<18}{'value':>8}{'±':>9}{'at least':>11}")
-    for name in SHOWN_METRICS:
+    for name in quality_gate.SHOWN_METRICS:
         minimum = f"{required[name]:.3f}" if name in required else "-"
         print(f"{name:<18}{metrics[name]['value']:>8.3f}{metrics[name]['standard_deviation']:>9.3f}{minimum:>11}")
 

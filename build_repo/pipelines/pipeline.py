@@ -293,7 +293,7 @@ class Project:
         )
 
 
-class ScriptTrainingStep(TrainingStep):
+class ScriptTrainingStep(TrainingStep):  # type: ignore[misc]  # the SDK is untyped
     """A training step that runs train.py from the `code` channel.
 
     ModelTrainer sets an entrypoint only together with `source_code`, which it uploads under a key that contains the

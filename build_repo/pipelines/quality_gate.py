@@ -7,6 +7,8 @@ from typing import Any
 
 from pipelines.knobs import Threshold
 
+# What a person is shown first, of everything in evaluation.json.
+SHOWN_METRICS = ("accuracy", "recall", "precision", "f1", "auc", "top_decile_lift")
 MESSAGE_START = "The model does not pass the quality gate: "
 # One measured value inside the message, as `recall=0.41 (at least 0.6)`.
 MEASURED = re.compile(r"(?P<metric>\w+)=(?P<value>[-+.\deE]+) \(at least (?P<minimum>[-+.\deE]+)\)")

@@ -19,6 +19,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipelines import quality_gate
 from pipelines.definition import DEFINITION, MANIFEST
 from pipelines.execution import Outcome, explain, follow
 from pipelines.settings import Settings, SettingsError
@@ -27,7 +28,6 @@ from pipelines.uploads import Upload, content_hash, read_manifest
 EXPORTS = Path("build/exports.env")
 # The API takes 1 MiB inline; like the SDK, send anything sizeable through S3.
 INLINE_DEFINITION_BYTES = 100 * 1024
-SHOWN_METRICS = ("accuracy", "recall", "precision", "f1", "auc", "top_decile_lift")
 CONSOLES = {
     "aws": "console.aws.amazon.com",
     "aws-cn": "console.amazonaws.cn",
@@ -156,7 +156,7 @@ def success(outcome: Outcome, sagemaker: Any, s3: Any, settings: Settings) -> It
     yield f"  status    {package['ModelApprovalStatus']}"
     statistics = package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
     metrics = read_json(s3, statistics)["binary_classification_metrics"]
-    yield from (f"  {name:<17} {metrics[name]['value']:.3f}" for name in SHOWN_METRICS)
+    yield from (f"  {name:<17} {metrics[name]['value']:.3f}" for name in quality_gate.SHOWN_METRICS)
     yield f"  pictures  {statistics.rsplit('/', 1)[0]}/"
     yield f"To approve it: SageMaker Studio > Models > {settings.model_package_group}"
     yield f"  {studio_link(settings)}"

@@ -34,7 +34,7 @@ EXAMPLES = {
     "MODEL_PACKAGE_GROUP_NAME": "example-p-example",
     "ARTIFACT_BUCKET": "sagemaker-project-p-example-111122223333",
     "INPUT_DATA_URL": SYNTHETIC,
-    "AWS_REGION": "eu-west-1",
+    "AWS_DEFAULT_REGION": "eu-west-1",
 }
 
 

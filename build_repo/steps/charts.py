@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -12,6 +13,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from numpy.typing import NDArray
 
 INK, MUTED, ACCENT, PALE = "#1f2933", "#7b8794", "#2563a8", "#dbe7f3"
 STYLE = {
@@ -27,7 +30,7 @@ STYLE = {
 }
 
 
-def lift_chart(labels: np.ndarray, probabilities: np.ndarray, path: Path) -> None:
+def lift_chart(labels: NDArray[Any], probabilities: NDArray[Any], path: Path) -> None:
     """Lift of every decile, most suspicious claims first; the dashed line is investigating at random."""
     ranked = labels[np.argsort(-probabilities, kind="stable")]
     share = max(float(labels.mean()), 1e-12)
@@ -55,12 +58,10 @@ def confusion_chart(confusion: tuple[int, int, int, int], path: Path) -> None:
     for row in range(2):
         for column in range(2):
             ink = "white" if shares[row, column] > 0.6 else INK
-            centre = {"ha": "center", "color": ink}
-            axes.text(
-                column, row - 0.16, f"{int(table[row, column]):,}", fontsize=24, weight="bold", va="center", **centre
-            )
-            axes.text(column, row + 0.10, f"{shares[row, column]:.1%}", fontsize=12, va="center", **centre)
-            axes.text(column, row + 0.27, outcomes[row][column], fontsize=10.5, va="center", **centre)
+            centre: dict[str, Any] = {"ha": "center", "va": "center", "color": ink}
+            axes.text(column, row - 0.16, f"{int(table[row, column]):,}", fontsize=24, weight="bold", **centre)
+            axes.text(column, row + 0.10, f"{shares[row, column]:.1%}", fontsize=12, **centre)
+            axes.text(column, row + 0.27, outcomes[row][column], fontsize=10.5, **centre)
     axes.set_xticks([0, 1], ["pay", "investigate"])
     axes.set_yticks([0, 1], ["honest", "fraudulent"], rotation=90, va="center")
     axes.set_xlabel("Decision of the model")
@@ -85,8 +86,7 @@ def importance_chart(importance: dict[str, float], path: Path, shown: int = 12) 
 
 def _figure(title: str, subtitle: str) -> tuple[Figure, Axes]:
     plt.rcParams.update(STYLE)
-    figure, axes = plt.subplots(figsize=(8, 5), dpi=120, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.15, h_pad=0.15)
+    figure, axes = plt.subplots(figsize=(8, 5), dpi=120, layout=ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.15))
     axes.set_title(title, loc="left", pad=28, fontsize=15, weight="bold")
     axes.text(0, 1.035, subtitle, transform=axes.transAxes, fontsize=10.5, color=MUTED)
     return figure, axes

@@ -54,7 +54,7 @@ class Number(Field):
             raise ValueError(f"is {value!r}, expected a number")
         try:
             number = float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise ValueError(f"is {value!r}, expected a number") from None
         if not self.minimum <= number <= self.maximum or math.isinf(number):
             raise ValueError(f"is {number:g}, expected {self.minimum:g} to {self.maximum:g}")
@@ -126,11 +126,16 @@ class ContractError(ValueError):
 
 def read_csv(text: str, *, labelled: bool) -> pd.DataFrame:
     """Typed claims from CSV text with a header line; `labelled` says whether the label column must be there."""
-    header = next(csv.reader(io.StringIO(text)), [])
+    rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    header = rows.pop(0) if rows else []
     _refuse(_header_violations(header, labelled=labelled))
-    table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-    columns = {str(name): table[name].tolist() for name in table.columns}
-    return _typed(columns, len(table), labelled=labelled)
+    _refuse(
+        Violation(index, None, f"has {len(row)} values, the header has {len(header)}")
+        for index, row in enumerate(rows)
+        if len(row) != len(header)
+    )
+    columns = {name: [row[position] for row in rows] for position, name in enumerate(header)}
+    return _typed(columns, len(rows), labelled=labelled)
 
 
 def read_records(records: Sequence[object]) -> pd.DataFrame:

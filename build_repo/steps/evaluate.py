@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 import xgboost
 from claims_contract import LABEL, read_csv
+from numpy.typing import NDArray
 
 BATCH = 2000  # claims per request
 
@@ -43,7 +44,7 @@ def serving_code(model_dir: Path) -> ModuleType:
     return importlib.import_module("inference")
 
 
-def score(serving: ModuleType, model: Any, claims: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def score(serving: ModuleType, model: Any, claims: pd.DataFrame) -> tuple[NDArray[Any], NDArray[Any]]:
     """Send the claims through the endpoint's request handler; return probabilities and decisions (1: investigate)."""
     unlabelled = claims.drop(columns=LABEL.name)
     predictions: list[dict[str, Any]] = []

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 AGE_BANDS = {"under 30": (0, 30), "30 to 59": (30, 60), "60 and over": (60, 200)}
 
@@ -26,7 +26,7 @@ DESCRIPTIONS = {
 }
 
 
-def groups(claims: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
+def groups(claims: pd.DataFrame) -> Iterator[tuple[str, str, NDArray[Any]]]:
     """Yield facet, group and the mask of its claims. Add the groups you must answer for here."""
     for sex in sorted(claims["customer_sex"].dropna().unique()):
         yield "customer_sex", str(sex), claims["customer_sex"].eq(sex).to_numpy()
@@ -38,7 +38,7 @@ def groups(claims: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
         )
 
 
-def group_measures(labels: np.ndarray, decisions: np.ndarray, inside: np.ndarray) -> dict[str, float | None]:
+def group_measures(labels: NDArray[Any], decisions: NDArray[Any], inside: NDArray[Any]) -> dict[str, float | None]:
     """Compare the claims inside a group with all others; None where a rate has no denominator."""
     selected, selected_elsewhere = _mean(decisions[inside]), _mean(decisions[~inside])
     recall, recall_elsewhere = _mean(decisions[inside & (labels == 1)]), _mean(decisions[~inside & (labels == 1)])
@@ -54,7 +54,7 @@ def group_measures(labels: np.ndarray, decisions: np.ndarray, inside: np.ndarray
     }
 
 
-def bias(claims: pd.DataFrame, labels: np.ndarray, decisions: np.ndarray) -> dict[str, Any]:
+def bias(claims: pd.DataFrame, labels: NDArray[Any], decisions: NDArray[Any]) -> dict[str, Any]:
     """The bias report over all groups that occur in the claims."""
     facets: dict[str, list[dict[str, Any]]] = {}
     for facet, group, inside in groups(claims):
@@ -74,7 +74,7 @@ def bias(claims: pd.DataFrame, labels: np.ndarray, decisions: np.ndarray) -> dic
     return {"version": "1.0", "post_training_bias_metrics": report}
 
 
-def _mean(values: np.ndarray) -> float | None:
+def _mean(values: NDArray[Any]) -> float | None:
     return float(values.mean()) if len(values) else None
 
 

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from claims_contract import FIELDS, LABEL
+from numpy.typing import NDArray
 
 MISSING_DELAYS = 0.03  # share of claims whose report delay nobody wrote down
 
@@ -52,7 +54,7 @@ def _population(random: np.random.Generator, rows: int, drift: float) -> pd.Data
     )
 
 
-def _suspicion(claims: pd.DataFrame, drift: float) -> np.ndarray:
+def _suspicion(claims: pd.DataFrame, drift: float) -> NDArray[Any]:
     """Log-odds of fraud. Two interactions are what a tree finds and a scorecard misses."""
     theft = claims["claim_type"].eq("theft").to_numpy()
     glass = claims["claim_type"].eq("glass").to_numpy()

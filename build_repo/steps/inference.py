@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import features
 import numpy as np
@@ -20,6 +21,7 @@ import pandas as pd
 import xgboost
 from claims_contract import ContractError, Violation, read_csv, read_records
 from flask import Response
+from numpy.typing import NDArray
 
 MODEL_FILE = "model.json"
 METADATA_FILE = "metadata.json"
@@ -32,7 +34,7 @@ class ClaimModel:
     booster: xgboost.Booster
     threshold: float
 
-    def probabilities(self, claims: pd.DataFrame) -> np.ndarray:
+    def probabilities(self, claims: pd.DataFrame) -> NDArray[Any]:
         """Fraud probabilities of typed raw claims, one float per row."""
         return np.asarray(self.booster.predict(xgboost.DMatrix(features.compute(claims))), dtype=float)
 

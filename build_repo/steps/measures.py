@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 RESAMPLES = 50  # bootstrap samples behind every standard deviation
@@ -17,7 +18,7 @@ CURVE_POINTS = 101
 Metrics = dict[str, float]
 
 
-def top_decile_lift(labels: np.ndarray, probabilities: np.ndarray) -> float:
+def top_decile_lift(labels: NDArray[Any], probabilities: NDArray[Any]) -> float:
     """How many times more fraud the most suspicious tenth of the claims holds than an average tenth."""
     share = labels.mean()
     if share == 0:
@@ -27,7 +28,7 @@ def top_decile_lift(labels: np.ndarray, probabilities: np.ndarray) -> float:
     return float(labels[most_suspicious].mean() / share)
 
 
-def confusion(labels: np.ndarray, decisions: np.ndarray) -> tuple[int, int, int, int]:
+def confusion(labels: NDArray[Any], decisions: NDArray[Any]) -> tuple[int, int, int, int]:
     """Return true negatives, false positives, false negatives, true positives."""
     actual, flagged = labels.astype(bool), decisions.astype(bool)
     return (
@@ -38,7 +39,7 @@ def confusion(labels: np.ndarray, decisions: np.ndarray) -> tuple[int, int, int,
     )
 
 
-def metrics(labels: np.ndarray, probabilities: np.ndarray, decisions: np.ndarray) -> Metrics:
+def metrics(labels: NDArray[Any], probabilities: NDArray[Any], decisions: NDArray[Any]) -> Metrics:
     """Single numbers. A ratio without a denominator (for example precision when nothing is flagged) is 0."""
     tn, fp, fn, tp = confusion(labels, decisions)
     precision, recall = _ratio(tp, tp + fp), _ratio(tp, tp + fn)
@@ -58,7 +59,7 @@ def metrics(labels: np.ndarray, probabilities: np.ndarray, decisions: np.ndarray
     }
 
 
-def quality(labels: np.ndarray, probabilities: np.ndarray, decisions: np.ndarray) -> dict[str, Any]:
+def quality(labels: NDArray[Any], probabilities: NDArray[Any], decisions: NDArray[Any]) -> dict[str, Any]:
     """The registry's model quality report, with bootstrap standard deviations."""
     values = metrics(labels, probabilities, decisions)
     deviations = _standard_deviations(labels, probabilities, decisions)
@@ -83,7 +84,7 @@ def quality(labels: np.ndarray, probabilities: np.ndarray, decisions: np.ndarray
     }
 
 
-def _standard_deviations(labels: np.ndarray, probabilities: np.ndarray, decisions: np.ndarray) -> Metrics:
+def _standard_deviations(labels: NDArray[Any], probabilities: NDArray[Any], decisions: NDArray[Any]) -> Metrics:
     random = np.random.default_rng(0)
     samples: list[Metrics] = []
     for _ in range(RESAMPLES):

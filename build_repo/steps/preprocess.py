@@ -16,7 +16,7 @@ from baseline import constraints, statistics
 from claims_contract import LABEL, ContractError, read_csv
 from sklearn.model_selection import train_test_split
 
-FEWEST_PER_CLASS = 20  # below this a stratified split has nothing to say about the rare class
+FEWEST_PER_CLASS = 50  # below this a stratified split has nothing to say about the rare class
 
 
 def load(directory: Path) -> pd.DataFrame:
@@ -27,6 +27,8 @@ def load(directory: Path) -> pd.DataFrame:
         raise SystemExit(f"expected exactly one CSV file in {directory}, found: {found or 'nothing'}")
     try:
         return read_csv(files[0].read_text(encoding="utf-8-sig"), labelled=True)
+    except UnicodeDecodeError as error:
+        raise SystemExit(f"{files[0].name} is not UTF-8 text: {error}") from None
     except ContractError as error:
         raise SystemExit(f"{files[0].name} breaks the data contract (steps/claims_contract.py).\n{error}") from None
 

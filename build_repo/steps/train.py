@@ -15,6 +15,7 @@ import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import features
 import inference
@@ -22,6 +23,7 @@ import numpy as np
 import pandas as pd
 import xgboost
 from claims_contract import LABEL, read_csv
+from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
 # What the endpoint imports. It travels inside the model, so a model is always served by the code it was trained with.
@@ -80,7 +82,7 @@ def fit(train: pd.DataFrame, validation: pd.DataFrame, given: Hyperparameters) -
     return booster[: booster.best_iteration + 1]
 
 
-def choose_threshold(labels: np.ndarray, probabilities: np.ndarray, recall_weight: float) -> float:
+def choose_threshold(labels: NDArray[Any], probabilities: NDArray[Any], recall_weight: float) -> float:
     """The probability with the best F-score, where recall counts `recall_weight` times as much as precision."""
     precision, recall, thresholds = precision_recall_curve(labels, probabilities)
     weight = recall_weight**2

@@ -67,6 +67,13 @@ def test_the_protected_attribute_is_not_needed_for_scoring(records: list[dict[st
     assert len(read_records(without)) == len(records)
 
 
+def test_a_row_with_too_many_values_is_named(claims: pd.DataFrame) -> None:
+    header, first, second = claims.head(2).to_csv(index=False).splitlines()
+
+    with pytest.raises(ContractError, match="record 1: has 12 values, the header has 11"):
+        read_csv("\n".join([header, first, f"{second},7"]), labelled=True)
+
+
 def test_an_empty_file_is_refused(claims: pd.DataFrame) -> None:
     assert violations(claims.head(0)) == ["there are no records"]
 

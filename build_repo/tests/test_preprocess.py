@@ -35,7 +35,7 @@ def test_the_share_of_fraud_is_the_same_in_every_part(claims: pd.DataFrame) -> N
 def test_too_few_fraudulent_claims_are_refused(claims: pd.DataFrame) -> None:
     honest = claims[claims["fraud"] == 0]
 
-    with pytest.raises(SystemExit, match="only 0 claims have fraud=1; at least 20 are needed"):
+    with pytest.raises(SystemExit, match="only 0 claims have fraud=1; at least 50 are needed"):
         preprocess.split(honest, validation_share=0.15, test_share=0.2, seed=7)
 
 

@@ -14,8 +14,9 @@ from conftest import Compilation
 
 from pipelines import run
 from pipelines.execution import Outcome, explain, follow
+from pipelines.quality_gate import SHOWN_METRICS
 from pipelines.settings import EXAMPLES, REQUIRED, Settings, SettingsError
-from pipelines.uploads import Upload
+from pipelines.uploads import Upload, content_hash
 
 SETTINGS = Settings.read(EXAMPLES)
 ACCOUNT = "arn:aws:sagemaker:eu-west-1:111122223333"
@@ -107,7 +108,7 @@ def test_an_existing_pipeline_is_updated_and_a_large_definition_goes_through_s3(
     client, stubber = stubbed("sagemaker")
     s3, s3_stubber = stubbed("s3")
     definition = " " * (run.INLINE_DEFINITION_BYTES + 1)
-    key = f"{SETTINGS.pipeline_name}/definitions/{run.content_hash([('definition', definition.encode())])}.json"
+    key = f"{SETTINGS.pipeline_name}/definitions/{content_hash([('definition', definition.encode())])}.json"
     s3_stubber.add_response("put_object", {}, {"Bucket": SETTINGS.bucket, "Key": key, "Body": definition.encode()})
     stubber.add_response("list_tags", PROJECT_TAGS, {"ResourceArn": SETTINGS.project_arn})
     stubber.add_response("describe_pipeline", {"PipelineArn": PIPELINE}, {"PipelineName": SETTINGS.pipeline_name})
@@ -223,7 +224,7 @@ def test_success_names_the_version_its_metrics_and_where_to_approve_it() -> None
             }
         },
     }
-    metrics = {name: {"value": 0.9, "standard_deviation": 0.01} for name in run.SHOWN_METRICS}
+    metrics = {name: {"value": 0.9, "standard_deviation": 0.01} for name in SHOWN_METRICS}
     content = json.dumps({"binary_classification_metrics": metrics}).encode()
     stubber.add_response("describe_model_package", package, {"ModelPackageName": PACKAGE})
     s3_stubber.add_response(
