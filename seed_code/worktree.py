@@ -88,7 +88,12 @@ def _git(root: Path, *arguments: str) -> str:
     environment = {name: value for name, value in os.environ.items() if name not in _HOOK_VARIABLES}
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False, env=environment
+            ["git", "-C", str(root), *arguments],
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",  # names of files are bytes to git
+            check=False,
+            env=environment,
         )
     except FileNotFoundError as missing:
         raise SeedError("git was not found on the PATH. Seed archives hold exactly what git tracks.") from missing

@@ -68,13 +68,15 @@ class Stacks:
     ) -> Deployment:
         """Create the stack or bring it up to date. Raises PublishError with the failed resources and their reasons."""
         kind = self._make_way(name)
+        given = [{"ParameterKey": key, "ParameterValue": value} for key, value in (parameters or {}).items()]
+        kept = self._kept_parameters(name, template_url, parameters or {}) if kind == "UPDATE" else []
         try:
             change_set = self._cloudformation.create_change_set(
                 StackName=name,
                 ChangeSetName=f"publish-{uuid.uuid4().hex}",
                 ChangeSetType=kind,
                 TemplateURL=template_url,
-                Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in (parameters or {}).items()],
+                Parameters=[*given, *kept],
                 Capabilities=list(capabilities),
             )["Id"]
         except ClientError as error:
@@ -118,6 +120,15 @@ class Stacks:
                 f"('aws cloudformation delete-stack --stack-name {name}'), then publish again."
             )
         return "UPDATE"
+
+    def _kept_parameters(self, name: str, template_url: str, given: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Parameters that somebody chose for the stack and we say nothing about: without this they would be reset."""
+        chosen = {parameter["ParameterKey"] for parameter in self._describe(name).get("Parameters", [])} - given.keys()
+        if not chosen:
+            return []
+        summary = self._cloudformation.get_template_summary(TemplateURL=template_url)
+        known = {parameter["ParameterKey"] for parameter in summary["Parameters"]}
+        return [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted(chosen & known)]
 
     def _has_changes(self, name: str, change_set: str) -> bool:
         def settled() -> dict[str, Any] | None:

@@ -62,15 +62,20 @@ def find_target(profile: str | None = None, region: str | None = None) -> Target
     except UnknownRegionError as unknown:
         raise PublishError(f"{where!r} is not the name of an AWS region, as in --region eu-west-1.") from unknown
     identity = session.client("sts", region_name=where).get_caller_identity()
-    resolver = botocore.session.get_session().get_component("endpoint_resolver")
     return Target(
         session=session,
         account=identity["Account"],
         region=where,
         partition=partition,
-        dns_suffix=resolver.get_partition_dns_suffix(partition),
+        dns_suffix=_dns_suffix(partition),
         caller=identity["Arn"],
     )
+
+
+def _dns_suffix(partition: str) -> str:
+    """What the names of a partition's services end in, e.g. ``amazonaws.com``; from botocore's own data."""
+    known = botocore.session.get_session().get_data("partitions")["partitions"]
+    return next(str(entry["outputs"]["dnsSuffix"]) for entry in known if entry["id"] == partition)
 
 
 def studio_role(arn: str, target: Target) -> StudioRole:

@@ -1,0 +1,202 @@
+"""Publishing end to end against S3 and IAM, with the real synthesis and a CloudFormation that keeps AWS's rules."""
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from seed_code.archive import pack
+from service_catalog.catalog import read_catalog
+from service_catalog.errors import PublishError
+from service_catalog.publish import Settings, publish
+from service_catalog.stacks import Stacks
+from service_catalog.target import Target
+
+STUDIO = "arn:aws:iam::123456789012:role/service-role/StudioExecution"
+BUCKET = "sagemaker-mlops-catalog-123456789012-eu-west-1"
+
+
+@pytest.fixture
+def settings(repository: Path) -> Settings:
+    return Settings(root=repository, studio_role_arns=(STUDIO,), poll_seconds=0)
+
+
+def published_catalog(target: Target) -> Any:
+    return read_catalog(Stacks(target.client("cloudformation"), print).template("mlops-catalog"))
+
+
+def keys() -> list[str]:
+    return [item["Key"] for item in boto3.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]]
+
+
+def tags(key: str) -> dict[str, str]:
+    found = boto3.client("s3").get_object_tagging(Bucket=BUCKET, Key=key)["TagSet"]
+    return {tag["Key"]: tag["Value"] for tag in found}
+
+
+def commit(root: Path) -> None:
+    identity = ["-c", "user.name=Tester", "-c", "user.email=tester@example.com"]
+    subprocess.run(["git", *identity, "-C", str(root), "commit", "--quiet", "--all", "--message", "x"], check=True)
+
+
+def test_the_first_publish_uploads_sets_up_the_account_and_reveals_the_version(
+    target: Target, settings: Settings, cloudformation: Any, said: list[str]
+) -> None:
+    published = publish(target, settings, said.append)
+
+    assert published.new
+    assert (published.portfolio_id, published.product_id) == ("the-PortfolioId", "the-ProductId")
+    assert cloudformation.executed == ["mlops-account-setup", "mlops-catalog"]
+    assert cloudformation.stacks["mlops-account-setup"].parameters == {"StudioRoleName": "StudioExecution"}
+    headings = [line for line in said if not line.startswith("    ")]
+    assert [heading[:7] for heading in headings] == ["1/4 Pac", "2/4 Upl", "3/4 Set", "4/4 Rev"]
+
+
+def test_the_published_template_names_archives_that_are_there_and_may_be_read_at_launch(
+    target: Target, settings: Settings
+) -> None:
+    publish(target, settings, lambda _: None)
+
+    [version] = published_catalog(target).versions
+    template_key = version.template_url.split(".amazonaws.com/")[1]
+    template = boto3.client("s3").get_object(Bucket=BUCKET, Key=template_key)["Body"].read().decode()
+    for name, folder in (("modelbuild", "build_repo"), ("modeldeploy", "deploy_repo")):
+        archive = pack(settings.root, folder, name)
+        assert archive.key in template
+        assert boto3.client("s3").get_object(Bucket=BUCKET, Key=archive.key)["Body"].read() == archive.data
+        assert tags(archive.key) == {"servicecatalog:provisioning": "true"}
+    assert tags(template_key) == {"servicecatalog:provisioning": "true"}
+    assert version.name.startswith("1.2.3-")
+    assert version.name.removeprefix("1.2.3-") == template_key.removeprefix("template/project-")[:8]
+
+
+def test_publishing_the_same_again_changes_nothing_and_needs_no_role_named(
+    target: Target, settings: Settings, cloudformation: Any, said: list[str]
+) -> None:
+    first = publish(target, settings, lambda _: None)
+    before, catalog = keys(), published_catalog(target)
+
+    again = publish(target, replace(settings, studio_role_arns=()), said.append)
+
+    assert again == replace(first, new=False)
+    assert keys() == before
+    assert published_catalog(target) == catalog
+    assert cloudformation.executed == ["mlops-account-setup", "mlops-catalog"]
+    assert f"    version {first.version} is already published" in said
+    assert said.count("    nothing to change") == 2
+
+
+def test_other_content_becomes_a_further_version_and_the_first_stays_word_for_word(
+    target: Target, settings: Settings
+) -> None:
+    publish(target, settings, lambda _: None)
+    [first] = published_catalog(target).versions
+    kept = keys()
+    (settings.root / "build_repo" / "Makefile").write_text("test:\n\tpytest --quiet\n")
+    commit(settings.root)
+
+    published = publish(target, settings, lambda _: None)
+
+    assert published.new
+    versions = published_catalog(target).versions
+    assert [version.name for version in versions] == [first.name, published.version]
+    assert versions[0] == first
+    assert set(kept) <= set(keys())
+
+
+def test_content_that_was_published_before_is_not_published_twice_but_said_not_to_be_the_newest(
+    target: Target, settings: Settings, said: list[str]
+) -> None:
+    makefile = settings.root / "build_repo" / "Makefile"
+    old = makefile.read_text()
+    first = publish(target, settings, lambda _: None)
+    makefile.write_text("changed\n")
+    second = publish(target, settings, lambda _: None)
+    makefile.write_text(old)
+
+    again = publish(target, settings, said.append)
+
+    assert again == replace(first, new=False)
+    assert len(published_catalog(target).versions) == 2
+    assert f"    WARNING it is not the newest: Studio offers {second.version}" in said
+
+
+def test_a_dirty_tree_is_published_with_a_loud_warning_by_name(
+    target: Target, settings: Settings, said: list[str]
+) -> None:
+    (settings.root / "build_repo" / "Makefile").write_text("edited\n")
+    (settings.root / "deploy_repo" / "forgotten.py").write_text("")
+
+    publish(target, settings, said.append)
+
+    warnings = [line.strip() for line in said if "WARNING" in line]
+    assert warnings == [
+        "WARNING build_repo/Makefile has uncommitted changes; it is packed as it is now",
+        "WARNING deploy_repo/forgotten.py is not tracked by git and NOT packed; 'git add' it, or ignore it",
+    ]
+    [version] = published_catalog(target).versions
+    assert version.description.endswith("with uncommitted changes")
+
+
+def test_a_role_that_is_no_longer_named_loses_access_and_that_is_said(
+    target: Target, settings: Settings, said: list[str]
+) -> None:
+    boto3.client("iam").create_role(RoleName="Second", AssumeRolePolicyDocument="{}")
+    second = "arn:aws:iam::123456789012:role/Second"
+    publish(target, settings, lambda _: None)
+
+    publish(target, replace(settings, studio_role_arns=(second,)), said.append)
+
+    assert published_catalog(target).principals == (second,)
+    assert any(line.strip().startswith(f"WARNING {STUDIO} may no longer launch") for line in said)
+
+
+@pytest.mark.parametrize(
+    ("arn", "why"),
+    [
+        ("", "Pass --studio-role-arn ARN.*describe-domain"),
+        ("StudioExecution", "is not the ARN of a role"),
+        ("arn:aws:iam::123456789012:role/StudioExecution", "is arn:aws:iam::.*:role/service-role/.*with its path"),
+        ("arn:aws:iam::123456789012:role/Nobody", "There is no role .*/Nobody"),
+        ("arn:aws:iam::999999999999:role/Studio", r"belongs to another account.*123456789012"),
+        ("arn:aws:sts::123456789012:assumed-role/Studio/me", "is a session, not a role"),
+    ],
+)
+def test_a_studio_role_that_cannot_be_meant_is_refused_before_anything_is_made(
+    target: Target, settings: Settings, arn: str, why: str
+) -> None:
+    with pytest.raises(PublishError, match=why):
+        publish(target, replace(settings, studio_role_arns=(arn,) if arn else ()), lambda _: None)
+
+    assert boto3.client("s3").list_buckets()["Buckets"] == []
+
+
+def test_an_account_set_up_from_another_region_is_explained_and_can_be_used(
+    target: Target, settings: Settings, cloudformation: Any
+) -> None:
+    boto3.client("iam").create_role(RoleName="MLOpsProjectLaunchRole", AssumeRolePolicyDocument="{}")
+    with pytest.raises(PublishError, match=r"from another region.*--no-account-setup"):
+        publish(target, settings, lambda _: None)
+
+    assert publish(target, replace(settings, set_up_account=False), lambda _: None).new
+    assert cloudformation.executed == ["mlops-catalog"]
+
+
+def test_when_the_account_setup_fails_nothing_is_revealed(
+    target: Target, settings: Settings, cloudformation: Any
+) -> None:
+    cloudformation.failures["mlops-account-setup"] = ("LaunchRole", "not authorized to perform: iam:CreateRole")
+
+    with pytest.raises(PublishError, match=r"LaunchRole \(AWS::IAM::Role\): not authorized to perform: iam:CreateRole"):
+        publish(target, settings, lambda _: None)
+
+    assert "mlops-catalog" not in cloudformation.stacks
+
+
+def test_a_missing_template_is_named(target: Target, settings: Settings) -> None:
+    (settings.root / "cloudformation" / "project.yaml").unlink()
+    with pytest.raises(PublishError, match=r"cloudformation/project\.yaml is missing"):
+        publish(target, settings, lambda _: None)
