@@ -7,6 +7,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403", "Forbidden"})
 
+MISSING = frozenset({"ValidationException", "ResourceNotFound", "ResourceNotFoundException"})
+
 
 class RefusedError(Exception):
     """The request cannot be carried out; the message says what is wrong, where, and what to do next."""
@@ -17,6 +19,8 @@ def is_missing(error: ClientError) -> bool:
 
     SageMaker has no error code of its own for that: Describe calls answer ValidationException with a sentence.
     """
+    if error.response["Error"]["Code"] not in MISSING:
+        return False
     message = str(error.response["Error"].get("Message", "")).lower()
     return any(words in message for words in ("could not find", "does not exist", "not found"))
 

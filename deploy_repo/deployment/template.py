@@ -7,8 +7,11 @@ from typing import Any
 
 import yaml
 
+# libyaml's parser where the package brings it: ten times as fast.
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-class _CloudFormationLoader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types of its own
+
+class _CloudFormationLoader(_SafeLoader):  # type: ignore[misc]  # yaml has no types of its own
     """Reads the short forms (`!Ref`, `!If`, ...) as what they stand for: {"Ref": ...}, {"Fn::If": ...}."""
 
 
@@ -56,7 +59,7 @@ class Parameter:
             return f"text{length}" + (f" that matches {self.pattern}" if self.pattern else "")
         whole = "a number" if isinstance(self.default, float) else "a whole number"
         if self.minimum is not None and self.maximum is not None:
-            return f"{whole} from {self.minimum:g} to {self.maximum:g}".replace("e+06", "000000")
+            return f"{whole} from {self.minimum} to {self.maximum}"
         return whole
 
     def as_text(self, value: object) -> str | None:

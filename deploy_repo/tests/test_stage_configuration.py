@@ -44,6 +44,10 @@ def refusal_of(folder: Path, content: object) -> str:
             {"ServerErrorsAlarmCount": 0},
             "ServerErrorsAlarmCount: must be a whole number from 1 to 1000000, not 0",
         ),
+        (
+            {"ModelLatencyAlarmMicroseconds": 5},
+            "ModelLatencyAlarmMicroseconds: must be a whole number from 1000 to 60000000, not 5",
+        ),
         ({"TrafficRouting": "LINEAR"}, 'TrafficRouting: must be one of CANARY, ALL_AT_ONCE, not "LINEAR"'),
         ({"EnableDataCapture": "yes"}, 'Parameters.EnableDataCapture: must be one of true, false, not "yes"'),
         ({"EndpointInstanceType": "m5.large"}, "Parameters.EndpointInstanceType: must be text that matches ^ml"),
