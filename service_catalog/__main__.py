@@ -85,7 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     publish_verb.add_argument("--yes", action="store_true", help="do not ask at a terminal (a script is never asked)")
     publish_verb.add_argument(
-        "--poll-seconds", type=float, default=2.0, metavar="S", help="how often to ask CloudFormation (default: 2)"
+        "--poll-seconds",
+        type=float,
+        default=2.0,
+        metavar="S",
+        help="longest pause between two looks at a stack (default: 2)",
     )
     return parser
 

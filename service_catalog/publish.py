@@ -40,7 +40,7 @@ class Settings:
     """What to publish, and to whom.
 
     ``root`` is this repository's folder. No ``studio_role_arns`` means the roles published to last time.
-    ``poll_seconds`` is how often CloudFormation is asked how far it is.
+    ``poll_seconds`` is the longest pause between two looks at a stack.
     """
 
     root: Path

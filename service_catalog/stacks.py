@@ -19,6 +19,8 @@ _NOTHING_TO_DO = ("didn't contain changes", "No updates are to be performed")
 # A resource that did not fail itself, but was stopped because another one did.
 _FOLLOWING = ("Resource creation cancelled", "Resource update cancelled", "Resource deletion cancelled")
 
+_FIRST_PAUSE_SECONDS = 0.1
+
 _ABSENT = {"", "REVIEW_IN_PROGRESS", "DELETE_COMPLETE"}
 
 
@@ -31,7 +33,10 @@ class Deployment:
 
 
 class Stacks:
-    """The CloudFormation stacks of one account and region, looked at every ``poll_seconds``."""
+    """The CloudFormation stacks of one account and region.
+
+    They are looked at soon at first, then ever less often, up to every ``poll_seconds``.
+    """
 
     def __init__(
         self, cloudformation: Client, say: Say, poll_seconds: float = 2.0, timeout_seconds: float = 1800.0
@@ -206,6 +211,7 @@ class Stacks:
 
     def _wait(self, what: str, settled: Callable[[], T | None]) -> T:
         deadline = time.monotonic() + self._timeout_seconds
+        pause = min(_FIRST_PAUSE_SECONDS, self._poll_seconds)
         while True:
             if (result := settled()) is not None:
                 return result
@@ -214,4 +220,5 @@ class Stacks:
                     f"Gave up waiting for {what} after {self._timeout_seconds:.0f} s. CloudFormation goes on; "
                     "look at the stack's events in its console, then publish again."
                 )
-            time.sleep(self._poll_seconds)
+            time.sleep(pause)
+            pause = min(2 * pause, self._poll_seconds)
