@@ -91,7 +91,8 @@ class Missing(_Handler):
     """There is no endpoint."""
 
     def control(self, operation: str) -> tuple[int, dict[str, Any], str]:  # noqa: ARG002  # whatever is asked
-        return 400, {"message": f'Could not find endpoint "{NAME}".'}, "ValidationException"
+        answer = {"__type": "ValidationException", "message": f'Could not find endpoint "{NAME}".'}
+        return 400, answer, "ValidationException"
 
 
 @contextmanager
