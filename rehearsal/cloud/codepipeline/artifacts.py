@@ -36,9 +36,11 @@ class ArtifactStore:
     def __init__(self, cloud: Cloud, store: Document, role_arn: str, credentials: Credentials) -> None:
         self.bucket = str(store["location"])
         self._role_arn = role_arn
-        self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": S3_MANAGED_KEY}
-        if "encryptionKey" in store:
-            self._encryption["SSEKMSKeyId"] = str(store["encryptionKey"]["id"])
+        self.encryption_key = str(store["encryptionKey"]["id"]) if "encryptionKey" in store else ""
+        self._encryption = {
+            "ServerSideEncryption": "aws:kms",
+            "SSEKMSKeyId": self.encryption_key or S3_MANAGED_KEY,
+        }
         self._client: Any = cloud.client("s3", credentials)
 
     def check(self) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rehearsal.cloud.cloud import Cloud
-from rehearsal.cloud.codecommit import CodeCommit
 from rehearsal.cloud.codepipeline import CodePipeline
 from rehearsal.cloud.service import Call, Credentials, Document, Service, operation
 
@@ -49,12 +48,12 @@ class ScriptedBuilds(Service):
         return script
 
     def start_build_for_pipeline(
-        self, request: Document, *, inputs: dict[str, Any], outputs: dict[str, Any], caller: Credentials
+        self, request: Document, *, inputs: dict[str, Any], outputs: dict[str, Any], caller: Credentials, **more: str
     ) -> Document:
         project = request["projectName"]
         self.cloud.identity.require(caller, [Call("codebuild:StartBuild", self.arn(f"project/{project}"))])
         script = (self.scripts.get(project) or [Script()]).pop(0)
-        self.requests.append({**request, "inputs": inputs, "outputs": outputs})
+        self.requests.append({**request, **more, "inputs": inputs, "outputs": outputs})
         for bucket, key in outputs.values():
             self.cloud.client("s3", self.cloud.identity.root).put_object(
                 Bucket=bucket, Key=key, Body=archive(script.files)
@@ -63,8 +62,8 @@ class ScriptedBuilds(Service):
         self.running[build["id"]] = (script, build)
         return dict(build)
 
-    @operation("BatchGetBuilds", needs=lambda room, request: [Call("codebuild:BatchGetBuilds", room.arn("project/*"))])
-    def batch_get_builds(self, request: Document, caller: Credentials) -> Document:
+    @operation("BatchGetBuilds", needs=lambda room, _: [Call("codebuild:BatchGetBuilds", room.arn("project/*"))])
+    def batch_get_builds(self, request: Document, _: Credentials) -> Document:
         return {"builds": [self._look(build_id) for build_id in request["ids"]]}
 
     def _look(self, build_id: str) -> Document:
@@ -100,6 +99,7 @@ class Lab:
         self.pipelines = self.client("codepipeline")
         self.iam = self.client("iam")
         self.s3 = self.client("s3")
+        self.grants = PIPELINE_GRANTS
         self.role = self.make_role("PipelineRole", "codepipeline.amazonaws.com", PIPELINE_GRANTS)
         self.s3.create_bucket(Bucket=BUCKET)
         self.client("codecommit").create_repository(repositoryName=REPOSITORY)
@@ -113,11 +113,13 @@ class Lab:
 
     def make_role(self, name: str, service: str, actions: list[str], resource: str = "*") -> str:
         """A role that `service` may assume, granted `actions`."""
-        trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-        document = {"Version": "2012-10-17", "Statement": [trust]}
-        arn = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(document))["Role"]["Arn"]
+        arn = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust_in(service))["Role"]["Arn"]
         self.grant(name, actions, resource)
         return str(arn)
+
+    def trust(self, role: str, service: str) -> None:
+        """Let only `service` assume the role from now on."""
+        self.iam.update_assume_role_policy(RoleName=role, PolicyDocument=trust_in(service))
 
     def grant(self, role: str, actions: list[str], resource: str = "*") -> None:
         statement = [{"Effect": "Allow", "Action": actions, "Resource": resource}] if actions else []
@@ -141,7 +143,9 @@ class Lab:
         emit = self.cloud.events.emit
 
         def heard(source: str, detail_type: str, detail: Document, resources: Any = ()) -> None:
-            self.events.append({"source": source, "type": detail_type, "detail": detail, "resources": resources})
+            with self.room.changed:  # whoever waits for an event is woken as for any other change
+                self.events.append({"source": source, "type": detail_type, "detail": detail, "resources": resources})
+                self.room.changed.notify_all()
             emit(source, detail_type, detail, resources)
 
         self.cloud.events.emit = heard  # type: ignore[method-assign]
@@ -220,6 +224,12 @@ class Lab:
             "stages": [stage("Source", source()), *stages],
             **more,
         }
+
+
+def trust_in(service: str) -> str:
+    """A trust policy for one AWS service."""
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 PIPELINE_GRANTS = [

@@ -36,11 +36,15 @@ class Builds(Protocol):
         inputs: Mapping[str, Location],
         outputs: Mapping[str, Location],
         caller: Credentials,
+        pipeline: str,
+        revision: str,
+        encryption_key: str,
     ) -> Document:
         """StartBuild as CodePipeline calls it; answers the build document.
 
-        `caller` needs codebuild:StartBuild. The build reads `inputs` from S3 (the first is the primary source) and
-        writes `outputs` to S3 with the project's own service role.
+        `caller` needs codebuild:StartBuild. The build reads `inputs` from S3 (the first is the primary source, made
+        of `revision`) and writes `outputs` to S3, encrypted with `encryption_key` when the store has one, with the
+        project's own service role.
         """
 
 
@@ -116,6 +120,9 @@ class CodeBuildAction(Action):
                 inputs={artifact.name: (artifact.bucket, artifact.key) for artifact in inputs},
                 outputs={artifact.name: (artifact.bucket, artifact.key) for artifact in job.run.outputs},
                 caller=job.credentials,
+                pipeline=job.execution.pipeline_name,
+                revision=inputs[0].revision,
+                encryption_key=job.store.encryption_key,
             )
         except AwsError as problem:
             job.run.outputs = []

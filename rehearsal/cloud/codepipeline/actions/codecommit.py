@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CodeC
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import quote
 
@@ -81,7 +82,7 @@ class CodeCommitSource(Action):
         except StoreProblem as problem:
             raise ActionFailed(problem.message, problem.code) from problem
         self._record(job, repository, branch, commit)
-        job.run.outputs = [artifact]
+        job.run.outputs = [replace(artifact, revision=commit["commitId"])]
 
     @staticmethod
     def _commit(job: Job, rooms: Repositories, repository: str, branch: str) -> Mapping[str, str]:

@@ -1,0 +1,186 @@
+"""Manual approvals: asked for, given, refused, late."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from pipeline_lab import Lab, approve, build, stage
+
+from rehearsal.cloud.service import Credentials
+
+NOBODYS_TOKEN = "00000000-0000-4000-8000-000000000000"  # noqa: S105 - an approval token, no secret
+
+
+@pytest.fixture(scope="session")
+def approver(lab: Lab) -> Credentials:
+    """Somebody who may answer the approvals of pipelines called `allowed-...` only."""
+    lab.make_role(
+        "Approver",
+        "codepipeline.amazonaws.com",
+        ["codepipeline:PutApprovalResult"],
+        lab.room.arn("allowed-*/Approve/Approve"),
+    )
+    return lab.cloud.identity.session_of(f"arn:aws:iam::{lab.cloud.account}:role/Approver", "ada")
+
+
+def waiting(lab: Lab, stem: str, **configuration: str) -> tuple[str, str, str]:
+    """A pipeline that waits for an approval: its name, its execution, the token."""
+    declaration = lab.declaration(stem, stage("Approve", approve(**configuration)), stage("Build", build()))
+    execution = lab.create(declaration)
+    return declaration["name"], execution, lab.token(declaration["name"])
+
+
+def published(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Every message that is published to a topic from now on."""
+    messages: list[dict[str, Any]] = []
+    client = lab.cloud.client
+
+    def listening(service: str, credentials: Credentials) -> Any:
+        made = client(service, credentials)
+        if service == "sns":
+            publish = made.publish
+
+            def heard(**arguments: Any) -> Any:
+                answer = publish(**arguments)
+                with lab.room.changed:
+                    messages.append(arguments)
+                    lab.room.changed.notify_all()
+                return answer
+
+            made.publish = heard
+        return made
+
+    monkeypatch.setattr(lab.cloud, "client", listening)
+    return messages
+
+
+def test_an_approval_lets_the_execution_go_on_and_remembers_who(lab: Lab, approver: Credentials) -> None:
+    name, execution, token = waiting(lab, "allowed")
+    lab.client("codepipeline", approver).put_approval_result(
+        pipelineName=name,
+        stageName="Approve",
+        actionName="Approve",
+        token=token,
+        result={"status": "Approved", "summary": "numbers are good"},
+    )
+    assert lab.finished(name, execution)["status"] == "Succeeded"
+    shown = lab.action(name, "Approve", "Approve")
+    assert (shown["status"], shown["summary"]) == ("Succeeded", "numbers are good")
+    assert shown["lastUpdatedBy"] == approver.principal_arn
+    assert "token" not in shown
+
+
+def test_a_rejection_fails_the_stage_and_says_who_and_why(lab: Lab) -> None:
+    name, execution, token = waiting(lab, "rejected")
+    lab.answer(name, token, "Rejected", "recall is too low")
+    assert lab.finished(name, execution)["status"] == "Failed"
+    assert lab.stage(name, "Approve")["latestExecution"]["status"] == "Failed"
+    assert lab.action(name, "Approve", "Approve")["errorDetails"]["message"] == (
+        f"Rejected by {lab.admin.principal_arn}: recall is too low"
+    )
+    assert "latestExecution" not in lab.stage(name, "Build")
+
+
+def test_answering_needs_a_grant_on_the_action(lab: Lab, approver: Credentials) -> None:
+    name, _, token = waiting(lab, "forbidden")
+    with pytest.raises(ClientError) as refusal:
+        lab.client("codepipeline", approver).put_approval_result(
+            pipelineName=name,
+            stageName="Approve",
+            actionName="Approve",
+            token=token,
+            result={"status": "Approved", "summary": ""},
+        )
+    assert refusal.value.response["Error"]["Code"] == "AccessDeniedException"
+    assert f"codepipeline:PutApprovalResult on resource: {lab.room.arn(name)}/Approve/Approve" in str(refusal.value)
+    lab.answer(name, token)
+
+
+def test_a_wrong_token_changes_nothing(lab: Lab) -> None:
+    name, execution, token = waiting(lab, "wrong")
+    with pytest.raises(ClientError, match="InvalidApprovalTokenException"):
+        lab.answer(name, NOBODYS_TOKEN)
+    assert lab.action(name, "Approve", "Approve")["token"] == token
+    lab.answer(name, token)
+    assert lab.finished(name, execution)["status"] == "Succeeded"
+
+
+def test_a_second_answer_is_refused(lab: Lab) -> None:
+    name, execution, token = waiting(lab, "twice")
+    lab.answer(name, token)
+    with pytest.raises(ClientError, match="ApprovalAlreadyCompletedException"):
+        lab.answer(name, token, "Rejected")
+    assert lab.finished(name, execution)["status"] == "Succeeded"
+    with pytest.raises(ClientError, match="ApprovalAlreadyCompletedException"):
+        lab.answer(name, token, "Rejected")
+
+
+def test_an_approval_times_out_and_its_token_dies(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab.cloud.clock, "speed", 5 * 60 / 0.3)
+    declaration = lab.declaration("late", stage("Approve", {**approve(), "timeoutInMinutes": 5}))
+    name = declaration["name"]
+    execution = lab.create(declaration)
+    token = lab.token(name)
+    assert lab.finished(name, execution)["status"] == "Failed"
+    message = lab.action(name, "Approve", "Approve")["errorDetails"]["message"]
+    assert message == "The approval action timed out: nobody approved or rejected it within 5 minutes"
+    with pytest.raises(ClientError, match=r"InvalidApprovalTokenException.*has expired"):
+        lab.answer(name, token)
+
+
+def test_a_stage_or_action_that_is_not_there_is_named(lab: Lab) -> None:
+    name, _, token = waiting(lab, "names")
+    place = {"pipelineName": name, "token": token, "result": {"status": "Approved", "summary": ""}}
+    with pytest.raises(ClientError, match=r"StageNotFoundException.*'Nowhere'"):
+        lab.pipelines.put_approval_result(stageName="Nowhere", actionName="Approve", **place)
+    with pytest.raises(ClientError, match=r"ActionNotFoundException.*'Nobody'"):
+        lab.pipelines.put_approval_result(stageName="Approve", actionName="Nobody", **place)
+    lab.answer(name, token)
+
+
+def test_a_topic_gets_the_documented_message(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    messages = published(lab, monkeypatch)
+    topic = lab.client("sns").create_topic(Name="approvals")["TopicArn"]
+    commit = lab.commit({"a.txt": "a\n"}, "For the message")
+    name, _, token = waiting(
+        lab,
+        "topic",
+        NotificationArn=topic,
+        CustomData="Commit #{SourceVariables.CommitId}",
+        ExternalEntityLink="https://example.com/#{SourceVariables.BranchName}",
+    )
+    lab.until(lambda: messages)
+    [message] = messages
+    assert message["TopicArn"] == topic
+    document = json.loads(message["Message"])
+    assert (document["region"], set(document)) == ("us-east-1", {"region", "consoleLink", "approval"})
+    expires = document["approval"].pop("expires")
+    assert expires.endswith("Z")
+    link = f"https://console.aws.amazon.com/codepipeline/home?region=us-east-1#/view/{name}/Approve/Approve/approve/"
+    assert document["approval"] == {
+        "pipelineName": name,
+        "stageName": "Approve",
+        "actionName": "Approve",
+        "token": token,
+        "externalEntityLink": "https://example.com/main",
+        "approvalReviewLink": f"{link}{token}",
+        "customData": f"Commit {commit}",
+    }
+    assert lab.action(name, "Approve", "Approve")["externalExecutionUrl"] == "https://example.com/main"
+    lab.answer(name, token)
+
+
+def test_a_role_that_may_not_publish_fails_the_approval(lab: Lab) -> None:
+    topic = lab.client("sns").create_topic(Name="approvals")["TopicArn"]
+    lab.grant("PipelineRole", [grant for grant in lab.grants if grant != "sns:Publish"])
+    try:
+        declaration = lab.declaration("mute", stage("Approve", approve(NotificationArn=topic)))
+        assert lab.finished(declaration["name"], lab.create(declaration))["status"] == "Failed"
+    finally:
+        lab.grant("PipelineRole", lab.grants)
+    error = lab.action(declaration["name"], "Approve", "Approve")["errorDetails"]
+    assert error["code"] == "PermissionError"
+    assert "sns:Publish" in error["message"]
