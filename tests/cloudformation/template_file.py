@@ -23,6 +23,7 @@ PSEUDO = {
     "AWS::Region": REGION,
     "AWS::Partition": "aws",
     "AWS::StackName": STACK,
+    "AWS::URLSuffix": "amazonaws.com",
     "AWS::NoValue": None,
 }
 
