@@ -11,7 +11,7 @@ Runs in the base's environment (standard library and ministack only), started by
    their own policy lets EventBridge in.
 
 Private names of ministack 1.5.33 used here, each with a test that fails when a new version lacks it:
-`_RESOURCE_HANDLERS`, `_REPLACING_PROPERTIES`, `_STACK_TAG_PROPERTY`, `eventbridge._invoke_target`,
+`_RESOURCE_HANDLERS`, `_REPLACING_PROPERTIES`, `_STACK_TAG_PROPERTY`, `eventbridge._invoke_target`, `eventbridge._put_events`,
 `eventbridge._apply_input_transformer`, `helpers._resolve_document`, `stacks._runs_on_worker_thread`, `stacks._provision_resource`,
 `stacks._update_resource`, `stacks._delete_resource`, `provisioners._provision_resource`, and of the policy
 evaluator `resolve_principal`, `_resource_policy`, `_gather_role_policies`, `_permissions_boundary`.
@@ -294,10 +294,20 @@ def trusts(question: dict[str, Any]) -> dict[str, Any]:
     return {"exists": True, "trusted": result.decision == "Allow"}
 
 
+def emit(question: dict[str, Any]) -> dict[str, Any]:
+    """Put an event on the default bus as an AWS service does: only those may use a source that starts with `aws.`"""
+    status, _headers, body = eventbridge._put_events({"Entries": [question]}, allow_aws_source=True)
+    answer = json.loads(body)
+    if status != 200 or answer["FailedEntryCount"]:
+        return {"error": f"the bus refused the event: {answer}"}
+    return {}
+
+
 QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "/_base/credential": credential,
     "/_base/decide": decide,
     "/_base/trusts": trusts,
+    "/_base/emit": emit,
 }
 
 

@@ -125,7 +125,7 @@ class Cloud:
         problem = self.shapes.request_problem(service, operation, document)
         if problem:
             raise AwsError(room.validation_error, problem)
-        self.identity.require(caller, list(room.calls_for(operation, document)), code=room.access_denied_error)
+        self.identity.require(caller, room.calls_for(operation, document, caller), code=room.access_denied_error)
         answer: Document = without_absent(handler(document, caller))
         problem = self.shapes.response_problem(service, operation, answer)
         if problem:

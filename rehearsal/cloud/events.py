@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +25,6 @@ class Events:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._deliverers: dict[str, Deliver] = {}
-        self._client: Any = None
-        self._lock = threading.Lock()
 
     def add_target(self, service: str, deliver: Deliver) -> None:
         """Deliver events to targets whose ARN names `service`."""
@@ -35,21 +32,15 @@ class Events:
 
     def emit(self, source: str, detail_type: str, detail: dict[str, Any], resources: Sequence[str] = ()) -> None:
         """Put one event on the default bus as the AWS service `source` does."""
-        with self._lock:
-            if self._client is None:
-                self._client = self._cloud.client("events", self._cloud.identity.root)
-        answer = self._client.put_events(
-            Entries=[
-                {
-                    "Source": source,
-                    "DetailType": detail_type,
-                    "Detail": json.dumps(detail, default=str),
-                    "Resources": list(resources),
-                }
-            ]
+        self._cloud.base.ask(
+            "emit",
+            {
+                "Source": source,
+                "DetailType": detail_type,
+                "Detail": json.dumps(detail, default=str),
+                "Resources": list(resources),
+            },
         )
-        if answer["FailedEntryCount"]:
-            raise RuntimeError(f"the bus refused a {detail_type} event: {answer['Entries']}")
 
     def arrived(self, document: dict[str, Any]) -> None:
         """The base matched a rule whose target it cannot reach, or whose target does not let EventBridge in."""

@@ -92,8 +92,9 @@ class Service:
         """The ARN of one of this service's resources in the cloud's account and region."""
         return f"arn:aws:{service or self.name}:{self.cloud.region}:{self.cloud.account}:{resource}"
 
-    def calls_for(self, operation: str, request: Document) -> list[Call]:
-        """The authorisations the caller of `operation` needs for this request."""
+    def calls_for(self, operation: str, request: Document, caller: Credentials) -> list[Call]:
+        """The authorisations the caller of `operation` needs for this request. A room overrides this where who calls
+        changes the condition keys."""
         needs: Needs = getattr(self.operations[operation], "aws_needs")  # noqa: B009 - set by the decorator, unknown to mypy
         return list(needs(self, request))
 

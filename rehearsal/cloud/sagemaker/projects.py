@@ -104,7 +104,7 @@ class Projects(Service):
             project.status, project.provisioned = "CreateInProgress", record["ProvisionedProductId"]
             self.projects[name] = project
         self.cloud.background(
-            f"project {name}", self._follow, project, record["RecordId"], caller, "CreateCompleted", "CreateFailed"
+            f"project {name}", self._follow, project, record["RecordId"], "CreateCompleted", "CreateFailed"
         )
         return {"ProjectArn": project.arn, "ProjectId": identifier}
 
@@ -123,21 +123,22 @@ class Projects(Service):
             self._follow,
             project,
             record["RecordId"],
-            caller,
             "DeleteCompleted",
             "DeleteFailed",
         )
         return {}
 
-    def _follow(self, project: Project, record_id: str, caller: Credentials, good: str, bad: str) -> None:
+    def _follow(self, project: Project, record_id: str, good: str, bad: str) -> None:
+        """SageMaker itself watches the record; the caller needs no right for that."""
         while not self.cloud.stopping.wait(POLL_SECONDS):
-            record = self.cloud.call(caller, "servicecatalog", "DescribeRecord", {"Id": record_id})["RecordDetail"]
-            if record["Status"] == "SUCCEEDED":
+            record = self.cloud.call(self.cloud.identity.root, "servicecatalog", "DescribeRecord", {"Id": record_id})
+            detail = record["RecordDetail"]
+            if detail["Status"] == "SUCCEEDED":
                 project.status, project.message = good, ""
                 return
-            if record["Status"] == "FAILED":
+            if detail["Status"] == "FAILED":
+                project.message = "; ".join(error["Description"] for error in detail["RecordErrors"])
                 project.status = bad
-                project.message = "; ".join(error["Description"] for error in record["RecordErrors"])
                 return
 
     @operation("DescribeProject", needs=_on_project("DescribeProject"))

@@ -71,6 +71,32 @@ class Provisioning(Catalog):
         self.provisioned: dict[str, ProvisionedProduct] = {}
         self._records: dict[str, tuple[ProvisionedProduct, Record]] = {}
 
+    def calls_for(self, operation: str, request: Document, caller: Credentials) -> list[Call]:
+        """Provisioned products know who made them: condition keys `servicecatalog:userLevel` and its kin.
+
+        https://docs.aws.amazon.com/servicecatalog/latest/adminguide/permissions-examples.html
+        """
+        calls = super().calls_for(operation, request, caller)
+        context = self._levels(operation, request, caller)
+        return [Call(call.action, call.resource, {**call.context, **context}) for call in calls]
+
+    def _levels(self, operation: str, request: Document, caller: Credentials) -> dict[str, str]:
+        if operation == "DescribeRecord":
+            launched = self._records.get(request["Id"], (None, None))[0]
+        elif operation in ("DescribeProvisionedProduct", "TerminateProvisionedProduct"):
+            wanted = request.get("Id") or request.get("ProvisionedProductId")
+            launched = self.provisioned.get(wanted) if wanted else None
+        else:
+            return {}
+        if launched is None:
+            return {}
+        levels = {"servicecatalog:accountLevel": "self"}
+        if self.role_of(launched.launcher.principal_arn) == self.role_of(caller.principal_arn):
+            levels["servicecatalog:roleLevel"] = "self"
+        if launched.launcher.principal_arn == caller.principal_arn:
+            levels["servicecatalog:userLevel"] = "self"
+        return levels
+
     # ---- looking around
 
     @operation("SearchProducts", needs=_plain("SearchProducts"))
