@@ -1,0 +1,244 @@
+"""A definition is refused when it is created, with the step or parameter that is wrong, not when it runs."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.sagemaker.conditions import holds
+from rehearsal.cloud.sagemaker.expressions import ExpressionProblem, Scope, walk
+from rehearsal.cloud.sagemaker.pipeline_definition import parse
+from rehearsal.cloud.sagemaker.step_cache import cache_key, duration
+from tests.rehearsal.sagemaker.jobs_lab import definition
+
+
+def fail(name: str, message: Any = "no", **more: Any) -> dict[str, Any]:
+    return {"Name": name, "Type": "Fail", "Arguments": {"ErrorMessage": message}, **more}
+
+
+def process(name: str, *needs: str, **more: Any) -> dict[str, Any]:
+    arguments = {"Environment": {str(index): {"Get": need} for index, need in enumerate(needs)}}
+    return {"Name": name, "Type": "Processing", "Arguments": arguments, **more}
+
+
+def condition(name: str, then: list[Any], otherwise: list[Any]) -> dict[str, Any]:
+    return {
+        "Name": name,
+        "Type": "Condition",
+        "Arguments": {"Conditions": [], "IfSteps": then, "ElseSteps": otherwise},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("not json", "not valid JSON"),
+        ("[]", "Expecting start of Json Object"),
+        (json.dumps({"Version": "2019-01-01", "Steps": []}), "Version '2019-01-01' is not supported"),
+        (json.dumps({"Version": "2020-12-01", "Steps": []}), "at least one step"),
+        (definition([fail("A"), fail("A")]), r"\[A\] is used more than once"),
+        (definition([condition("C", [fail("A")], [fail("A")])]), r"\[A\] is used more than once"),
+        (definition([{"Name": "A", "Type": "Dance", "Arguments": {}}]), "Type 'Dance' of step"),
+        (definition([fail("A", {"Get": "Parameters.X"})]), r"parameter \[X\] is not defined"),
+        (definition([fail("A", {"Get": "Steps.B.Outcome"})]), r"step \[B\] is not defined"),
+        (definition([fail("A", {"Get": "Execution.Weather"})]), "not an execution variable"),
+        (definition([fail("A", {"Get": "Wishes.X"})]), "neither a parameter"),
+        (definition([fail("A", DependsOn=["B"])]), r"depends on step \[B\], which is not defined"),
+        (definition([process("A", "Steps.B.X"), process("B", "Steps.A.X")]), "in a cycle"),
+        (definition([process("A"), fail("B", {"Get": "Steps.A.PropertyFiles.F"})]), r"no property file \[F\]"),
+        (definition([fail("A", CacheConfig={"Enabled": True, "ExpireAfter": "P1D"})]), "cannot have a CacheConfig"),
+        (definition([process("A", CacheConfig={"Enabled": True})]), "needs ExpireAfter"),
+        (definition([process("A", RetryPolicies=[{"ExceptionType": ["Any"]}])]), "unknown ExceptionType"),
+        (definition([process("A", Colour="red")]), r"unknown properties: \[Colour\]"),
+        (definition([fail("A")], [{"Name": "P", "Type": "Date"}]), "Type 'Date' of parameter"),
+        (definition([fail("A")], [{"Name": "P", "Type": "Integer", "DefaultValue": "1"}]), "is not of type Integer"),
+        (definition([fail("A")], [{"Name": "P", "Type": "Integer", "DefaultValue": True}]), "is not of type Integer"),
+        (
+            definition([fail("A")], [{"Name": "P", "Type": "String", "DefaultValue": "x", "EnumValues": ["y"]}]),
+            "not one of its EnumValues",
+        ),
+    ],
+)
+def test_a_wrong_definition_is_refused_with_its_problem(text: str, problem: str) -> None:
+    with pytest.raises(AwsError, match=problem) as refused:
+        parse(text)
+
+    assert refused.value.code == "ValidationException"
+
+
+@pytest.mark.parametrize("kind", ["Lambda", "Transform", "Tuning", "QualityCheck", "Callback", "EMR"])
+def test_step_types_that_are_not_played_are_refused_by_name(kind: str) -> None:
+    with pytest.raises(NotImplementedHere, match=f"Step type {kind} \\(step A\\)"):
+        parse(definition([{"Name": "A", "Type": kind, "Arguments": {}}]))
+
+
+def test_dependencies_come_from_references_depends_on_and_branches() -> None:
+    steps = parse(
+        definition([process("A"), process("B", "Steps.A.X"), condition("C", [process("D", "Steps.B.X")], [])])
+    ).steps
+
+    assert {name: set(step.depends_on) for name, step in steps.items()} == {
+        "A": set(),
+        "B": {"A"},
+        "C": set(),
+        "D": {"B", "C"},
+    }
+
+
+PARAMETERS: list[dict[str, Any]] = [
+    {"Name": "Depth", "Type": "Integer", "DefaultValue": 4},
+    {"Name": "Rate", "Type": "Float", "DefaultValue": 1},
+    {"Name": "Status", "Type": "String", "DefaultValue": "a", "EnumValues": ["a", "b"]},
+    {"Name": "Fast", "Type": "Boolean", "DefaultValue": False},
+]
+
+
+def test_given_values_take_the_parameters_type() -> None:
+    given = [{"Name": "Depth", "Value": "6"}, {"Name": "Rate", "Value": "0.5"}, {"Name": "Fast", "Value": "true"}]
+
+    assert parse(definition([fail("A")], PARAMETERS)).values(given) == {
+        "Depth": 6,
+        "Rate": 0.5,
+        "Status": "a",
+        "Fast": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("Depht", "6", r"\[Depht\] is not defined"),
+        ("Depth", "deep", r"\[Depth\] is not of type Integer"),
+        ("Status", "c", r"\[Status\] is not one of its enum values \[a, b\]"),
+        ("Fast", "yes", r"\[Fast\] is not of type Boolean"),
+    ],
+)
+def test_values_that_do_not_fit_are_refused(name: str, value: str, problem: str) -> None:
+    with pytest.raises(AwsError, match=problem):
+        parse(definition([fail("A")], PARAMETERS)).values([{"Name": name, "Value": value}])
+
+
+def test_a_parameter_without_a_value_is_refused() -> None:
+    with pytest.raises(AwsError, match=r"without a value: \[Data\]"):
+        parse(definition([fail("A")], [{"Name": "Data", "Type": "String"}])).values([])
+
+
+# ---- expressions
+
+SCOPE = Scope(
+    parameters={"Depth": 4, "Rate": 0.1},
+    execution={"PipelineExecutionId": "abc"},
+    properties={"Prepare": {"Outputs": [{"OutputName": "train", "S3Output": {"S3Uri": "s3://b/t"}}], "N": [1, 2]}},
+    property_file=lambda step, name: {"metrics": {"auc": {"value": 0.9}}, "of": [step, name]},
+    s3_json=lambda uri: {"from": uri},
+)
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ({"Get": "Parameters.Depth"}, 4),
+        ({"Get": "Steps.Prepare.Outputs['train'].S3Output.S3Uri"}, "s3://b/t"),
+        ({"Get": "Steps.Prepare.N[1]"}, 2),
+        ({"Std:Join": {"On": "/", "Values": ["a", {"Get": "Execution.PipelineExecutionId"}, 0.5]}}, "a/abc/0.5"),
+        ({"Std:Join": {"On": "", "Values": [{"Std:Join": {"On": "-", "Values": ["x", "y"]}}]}}, "x-y"),
+        (
+            {"Std:JsonGet": {"PropertyFile": {"Get": "Steps.E.PropertyFiles.R"}, "Path": "metrics.auc.value"}},
+            0.9,
+        ),
+        ({"Std:JsonGet": {"PropertyFile": {"Get": "Steps.E.PropertyFiles.R"}, "Path": "of[1]"}}, "R"),
+        ({"Std:JsonGet": {"S3Uri": {"Std:Join": {"Values": ["s3:", "//b"]}}, "Path": "from"}}, "s3://b"),
+        ({"deep": [{"er": {"Get": "Parameters.Rate"}}]}, {"deep": [{"er": 0.1}]}),
+    ],
+)
+def test_expressions_stand_for_values_anywhere(expression: Any, value: Any) -> None:
+    assert SCOPE.resolve(expression) == value
+
+
+def test_a_property_that_is_not_there_is_named() -> None:
+    with pytest.raises(ExpressionProblem, match="Step Prepare has no 'Colour'"):
+        SCOPE.resolve({"Get": "Steps.Prepare.Colour"})
+
+
+def test_keys_with_dots_are_reached_with_brackets() -> None:
+    assert walk({"a.b": {"c": 1}}, "['a.b'].c", "here") == 1
+
+
+@pytest.mark.parametrize(
+    ("condition", "outcome"),
+    [
+        ({"Type": "Equals", "LeftValue": {"Get": "Parameters.Depth"}, "RightValue": 4.0}, True),
+        ({"Type": "GreaterThan", "LeftValue": 4, "RightValue": 4}, False),
+        ({"Type": "GreaterThanOrEqualTo", "LeftValue": 4, "RightValue": 4}, True),
+        ({"Type": "LessThan", "LeftValue": "a", "RightValue": "b"}, True),
+        ({"Type": "LessThanOrEqualTo", "LeftValue": 5, "RightValue": 4}, False),
+        ({"Type": "In", "QueryValue": "x", "Values": ["x", "y"]}, True),
+        ({"Type": "Not", "Expression": {"Type": "In", "QueryValue": "z", "Values": ["x"]}}, True),
+        (
+            {
+                "Type": "Or",
+                "Conditions": [
+                    {"Type": "Equals", "LeftValue": 1, "RightValue": 2},
+                    {"Type": "Equals", "LeftValue": 2, "RightValue": 2},
+                ],
+            },
+            True,
+        ),
+    ],
+)
+def test_conditions_compare(condition: dict[str, Any], outcome: bool) -> None:
+    assert holds(condition, SCOPE) is outcome
+
+
+def test_a_number_is_not_compared_with_a_text() -> None:
+    with pytest.raises(ExpressionProblem, match="different types"):
+        holds({"Type": "GreaterThan", "LeftValue": "0.9", "RightValue": 0.5}, SCOPE)
+
+
+def test_unknown_conditions_are_refused_by_name() -> None:
+    with pytest.raises(NotImplementedHere, match="Condition type Resembles"):
+        holds({"Type": "Resembles"}, SCOPE)
+
+
+# ---- caching
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("P30D", timedelta(days=30)),
+        ("30d", timedelta(days=30)),
+        ("PT1H", timedelta(hours=1)),
+        ("T16m", timedelta(minutes=16)),
+        ("30dT5h", timedelta(days=30, hours=5)),
+        ("5y", timedelta(days=1825)),
+    ],
+)
+def test_expiry_is_an_iso_duration_as_the_guide_writes_them(text: str, value: timedelta) -> None:
+    assert duration(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "P", "a month", "30"])
+def test_other_expiries_are_refused(text: str) -> None:
+    with pytest.raises(AwsError, match="not an ISO 8601 duration"):
+        duration(text)
+
+
+def test_only_what_aws_documents_makes_a_run_another_run() -> None:
+    arguments: dict[str, Any] = {
+        "AppSpecification": {"ImageUri": "i"},
+        "ProcessingInputs": [{"S3Input": {"S3Uri": "s3://b/code/1"}}],
+        "ProcessingOutputConfig": {"Outputs": ["s3://b/execution-1"]},
+        "ProcessingResources": {"ClusterConfig": {"InstanceType": "ml.m5.large"}},
+        "RoleArn": "r",
+    }
+    key = cache_key("Processing", "A", arguments)
+
+    assert cache_key("Processing", "A", {**arguments, "ProcessingOutputConfig": {}, "RoleArn": "other"}) == key
+    assert cache_key("Processing", "A", {**arguments, "ProcessingInputs": []}) != key
+    assert cache_key("Processing", "A", {**arguments, "Environment": {"A": "1"}}) != key
+    assert cache_key("Processing", "B", arguments) != key
