@@ -84,8 +84,9 @@ def records(claims: pd.DataFrame) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Compilation:
-    """What `make definition` wrote."""
+    """What `make definition` wrote in `folder`."""
 
+    folder: Path
     definition: bytes
     uploads: list[dict[str, str]]
 
@@ -140,8 +141,9 @@ def compiled_twice(request: pytest.FixtureRequest) -> list[Compilation]:
     for folder, process in request.session.stash[COMPILERS]:
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 0, output
+        definition = (folder / "build" / "pipeline-definition.json").read_bytes()
         uploads = json.loads((folder / "build" / "uploads.json").read_text())
-        compilations.append(Compilation((folder / "build" / "pipeline-definition.json").read_bytes(), uploads))
+        compilations.append(Compilation(folder, definition, uploads))
     return compilations
 
 

@@ -1,0 +1,158 @@
+"""`make pipeline` as a process of its own, speaking HTTP to a server that answers like S3 and SageMaker."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from conftest import ROOT, Compilation
+
+from pipelines.quality_gate import SHOWN_METRICS
+from pipelines.settings import EXAMPLES
+
+PREFIX = "arn:aws:sagemaker:eu-west-1:111122223333"
+PIPELINE = f"{PREFIX}:pipeline/example-p-example"
+EXECUTION = f"{PIPELINE}/execution/abcdefghijkl"
+PACKAGE = f"{PREFIX}:model-package/example-p-example/1"
+NOT_FOUND = {"__type": "ResourceNotFound", "message": "no such pipeline"}
+
+
+class StandIn(ThreadingHTTPServer):
+    """Remembers what it was sent; answers with `answers[operation]`, or `{}`."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.objects: dict[str, bytes] = {}
+        self.calls: dict[str, Any] = {}
+        self.answers: dict[str, Any] = {
+            "ListTags": {"Tags": []},
+            "DescribePipeline": NOT_FOUND,
+            "CreatePipeline": {"PipelineArn": PIPELINE},
+            "StartPipelineExecution": {"PipelineExecutionArn": EXECUTION},
+        }
+
+    def execution_ends(self, status: str, *steps: dict[str, Any]) -> None:
+        self.answers["DescribePipelineExecution"] = {"PipelineExecutionStatus": status}
+        self.answers["ListPipelineExecutionSteps"] = {"PipelineExecutionSteps": list(steps)}
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: StandIn
+
+    def do_POST(self) -> None:  # SageMaker
+        operation = self.headers["X-Amz-Target"].rpartition(".")[2]
+        self.server.calls[operation] = json.loads(self.body())
+        answer = self.server.answers.get(operation, {})
+        self.reply(400 if "__type" in answer else 200, json.dumps(answer).encode())
+
+    def do_PUT(self) -> None:  # S3
+        self.server.objects[urlsplit(self.path).path] = self.body()
+        self.reply(200, b"")
+
+    def do_GET(self) -> None:  # S3
+        location = urlsplit(self.path)
+        if "list-type" not in parse_qs(location.query):
+            return self.reply(200, self.server.objects[location.path])
+        prefix = parse_qs(location.query)["prefix"][0]
+        keys = [path.split("/", 2)[2] for path in self.server.objects]
+        found = "".join(f"<Contents><Key>{key}</Key></Contents>" for key in keys if key.startswith(prefix))
+        return self.reply(200, f"<ListBucketResult>{found}</ListBucketResult>".encode())
+
+    def body(self) -> bytes:
+        return self.rfile.read(int(self.headers["Content-Length"]))
+
+    def reply(self, status: int, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output clean."""
+
+
+@pytest.fixture
+def aws() -> Iterator[StandIn]:
+    server = StandIn()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def make_pipeline(compiled: Compilation, server: StandIn, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    environment = {
+        **EXAMPLES,
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+        "CODEBUILD_RESOLVED_SOURCE_VERSION": "0123456789abcdef",
+    }
+    command = [sys.executable, "-m", "pipelines.run", *arguments]
+    return subprocess.run(command, cwd=compiled.folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def exports(compiled: Compilation) -> list[str]:
+    return (compiled.folder / "build" / "exports.env").read_text().splitlines()
+
+
+def test_a_good_model_ends_with_its_version_and_exit_status_0(compiled: Compilation, aws: StandIn) -> None:
+    metadata = {"RegisterModel": {"Arn": PACKAGE}}
+    registered = {"StepName": "RegisterModel", "StepStatus": "Succeeded", "Metadata": metadata}
+    aws.execution_ends("Succeeded", registered)
+    aws.answers["DescribeModelPackage"] = {
+        "ModelPackageVersion": 1,
+        "ModelPackageGroupName": "example-p-example",
+        "ModelApprovalStatus": "PendingManualApproval",
+        "ModelMetrics": {"ModelQuality": {"Statistics": {"S3Uri": "s3://results/run/evaluation.json"}}},
+    }
+    metrics = {"binary_classification_metrics": {name: {"value": 0.91} for name in SHOWN_METRICS}}
+    aws.objects["/results/run/evaluation.json"] = json.dumps(metrics).encode()
+
+    done = make_pipeline(compiled, aws, "MaxDepth=6")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Registered version 1 of example-p-example" in done.stdout
+    assert aws.calls["CreatePipeline"]["PipelineDefinition"].encode() == compiled.definition
+    assert {f"/{each['bucket']}/{each['key']}" for each in compiled.uploads} <= set(aws.objects)
+    assert aws.calls["StartPipelineExecution"]["PipelineParameters"] == [
+        {"Name": "SourceCommit", "Value": "0123456789abcdef"},
+        {"Name": "MaxDepth", "Value": "6"},
+    ]
+    assert exports(compiled) == [f"export PIPELINE_EXECUTION_ARN={EXECUTION}", f"export MODEL_PACKAGE_ARN={PACKAGE}"]
+
+    again = make_pipeline(compiled, aws)
+
+    assert f"Uploaded 0 of {len(compiled.uploads)} files" in again.stdout
+
+
+def test_a_model_below_the_gate_ends_with_the_shortfall_and_exit_status_1(compiled: Compilation, aws: StandIn) -> None:
+    message = "The model does not pass the quality gate: recall=0.41 (at least 0.6)"
+    metadata = {"Fail": {"ErrorMessage": message}}
+    aws.execution_ends("Failed", {"StepName": "QualityGateFailed", "StepStatus": "Failed", "Metadata": metadata})
+
+    done = make_pipeline(compiled, aws)
+
+    assert done.returncode == 1
+    assert "recall is 0.41, at least 0.6 is required: 0.19 too low" in done.stdout
+    assert exports(compiled) == [f"export PIPELINE_EXECUTION_ARN={EXECUTION}"]
+
+
+def test_a_refused_request_is_shown_as_aws_words_it_without_a_traceback(compiled: Compilation, aws: StandIn) -> None:
+    reason = "User: build is not authorized to perform: sagemaker:CreatePipeline"
+    aws.answers["CreatePipeline"] = {"__type": "AccessDeniedException", "message": reason}
+
+    done = make_pipeline(compiled, aws)
+
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (compiled.folder / "build" / "exports.env").exists()
