@@ -34,6 +34,22 @@ CODEPIPELINE_CODECOMMIT_SOURCE = ServiceCalls(
     "https://docs.aws.amazon.com/codepipeline/latest/userguide/security-iam.html#how-to-custom-role",
 )
 
+CODEPIPELINE_STACK_TAGS = ServiceCalls(
+    "codepipeline.amazonaws.com",
+    "a CloudFormation action gives its stack the tags of its template configuration",
+    ("cloudformation:TagResource",),
+    # Version 5 of the policy AWS itself gives the pipelines of SageMaker projects.
+    "https://docs.aws.amazon.com/aws-managed-policy/latest/reference/"
+    "AmazonSageMakerServiceCatalogProductsCodePipelineServiceRolePolicy.html",
+)
+
+CODEPIPELINE_STACK_POLICY = ServiceCalls(
+    "codepipeline.amazonaws.com",
+    "a CloudFormation action gives its stack the policy of its template configuration",
+    ("cloudformation:SetStackPolicy",),
+    "https://docs.aws.amazon.com/codepipeline/latest/userguide/how-to-custom-role.html",
+)
+
 CLOUDFORMATION_CODECOMMIT_SEED = ServiceCalls(
     "cloudformation.amazonaws.com",
     "a stack makes the archive named in a repository's Code property its first commit",

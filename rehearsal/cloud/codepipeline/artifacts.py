@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -41,21 +42,12 @@ class ArtifactStore:
             "ServerSideEncryption": "aws:kms",
             "SSEKMSKeyId": self.encryption_key or S3_MANAGED_KEY,
         }
-        self._client: Any = cloud.client("s3", credentials)
+        self._cloud = cloud
+        self._credentials = credentials
 
-    def check(self) -> None:
-        """A CodeCommit action first looks whether the bucket exists, which needs s3:ListBucket.
-
-        https://docs.aws.amazon.com/codepipeline/latest/userguide/troubleshooting.html#troubleshooting-S3-access-denied-list
-        """
-        try:
-            self._client.head_bucket(Bucket=self.bucket)
-        except ClientError as problem:
-            if problem.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-                raise StoreProblem(
-                    f"The artifact bucket {self.bucket} of the pipeline does not exist", "ConfigurationError"
-                ) from problem
-            raise self._denied() from problem
+    @cached_property
+    def _client(self) -> Any:  # noqa: ANN401 - boto3 clients are untyped
+        return self._cloud.client("s3", self._credentials)
 
     def put(self, artifact: Artifact, content: bytes) -> None:
         """Upload a zip file. Raises StoreProblem with S3's reason."""
@@ -93,19 +85,12 @@ class ArtifactStore:
                 f"File [{path}] in artifact [{artifact.name}] is not UTF-8 text", "ConfigurationError"
             ) from None
 
-    def _denied(self) -> StoreProblem:
-        return StoreProblem(
-            f'CodePipeline service role "{self._role_arn}" is getting S3 access denied for the S3 bucket '
-            f'"{self.bucket}"',
-            "PermissionError",
-        )
-
     def _reason(self, problem: ClientError, artifact: Artifact) -> StoreProblem:
         error = problem.response["Error"]
         if error["Code"] in ("AccessDenied", "403"):
             return StoreProblem(
-                "The provided role does not have sufficient permissions to access S3: "
-                f"{error.get('Message') or 'Access Denied'} (s3://{artifact.bucket}/{artifact.key})",
+                f'CodePipeline service role "{self._role_arn}" is getting S3 access denied for the S3 bucket '
+                f'"{artifact.bucket}": {error.get("Message") or "Access Denied"} (key {artifact.key})',
                 "PermissionError",
             )
         return StoreProblem(

@@ -37,7 +37,7 @@ class Announcer:
 
     def pipeline(self, execution: Execution, state: str, **more: object) -> None:
         """A pipeline execution started, resumed, succeeded, failed, is stopping, stopped or was superseded."""
-        detail: Document = {}
+        detail: Document = {"start-time": stamp(execution.started)}
         if state == "STARTED":
             detail["execution-trigger"] = {
                 "trigger-type": execution.trigger_type,
@@ -56,6 +56,7 @@ class Announcer:
             "stage": run.stage,
             "action": run.name,
             "action-execution-id": run.action_execution_id,
+            "start-time": stamp(run.started),
             "state": ACTION_STATES[run.status],
             "region": self._cloud.region,
             "type": {member: kind[member] for member in ("owner", "provider", "category", "version")},
@@ -83,7 +84,6 @@ class Announcer:
         common: Document = {
             "pipeline": execution.pipeline_name,
             "execution-id": execution.execution_id,
-            "start-time": stamp(execution.started),
             "version": execution.version,
             "pipeline-execution-attempt": execution.attempt,
         }

@@ -157,11 +157,16 @@ class Stages(Room):
 
     @staticmethod
     def _check_rollback(pipeline: Pipeline, stage: str, target: Execution, names: list[str]) -> None:
+        """https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-conditions.html, considerations"""
         why = ""
         if stage == names[0]:
             why = f"{stage} is the source stage"
         elif stage not in target.succeeded_stages:
             why = f"execution {target.execution_id} did not succeed in stage {stage}"
+        elif target.execution_type == "ROLLBACK":
+            why = f"execution {target.execution_id} was a rollback itself"
+        elif pipeline.slot(stage).status == "Skipped":
+            why = f"stage {stage} was skipped"
         elif pipeline.slot(stage).latest is target:
             why = f"execution {target.execution_id} is the latest in stage {stage}"
         if why:

@@ -243,7 +243,6 @@ PIPELINE_GRANTS = [
     "iam:PassRole",
     "s3:GetObject",
     "s3:PutObject",
-    "s3:ListBucket",
     "sns:Publish",
 ]
 

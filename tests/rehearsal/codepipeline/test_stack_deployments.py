@@ -130,7 +130,7 @@ def test_a_failed_stack_names_its_first_failed_resource(lab: Lab) -> None:
 def test_without_describestackevents_the_failure_stays_general(lab: Lab) -> None:
     powerless = lab.make_role("Powerless2", "cloudformation.amazonaws.com", [])
     grants = [each for each in PIPELINE_GRANTS if not each.startswith("cloudformation")]
-    calls = ("CreateStack", "UpdateStack", "DeleteStack", "DescribeStacks")
+    calls = ("CreateStack", "UpdateStack", "DeleteStack", "DescribeStacks", "TagResource")
     lab.make_role("Blind", "codepipeline.amazonaws.com", [*grants, *(f"cloudformation:{call}" for call in calls)])
     lab.commit(files(), "Deploy")
     declaration = lab.declaration("blind", stage("Deploy", deploy("Ship", powerless, "blind")))
@@ -210,3 +210,49 @@ def test_the_pipelines_role_must_be_allowed_to_pass_the_stacks_role(lab: Lab, st
     error = lab.action(name, "Deploy", "Ship")["errorDetails"]
     assert error["code"] == "PermissionError"
     assert f"iam:PassRole on resource: {stack_role}" in error["message"]
+
+
+def test_tags_need_a_right_of_their_own(lab: Lab, stack_role: str) -> None:
+    grants = [each for each in PIPELINE_GRANTS if not each.startswith("cloudformation")]
+    lab.make_role(
+        "TagLess",
+        "codepipeline.amazonaws.com",
+        [*grants, *(f"cloudformation:{call}" for call in ("CreateStack", "UpdateStack", "DescribeStacks"))],
+    )
+    lab.commit(files(), "Deploy")
+    declaration = lab.declaration("tagless", stage("Deploy", deploy("Ship", stack_role, "tagless")))
+    declaration["roleArn"] = f"arn:aws:iam::{lab.cloud.account}:role/TagLess"
+    name = declaration["name"]
+    assert lab.finished(name, lab.create(declaration))["status"] == "Failed"
+    message = lab.action(name, "Deploy", "Ship")["errorDetails"]["message"]
+    assert (
+        "cloudformation:TagResource on resource: arn:aws:cloudformation:us-east-1:123456789012:stack/tagless/"
+        in message
+    )
+
+
+def test_rights_on_the_stack_itself_are_enough(lab: Lab, stack_role: str) -> None:
+    account = lab.cloud.account
+    lab.make_role("Scoped", "codepipeline.amazonaws.com", [])
+    calls = ["CreateStack", "UpdateStack", "DescribeStacks", "TagResource"]
+    statements = [
+        {
+            "Effect": "Allow",
+            "Action": [each for each in PIPELINE_GRANTS if not each.startswith(("cloudformation", "iam"))],
+            "Resource": "*",
+        },
+        {
+            "Effect": "Allow",
+            "Action": [f"cloudformation:{call}" for call in calls],
+            "Resource": f"arn:aws:cloudformation:us-east-1:{account}:stack/scoped/*",
+        },
+        {"Effect": "Allow", "Action": "iam:PassRole", "Resource": stack_role},
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    lab.iam.put_role_policy(RoleName="Scoped", PolicyName="grants", PolicyDocument=policy)
+    lab.commit(files(), "Deploy")
+    declaration = lab.declaration("scoped", stage("Deploy", deploy("Ship", stack_role, "scoped")))
+    declaration["roleArn"] = f"arn:aws:iam::{account}:role/Scoped"
+    name = declaration["name"]
+    assert lab.finished(name, lab.create(declaration))["status"] == "Succeeded"
+    assert lab.finished(name, lab.start(name))["status"] == "Succeeded"

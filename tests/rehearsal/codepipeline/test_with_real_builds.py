@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -98,3 +99,14 @@ def test_a_project_that_is_not_there_is_named(real: Lab) -> None:
     message = real.action(name, "Build", "Build")["errorDetails"]["message"]
     assert message.startswith("Error calling startBuild: ")
     assert "nobody" in message
+
+
+def test_nothing_of_a_waiting_pipeline_outlives_the_cloud(real: Lab) -> None:
+    name, _ = building(real, "stopping")
+    real.token(name)
+    mine = [thread for thread in threading.enumerate() if name in thread.name]
+    assert mine
+    real.cloud.stop()
+    for thread in mine:
+        thread.join(10)
+    assert not [thread for thread in mine if thread.is_alive()]

@@ -15,6 +15,7 @@ from rehearsal.cloud.codepipeline.artifacts import StoreProblem, zipped
 from rehearsal.cloud.codepipeline.variables import REFERENCE
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.service import Document
+from rehearsal.cloud.service_calls import CODEPIPELINE_STACK_POLICY, CODEPIPELINE_STACK_TAGS
 
 CAPABILITIES = frozenset({"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"})
 DEPLOYING = ("CREATE_UPDATE", "REPLACE_ON_FAILURE")
@@ -90,6 +91,7 @@ class CloudFormationDeploy(Action):
         if stack and job.configuration["ActionMode"] == "REPLACE_ON_FAILURE" and stack["StackStatus"] in stacks.FAILED:
             stacks.delete(job, client, name, role)
             stack = None
+        self._require_tagging(job, arguments)
         stack = stacks.update(job, client, stack, arguments) if stack else stacks.create(job, client, arguments)
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         job.run.variables = outputs
@@ -118,6 +120,21 @@ class CloudFormationDeploy(Action):
         if settings.stack_policy:
             arguments["StackPolicyBody"] = json.dumps(settings.stack_policy)
         return arguments
+
+    @staticmethod
+    def _require_tagging(job: Job, arguments: dict[str, Any]) -> None:
+        """Tags and a stack policy are rights of their own."""
+        arn = f"arn:aws:cloudformation:{job.cloud.region}:{job.cloud.account}:stack/{arguments['StackName']}/*"
+        tags = {tag["Key"]: tag["Value"] for tag in arguments["Tags"]}
+        context: dict[str, str | list[str]] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+        try:
+            if tags:
+                context["aws:TagKeys"] = list(tags)
+                job.cloud.identity.require_service_calls(job.credentials, CODEPIPELINE_STACK_TAGS, arn, context)
+            if "StackPolicyBody" in arguments:
+                job.cloud.identity.require_service_calls(job.credentials, CODEPIPELINE_STACK_POLICY, arn)
+        except AwsError as problem:
+            raise ActionFailed(problem.message, "PermissionError") from problem
 
     @staticmethod
     def _write_outputs(job: Job, outputs: dict[str, str]) -> None:

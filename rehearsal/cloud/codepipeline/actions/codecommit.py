@@ -77,7 +77,6 @@ class CodeCommitSource(Action):
         commit = self._commit(job, rooms, repository, branch)
         artifact = job.new_artifact(job.run.declaration["outputArtifacts"][0]["name"])
         try:
-            job.store.check()
             job.store.put(artifact, rooms.archive(repository, commit["commitId"]))
         except StoreProblem as problem:
             raise ActionFailed(problem.message, problem.code) from problem
