@@ -84,10 +84,11 @@ class Definitions(Executions):
         """The version goes up by one. Executions on their way keep the declaration they started with."""
         declaration = declarations.normalised(request["pipeline"])
         with self.changed:
-            pipeline = self.find(declaration["name"])
-        declaration["version"] = pipeline.declaration["version"] + 1
+            self.find(declaration["name"])
         self._check(declaration)
         with self.changed:
+            pipeline = self.find(declaration["name"])
+            declaration["version"] = pipeline.declaration["version"] + 1
             pipeline.declaration = declaration
             pipeline.versions[declaration["version"]] = declaration
             pipeline.updated = self.cloud.clock.timestamp()

@@ -116,6 +116,23 @@ def test_a_transformed_event_hands_over_variables(lab: Lab, starter: str) -> Non
     assert execution["variables"][0]["resolvedValue"].endswith("model-package/claims/3")
 
 
+def test_a_pipelines_own_event_can_start_another_pipeline(lab: Lab, starter: str) -> None:
+    following = waiting_pipeline(lab, "following")
+    declaration = lab.declaration("leading", stage("Build", build()))
+    pattern = {
+        "source": ["aws.codepipeline"],
+        "detail-type": ["CodePipeline Pipeline Execution State Change"],
+        "detail": {"pipeline": [declaration["name"]], "state": ["SUCCEEDED"]},
+    }
+    events = lab.client("events")
+    events.put_rule(Name="chain", EventPattern=json.dumps(pattern))
+    target = {"Id": "following", "Arn": lab.room.arn(following), "RoleArn": starter}
+    events.put_targets(Rule="chain", Targets=[target])
+    lab.finished(declaration["name"], lab.create(declaration))
+    lab.until(lambda: len(lab.room.pipelines[following].executions) == 2)
+    lab.finished(following, lab.executions(following)[0]["pipelineExecutionId"])
+
+
 REFUSED_INPUTS = {
     "no JSON": "MODEL=3",
     "no object": "[]",
