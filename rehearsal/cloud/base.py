@@ -143,3 +143,7 @@ class Base:
         """Whether the role exists, and whether its trust policy lets `service` assume it."""
         answer = self.ask("trusts", {"role_arn": role_arn, "service": service, "context": dict(context)})
         return bool(answer["exists"]), bool(answer["trusted"])
+
+    def session(self, role_arn: str, session_name: str) -> Credentials:
+        """Credentials of a session of a role. Raises AwsError when the role does not exist."""
+        return Credentials(**self.ask("session", {"role_arn": role_arn, "session_name": session_name}))

@@ -25,6 +25,7 @@ import json
 import logging
 import os
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,7 +33,7 @@ from urllib.parse import urlsplit
 from ministack import app as ministack_app
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_region, set_request_account_id, set_request_region
-from ministack.services import eventbridge, iam
+from ministack.services import eventbridge, iam, sts
 from ministack.services.cloudformation import helpers, provisioners, stacks
 
 FRONT_DOOR = os.environ["REHEARSAL_FRONT_DOOR"]  # host:port
@@ -41,6 +42,8 @@ ACCOUNT = os.environ["MINISTACK_ACCOUNT_ID"]
 OUR_TYPES = frozenset(json.loads(os.environ["REHEARSAL_TYPES"]))
 REPLACING: dict[str, list[str]] = json.loads(os.environ["REHEARSAL_REPLACING"])
 TAG_PROPERTIES: dict[str, str] = json.loads(os.environ["REHEARSAL_TAG_PROPERTIES"])
+
+SESSION_SECONDS = 12 * 3600  # services renew theirs; nothing here outlives a day
 
 log = logging.getLogger("base")
 
@@ -294,6 +297,33 @@ def trusts(question: dict[str, Any]) -> dict[str, Any]:
     return {"exists": True, "trusted": result.decision == "Allow"}
 
 
+def session(question: dict[str, Any]) -> dict[str, Any]:
+    """Credentials of a role's session. Whether it may be had was decided before, by `trusts`."""
+    name = question["role_arn"].rsplit("/", 1)[-1]
+    role = iam._roles.get_scoped(ACCOUNT, None, name)
+    if role is None:
+        return {"error": f"Role {question['role_arn']} does not exist", "code": "NoSuchEntity"}
+    keys = {
+        "access_key_id": sts._gen_session_access_key(),
+        "secret_access_key": sts._gen_secret(),
+        "session_token": sts._gen_session_token(),
+        "principal_arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/{question['session_name']}",
+    }
+    sts.register_session(
+        keys["access_key_id"],
+        {
+            "Arn": keys["principal_arn"],
+            "UserId": f"{role['RoleId']}:{question['session_name']}",
+            "SecretAccessKey": keys["secret_access_key"],
+            "SessionToken": keys["session_token"],
+            "Expiration": time.time() + SESSION_SECONDS,
+            "AccountId": ACCOUNT,
+            "PrincipalType": "AssumedRole",
+        },
+    )
+    return keys
+
+
 def emit(question: dict[str, Any]) -> dict[str, Any]:
     """Put an event on the default bus as an AWS service does: only those may use a source that starts with `aws.`"""
     status, _headers, body = eventbridge._put_events({"Entries": [question]}, allow_aws_source=True)
@@ -307,6 +337,7 @@ QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "/_base/credential": credential,
     "/_base/decide": decide,
     "/_base/trusts": trusts,
+    "/_base/session": session,
     "/_base/emit": emit,
 }
 

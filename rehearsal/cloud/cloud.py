@@ -49,7 +49,7 @@ class Cloud:
         self.shapes = ServiceShapes(settings.region)
         self.base = Base(settings, self.processes)
         self.clients = Clients(settings.region)
-        self.identity = Identity(self.base, self.clients, settings)
+        self.identity = Identity(self.base, settings)
         self.events = Events(self)
         self.services: dict[str, Service] = {room.name: room(self) for room in services}
         self.resources = ResourceEngine(self, providers)

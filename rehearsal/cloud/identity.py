@@ -10,10 +10,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from rehearsal.cloud.base import Base
-from rehearsal.cloud.clients import Clients
 from rehearsal.cloud.errors import AccessDenied
 from rehearsal.cloud.service import Call, Credentials
 from rehearsal.cloud.service_calls import ServiceCalls
@@ -34,10 +32,8 @@ class Decision:
 class Identity:
     """Answers who owns an access key, what they may do, and makes sessions of roles."""
 
-    def __init__(self, base: Base, clients: Clients, settings: CloudSettings) -> None:
+    def __init__(self, base: Base, settings: CloudSettings) -> None:
         self._base = base
-        self._clients = clients
-        self._sts: Any = None
         self._settings = settings
         self._decisions: list[Decision] = []
         self._lock = threading.Lock()
@@ -103,17 +99,8 @@ class Identity:
         if not trusted:
             problem = "its trust policy does not name the service" if exists else "the role does not exist"
             raise AccessDenied(f"{service} is not authorized to perform: sts:AssumeRole on {role_arn}: {problem}")
-        return self._session(role_arn, session_name)
+        return self._base.session(role_arn, session_name[:64])
 
     def session_of(self, role_arn: str, session_name: str) -> Credentials:
         """A session of a role for a person of the story; the role's trust is their sign-in's business."""
-        return self._session(role_arn, session_name)
-
-    def _session(self, role_arn: str, session_name: str) -> Credentials:
-        if self._sts is None:
-            self._sts = self._clients.client("sts", f"http://127.0.0.1:{self._base.port}", self.root)
-        answer = self._sts.assume_role(RoleArn=role_arn, RoleSessionName=session_name[:64])
-        keys = answer["Credentials"]
-        return Credentials(
-            keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], answer["AssumedRoleUser"]["Arn"]
-        )
+        return self._base.session(role_arn, session_name[:64])

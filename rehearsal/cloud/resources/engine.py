@@ -34,7 +34,7 @@ class ResourceEngine:
     def __init__(self, cloud: Cloud, providers: Iterable[type[ResourceProvider]]) -> None:
         self._cloud = cloud
         self._providers = {provider.type_name: provider(cloud) for provider in providers}
-        self._where = Account(cloud.account, cloud.region)
+        self._where = Account(cloud.account, cloud.region, self._role_arn)
         self._checked: set[str] = set()
         self._lint_lock = threading.Lock()
 
@@ -98,6 +98,11 @@ class ResourceEngine:
             raise NotImplementedHere(f"authorising {request.type_name} (AWS publishes no handler permissions for it)")
         permissions = handlers.get(operation, {}).get("permissions", [])
         self._cloud.identity.require(request.actor, calls_for(operation, permissions, request, self._where))
+
+    def _role_arn(self, name: str) -> str:
+        iam = self._cloud.client("iam", self._cloud.identity.root)
+        arn: str = iam.get_role(RoleName=name)["Role"]["Arn"]
+        return arn
 
     @staticmethod
     def reason(error: AwsError, document: dict[str, Any]) -> str:

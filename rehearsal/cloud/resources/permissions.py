@@ -23,10 +23,11 @@ NEVER: tuple[str, ...] = ()
 
 @dataclass(frozen=True)
 class Account:
-    """Where the stack stands."""
+    """Where the stack stands. `role_arn` finds a role's ARN, which names its path, by the role's name."""
 
     account: str
     region: str
+    role_arn: Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ def _bucket_of_policy(request: ResourceRequest, where: Account) -> str:
 def _role(request: ResourceRequest, where: Account) -> str:
     name = request.physical_id or request.properties.get("RoleName") or _stem(request)[:64]
     return f"arn:aws:iam::{where.account}:role{request.properties.get('Path', '/')}{name}"
+
+
+def _role_of_policy(request: ResourceRequest, where: Account) -> str:
+    return where.role_arn(request.properties["Roles"][0])
 
 
 def _managed_policy(request: ResourceRequest, where: Account) -> str:
@@ -169,6 +174,20 @@ HANDLED: dict[str, Handled] = {
             "iam:UpdateAssumeRolePolicy": ("AssumeRolePolicyDocument",),
             "iam:PutRolePermissionsBoundary": ("PermissionsBoundary",),
             "iam:DeleteRolePermissionsBoundary": NEVER,
+        },
+    ),
+    "AWS::IAM::Policy": Handled(
+        _role_of_policy,
+        {
+            "iam:PutUserPolicy": ("Users",),
+            "iam:GetUserPolicy": ("Users",),
+            "iam:DeleteUserPolicy": ("Users",),
+            "iam:PutGroupPolicy": ("Groups",),
+            "iam:GetGroupPolicy": ("Groups",),
+            "iam:DeleteGroupPolicy": ("Groups",),
+            "iam:PutRolePolicy": ("Roles",),
+            "iam:GetRolePolicy": ("Roles",),
+            "iam:DeleteRolePolicy": ("Roles",),
         },
     ),
     "AWS::IAM::ManagedPolicy": Handled(
