@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.cloud.container import Containers
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.runtimes.images import runtime_for
 from rehearsal.cloud.sagemaker.job_data import DataProblem
 from rehearsal.cloud.sagemaker.job_logs import JobLog
 from rehearsal.cloud.sagemaker.job_rights import require_rights
@@ -215,6 +216,17 @@ class Job(ABC):
         except Exception as problem:
             log.warning("an event of %s could not be sent: %s", self.arn, problem)
         self.finished.set()
+
+
+def check_image(image: str, region: str) -> None:
+    """Raises AwsError for another region's image, NotImplementedHere for one without a runtime."""
+    runtime_for(image)
+    found = image.split(".")[3]
+    if found != region:
+        raise AwsError(
+            "ValidationException",
+            f"Invalid region {found} in image URI {image}. Please provide an image URI in region {region}.",
+        )
 
 
 def one_instance(count: int) -> None:

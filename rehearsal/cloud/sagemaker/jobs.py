@@ -146,7 +146,7 @@ class Jobs(Tags):
     )
     def create_processing_job(self, request: Document, _: Credentials) -> Document:
         """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateProcessingJob.html"""
-        check_processing_request(request)
+        check_processing_request(request, self.cloud.region)
         return {"ProcessingJobArn": self._create(ProcessingJob, request["ProcessingJobName"], request).arn}
 
     @operation(
@@ -202,7 +202,7 @@ class Jobs(Tags):
     )
     def create_training_job(self, request: Document, _: Credentials) -> Document:
         """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html"""
-        check_training_request(request)
+        check_training_request(request, self.cloud.region)
         return {"TrainingJobArn": self._create(TrainingJob, request["TrainingJobName"], request).arn}
 
     @operation(

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
-from rehearsal.cloud.runtimes.images import runtime_for
-from rehearsal.cloud.sagemaker.job import HOST, Job, one_instance, read_message, refuse
+from rehearsal.cloud.sagemaker.job import HOST, Job, check_image, one_instance, read_message, refuse
 from rehearsal.cloud.sagemaker.job_data import download_prefix, upload_folder
 from rehearsal.cloud.service import Document
 
@@ -120,11 +119,11 @@ class ProcessingJob(Job):
         return self.ml / local_path.removeprefix("/opt/ml/")
 
 
-def check_processing_request(request: Document) -> None:
+def check_processing_request(request: Document, region: str) -> None:
     """Refuse what AWS refuses (AwsError) and what is not played (NotImplementedHere)."""
     one_instance(request["ProcessingResources"]["ClusterConfig"].get("InstanceCount", 1))
     refuse(request["ProcessingResources"]["ClusterConfig"], "InstancePreferences")
-    runtime_for(request["AppSpecification"]["ImageUri"])
+    check_image(request["AppSpecification"]["ImageUri"], region)
     if not request["AppSpecification"].get("ContainerEntrypoint"):
         raise NotImplementedHere("A processing job that runs the image's own entrypoint (no ContainerEntrypoint)")
     used: set[str] = set()

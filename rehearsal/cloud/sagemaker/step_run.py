@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import string
 import threading
@@ -20,6 +21,8 @@ from rehearsal.cloud.service import Credentials, Document
 
 if TYPE_CHECKING:
     from rehearsal.cloud.sagemaker.pipeline_execution import Execution
+
+log = logging.getLogger(__name__)
 
 LONGEST_REASON = 1024
 LONGEST_JOB_NAME = 63
@@ -168,7 +171,10 @@ class StepRun:
             stop = self.stop_job
         self._become("Stopping")
         if stop:
-            stop()
+            try:
+                stop()
+            except StepFailed as problem:
+                log.warning("step %s goes on: %s", self.step.name, problem.reason)
 
     def describe(self) -> Document:
         """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_PipelineExecutionStep.html"""

@@ -12,8 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
-from rehearsal.cloud.runtimes.images import runtime_for
-from rehearsal.cloud.sagemaker.job import HOST, Job, one_instance, read_message, refuse
+from rehearsal.cloud.sagemaker.job import HOST, Job, check_image, one_instance, read_message, refuse
 from rehearsal.cloud.sagemaker.job_data import download_prefix, pack, upload_file
 from rehearsal.cloud.service import Document
 
@@ -203,7 +202,7 @@ def _seconds(start: datetime | None, end: datetime | None) -> int | None:
     return max(1, round((end - start).total_seconds())) if start and end else None
 
 
-def check_training_request(request: Document) -> None:
+def check_training_request(request: Document, region: str) -> None:
     """Refuse what AWS refuses (AwsError) and what is not played (NotImplementedHere)."""
     algorithm = request.get("AlgorithmSpecification", {})
     refuse(algorithm, "AlgorithmName", "TrainingImageConfig")
@@ -224,7 +223,7 @@ def check_training_request(request: Document) -> None:
     )
     if "TrainingImage" not in algorithm:
         raise AwsError("ValidationException", "AlgorithmSpecification must name a TrainingImage or an AlgorithmName.")
-    runtime_for(algorithm["TrainingImage"])
+    check_image(algorithm["TrainingImage"], region)
     if not algorithm.get("ContainerEntrypoint"):
         raise NotImplementedHere("Training with the image's own algorithm or toolkit (no ContainerEntrypoint)")
     resources = request.get("ResourceConfig", {})

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.cloud import Cloud
+from rehearsal.cloud.container import REWRITTEN_PATHS, Containers
 from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.sagemaker.jobs_lab import BUCKET, IMAGE, JOB_GRANTS, Bench, Lab, left, processing, taken
 
@@ -218,6 +221,63 @@ def test_what_is_not_played_is_refused_by_name(bench: Bench, changes: dict[str, 
 def test_local_paths_lie_below_processing(bench: Bench, path: str) -> None:
     with pytest.raises(ClientError, match="ValidationException"):
         bench.process("true", ProcessingInputs=[taken("in", f"s3://{BUCKET}/words", path)])
+
+
+def test_an_image_of_another_region_is_refused(bench: Bench) -> None:
+    image = IMAGE.replace("us-east-1", "eu-west-1")
+
+    with pytest.raises(ClientError, match="Please provide an image URI in region us-east-1"):
+        bench.process("true", AppSpecification={"ImageUri": image, "ContainerEntrypoint": ["true"]})
+
+
+def test_a_customer_managed_key_needs_rights_on_the_key(bench: Bench) -> None:
+    root = bench.cloud.identity.root
+    key = bench.cloud.client("kms", root).create_key()["KeyMetadata"]["Arn"]
+
+    job = bench.process("true", ProcessingOutputConfig={"Outputs": [], "KmsKeyId": key})
+
+    assert f"kms:Encrypt on resource: {key}" in job["FailureReason"]
+
+
+def test_a_vpc_needs_the_rights_of_network_interfaces(bench: Bench) -> None:
+    vpc = {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+
+    job = bench.process("true", NetworkConfig={"VpcConfig": vpc})
+
+    assert "ec2:CreateNetworkInterface" in job["FailureReason"]
+
+
+def test_where_namespaces_are_forbidden_a_job_runs_on_rewritten_paths(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.cloud.services["sagemaker"], "containers", Containers(bench.cloud, REWRITTEN_PATHS))
+    uri = bench.put("rewritten/a.txt", "as it was")
+
+    job = bench.process(
+        "cp /opt/ml/processing/in/a.txt /opt/ml/processing/out/; cat /opt/ml/config/processingjobconfig.json",
+        ProcessingInputs=[taken("in", uri, "/opt/ml/processing/in")],
+        ProcessingOutputConfig={"Outputs": [left("out", f"s3://{BUCKET}/rewritten-out", "/opt/ml/processing/out")]},
+    )
+
+    assert bench.text(f"s3://{BUCKET}/rewritten-out/a.txt") == "as it was"
+    (config,) = bench.lines(GROUP, job["ProcessingJobName"])
+    assert json.loads(config)["ProcessingInputs"][0]["S3Input"]["LocalPath"].endswith("/ml/processing/in")
+    assert '"/opt/ml' not in config
+
+
+def test_a_cloud_that_stops_ends_its_jobs(start_cloud: StartCloud) -> None:
+    short_lived = Bench(start_cloud([Lab]))
+    marker = f"62{os.getpid()}"
+    name = short_lived.process(f"echo up; sleep {marker}", wait=False)["ProcessingJobName"]
+    short_lived.until(lambda: {"up": _running(marker)}, "up", {True})
+
+    short_lived.cloud.stop()
+
+    assert not _running(marker), name
+
+
+def _running(seconds: str) -> bool:
+    return bool(subprocess.run(["pgrep", "-f", f"^sleep {seconds}$"], capture_output=True, check=False).stdout)
 
 
 def test_an_ended_job_is_an_event(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,9 @@ def _run_job(run: StepRun, kind: JobKind) -> None:
             run.cache_source = earlier.execution_arn
             run.metadata, run.properties = earlier.metadata, earlier.properties
             return
+    # "By default, each step takes on the pipeline execution role."
+    # https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-access.html
+    arguments.setdefault("RoleArn", execution.role_arn)
     tags = {**execution.tags_for_resources(), **tag_map(arguments.pop("Tags", None))}
     request = {**arguments, f"{kind.name}Name": run.job_name, "Tags": tag_list(tags)}
     answer = run.call(f"Create{kind.name}", request)
