@@ -145,6 +145,24 @@ def _delete(_physical_id: str, _props: dict[str, Any]) -> None:
     raise RuntimeError("deletions of our types go through announced_delete")
 
 
+def install_role_boundaries() -> None:
+    """ministack's stacks forget a role's PermissionsBoundary: without it every boundary would be decoration."""
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::IAM::Role"]
+    create, update = handlers["create"], handlers["update"]
+
+    def bounded_create(logical_id: str, props: dict[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
+        name, attributes = create(logical_id, props, stack_name)
+        iam._roles[name]["PermissionsBoundary"] = props.get("PermissionsBoundary")
+        return name, attributes
+
+    def bounded_update(physical_id: str, old: dict[str, Any], new: dict[str, Any], *rest: Any) -> Any:  # noqa: ANN401
+        result = update(physical_id, old, new, *rest)
+        iam._roles[result[0]]["PermissionsBoundary"] = new.get("PermissionsBoundary")
+        return result
+
+    provisioners._RESOURCE_HANDLERS["AWS::IAM::Role"] = {**handlers, "create": bounded_create, "update": bounded_update}
+
+
 def install_template_urls() -> None:
     """Let TemplateURL be a virtual-hosted address too (`https://<bucket>.s3.<region>.amazonaws.com/<key>`)."""
     resolve = helpers._resolve_document
@@ -373,6 +391,7 @@ def main() -> None:
     from hypercorn.config import Config
 
     install_resource_types()
+    install_role_boundaries()
     install_template_urls()
     install_event_targets()
     config = Config()

@@ -34,7 +34,7 @@ class ResourceEngine:
     def __init__(self, cloud: Cloud, providers: Iterable[type[ResourceProvider]]) -> None:
         self._cloud = cloud
         self._providers = {provider.type_name: provider(cloud) for provider in providers}
-        self._where = Account(cloud.account, cloud.region, self._role_arn)
+        self._where = Account(cloud.account, cloud.region, self._role)
         self._checked: set[str] = set()
         self._lint_lock = threading.Lock()
 
@@ -99,10 +99,9 @@ class ResourceEngine:
         permissions = handlers.get(operation, {}).get("permissions", [])
         self._cloud.identity.require(request.actor, calls_for(operation, permissions, request, self._where))
 
-    def _role_arn(self, name: str) -> str:
-        iam = self._cloud.client("iam", self._cloud.identity.root)
-        arn: str = iam.get_role(RoleName=name)["Role"]["Arn"]
-        return arn
+    def _role(self, name: str) -> tuple[str, str]:
+        role = self._cloud.client("iam", self._cloud.identity.root).get_role(RoleName=name)["Role"]
+        return role["Arn"], role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
 
     @staticmethod
     def reason(error: AwsError, document: dict[str, Any]) -> str:

@@ -23,11 +23,11 @@ NEVER: tuple[str, ...] = ()
 
 @dataclass(frozen=True)
 class Account:
-    """Where the stack stands. `role_arn` finds a role's ARN, which names its path, by the role's name."""
+    """Where the stack stands. `role` finds, by a role's name, its ARN (which names the path) and its boundary's."""
 
     account: str
     region: str
-    role_arn: Callable[[str], str]
+    role: Callable[[str], tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _role(request: ResourceRequest, where: Account) -> str:
 
 
 def _role_of_policy(request: ResourceRequest, where: Account) -> str:
-    return where.role_arn(request.properties["Roles"][0])
+    return where.role(request.properties["Roles"][0])[0]
 
 
 def _managed_policy(request: ResourceRequest, where: Account) -> str:
@@ -277,7 +277,7 @@ def calls_for(operation: str, permissions: list[str], request: ResourceRequest, 
     if handled is None:
         return [Call(action) for action in permissions]
     arn = handled.arn(request, where)
-    context = _context(request)
+    context = _context(request, where)
     changed = _changed(operation, request)
     calls = []
     for action in permissions:
@@ -296,7 +296,7 @@ def _changed(operation: str, request: ResourceRequest) -> set[str]:
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 
 
-def _context(request: ResourceRequest) -> dict[str, str | list[str]]:
+def _context(request: ResourceRequest, where: Account) -> dict[str, str | list[str]]:
     context: dict[str, str | list[str]] = {}
     tags: list[dict[str, Any]] = request.properties.get("Tags") or []
     if isinstance(tags, list) and tags:
@@ -305,6 +305,10 @@ def _context(request: ResourceRequest) -> dict[str, str | list[str]]:
         context |= {f"aws:{kind}/{tag['Key']}": str(tag["Value"]) for tag in tags}
     if "PermissionsBoundary" in request.properties:
         context["iam:PermissionsBoundary"] = str(request.properties["PermissionsBoundary"])
+    if request.type_name == "AWS::IAM::Policy" and request.properties.get("Roles"):
+        boundary = where.role(request.properties["Roles"][0])[1]  # the key speaks of the role that gets the policy
+        if boundary:
+            context["iam:PermissionsBoundary"] = boundary
     managed = request.properties.get("ManagedPolicyArns")
     if managed:
         context["iam:PolicyARN"] = str(managed[0])

@@ -10,8 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.cloud import Cloud
+from rehearsal.cloud.errors import AccessDenied
 from rehearsal.cloud.resources.servicecatalog import SERVICECATALOG_TYPES
-from rehearsal.cloud.service import Credentials
+from rehearsal.cloud.service import Call, Credentials
 from rehearsal.cloud.servicecatalog import ServiceCatalog
 from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.core.test_identity import allow, role
@@ -147,3 +148,36 @@ def test_a_resource_type_nobody_plays_is_an_error_that_names_it(cloudformation: 
     template = "Resources: {A: {Type: AWS::DeviceFarm::Project, Properties: {Name: x}}}"
     with pytest.raises(ClientError, match="AWS::DeviceFarm::Project"):
         cloudformation.create_stack(StackName="unplayed", TemplateBody=template)
+
+
+def test_a_role_made_by_a_stack_is_held_by_its_boundary(cloud: Cloud, iam: Any, cloudformation: Any) -> None:
+    template = """
+    Resources:
+      Boundary:
+        Type: AWS::IAM::ManagedPolicy
+        Properties:
+          PolicyDocument:
+            Version: "2012-10-17"
+            Statement: [{Effect: Allow, Action: "s3:GetObject", Resource: "*"}]
+      Held:
+        Type: AWS::IAM::Role
+        Properties:
+          PermissionsBoundary: !Ref Boundary
+          AssumeRolePolicyDocument:
+            Version: "2012-10-17"
+            Statement: [{Effect: Allow, Principal: {Service: codebuild.amazonaws.com}, Action: "sts:AssumeRole"}]
+          Policies:
+            - PolicyName: everything
+              PolicyDocument:
+                Version: "2012-10-17"
+                Statement: [{Effect: Allow, Action: "*", Resource: "*"}]
+    Outputs: {Arn: {Value: !GetAtt Held.Arn}}
+    """
+    cloudformation.create_stack(StackName="held", TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
+    assert settled(cloudformation, "held")[0] == "CREATE_COMPLETE"
+    arn = cloudformation.describe_stacks(StackName="held")["Stacks"][0]["Outputs"][0]["OutputValue"]
+    session = cloud.identity.assume_role(arn, "codebuild.amazonaws.com", "test")
+    cloud.identity.require(session, [Call("s3:GetObject", "arn:aws:s3:::b/k")])
+    with pytest.raises(AccessDenied, match="s3:PutObject"):
+        cloud.identity.require(session, [Call("s3:PutObject", "arn:aws:s3:::b/k")])
+    assert iam.get_role(RoleName=arn.rpartition("/")[2])["Role"]["PermissionsBoundary"]
