@@ -129,8 +129,6 @@ def _check_action(stage: str, action: Document, region: str) -> None:
             f"action provider {kind['provider']} (category {kind['category']}, owner {kind['owner']}, version "
             f"{kind['version']}) of action {name} in stage {stage}"
         )
-    if "roleArn" in action:
-        raise NotImplementedHere(f"a roleArn of its own for action {name} in stage {stage}")
     if action.get("region", region) != region:
         raise NotImplementedHere(f"action {name} of stage {stage} in another region, {action['region']}")
     for member in ("commands", "outputVariables", "environmentVariables"):

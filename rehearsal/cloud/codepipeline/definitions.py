@@ -9,9 +9,9 @@ from rehearsal.cloud.codepipeline import declaration as declarations
 from rehearsal.cloud.codepipeline import views
 from rehearsal.cloud.codepipeline.executions import Executions
 from rehearsal.cloud.codepipeline.records import FINISHED, Pipeline
+from rehearsal.cloud.codepipeline.roles import SERVICE, check_roles
 from rehearsal.cloud.codepipeline.room import Room
-from rehearsal.cloud.codepipeline.runner import SERVICE
-from rehearsal.cloud.errors import AccessDenied, AwsError
+from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.service import Call, Credentials, Document, Needs, operation
 
 MOST_TAGS = 50
@@ -97,15 +97,7 @@ class Definitions(Executions):
 
     def _check(self, declaration: Document) -> None:
         declarations.check(declaration, self.cloud.region)
-        try:
-            self.cloud.identity.assume_role(
-                declaration["roleArn"], SERVICE, "validation", source_arn=self.arn(declaration["name"])
-            )
-        except AccessDenied:
-            raise AwsError(
-                "InvalidStructureException",
-                f"CodePipeline is not authorized to perform AssumeRole on role {declaration['roleArn']}",
-            ) from None
+        check_roles(self.cloud, declaration, self.arn(declaration["name"]))
 
     @operation("GetPipeline", needs=lambda room, request: room.pipeline_calls("GetPipeline", request["name"]))
     def get_pipeline(self, request: Document, caller: Credentials) -> Document:

@@ -14,6 +14,7 @@ from rehearsal.cloud.codepipeline.actions.base import ActionAbandoned, ActionFai
 from rehearsal.cloud.codepipeline.artifacts import ArtifactStore
 from rehearsal.cloud.codepipeline.events import Announcer
 from rehearsal.cloud.codepipeline.records import ActionRun, Execution, Pipeline
+from rehearsal.cloud.codepipeline.roles import SERVICE, action_role, pipeline_role
 from rehearsal.cloud.codepipeline.variables import (
     PIPELINE_NAMESPACE,
     VARIABLES_NAMESPACE,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
 
 log = logging.getLogger(__name__)
-SERVICE = "codepipeline.amazonaws.com"
 LONGEST_VALUE = 2048  # of a summary or message in an answer
 
 
@@ -146,10 +146,9 @@ class Runner:
                 f"Validate the configuration for this action. ({problem})",
                 "ConfigurationError",
             ) from problem
-        credentials = self._role(pipeline, execution)
-        store = ArtifactStore(
-            self._cloud, execution.declaration["artifactStore"], execution.declaration["roleArn"], credentials
-        )
+        credentials = self._role(pipeline, execution, run)
+        role = str(run.declaration.get("roleArn") or execution.declaration["roleArn"])
+        store = ArtifactStore(self._cloud, execution.declaration["artifactStore"], role, credentials)
         action = action_for(run.declaration["actionTypeId"])
         assert action is not None  # noqa: S101 - the declaration was checked
         action.run(
@@ -165,16 +164,23 @@ class Runner:
             )
         )
 
-    def _role(self, pipeline: Pipeline, execution: Execution) -> Credentials:
+    def _role(self, pipeline: Pipeline, execution: Execution, run: ActionRun) -> Credentials:
         role = str(execution.declaration["roleArn"])
+        session = execution.execution_id
         try:
-            return self._cloud.identity.assume_role(role, SERVICE, execution.execution_id, source_arn=pipeline.arn)
+            credentials = pipeline_role(self._cloud, role, pipeline.arn, session)
+            if "roleArn" in run.declaration:
+                role = str(run.declaration["roleArn"])
+                credentials = action_role(self._cloud, credentials, role, session)
         except AwsError as problem:
             raise ActionFailed(
-                f"The service role {role} cannot be assumed. Check that it exists and that its trust policy allows "
-                f"{SERVICE}. Error: {problem.message}",
+                f"The service role or action role {role} cannot be assumed. Check that it exists, that its trust "
+                f"policy allows {SERVICE} (an action role: the pipeline's role), and that the pipeline's role may "
+                "assume it. "
+                f"Error: {problem.message}",
                 "PermissionError",
             ) from problem
+        return credentials
 
     def _change(self, change: Callable[[], None]) -> None:
         with self._changed:

@@ -201,6 +201,7 @@ def action_detail(run: ActionRun, region: str) -> Document:
                     "actionTypeId": run.declaration["actionTypeId"],
                     "configuration": run.declaration["configuration"],
                     "resolvedConfiguration": dict(run.configuration),
+                    "roleArn": run.declaration.get("roleArn"),
                     "region": region,
                     "inputArtifacts": [artifact.detail() for artifact in run.inputs],
                     "namespace": run.declaration.get("namespace"),

@@ -111,9 +111,11 @@ class Lab:
     def client(self, service: str, credentials: Credentials | None = None) -> Any:
         return self.cloud.client(service, credentials or self.admin)
 
-    def make_role(self, name: str, service: str, actions: list[str], resource: str = "*") -> str:
-        """A role that `service` may assume, granted `actions`."""
-        arn = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust_in(service))["Role"]["Arn"]
+    def make_role(
+        self, name: str, principal: str, actions: list[str], resource: str = "*", kind: str = "Service"
+    ) -> str:
+        """A role that the service (or AWS principal) may assume, granted `actions`."""
+        arn = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust_in(principal, kind))["Role"]["Arn"]
         self.grant(name, actions, resource)
         return str(arn)
 
@@ -226,9 +228,9 @@ class Lab:
         }
 
 
-def trust_in(service: str) -> str:
-    """A trust policy for one AWS service."""
-    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+def trust_in(principal: str, kind: str = "Service") -> str:
+    """A trust policy for one principal."""
+    statement = {"Effect": "Allow", "Principal": {kind: principal}, "Action": "sts:AssumeRole"}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 

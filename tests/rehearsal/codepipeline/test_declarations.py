@@ -277,11 +277,6 @@ REFUSED = {
         NOT_HERE,
         "OnFailure of stage B (result ROLLBACK)",
     ),
-    "a role of its own": (
-        usual(stage("B", build(roleArn="arn:aws:iam::123456789012:role/x"))),
-        NOT_HERE,
-        "a roleArn of its own for action Build",
-    ),
     "polling, which is AWS's default": (
         pipeline(stage("S", {**source(), "configuration": {"RepositoryName": "r", "BranchName": "b"}}), two),
         NOT_HERE,

@@ -71,7 +71,7 @@ def test_a_trust_that_was_withdrawn_fails_the_next_execution(lab: Lab) -> None:
     lab.trust("Withdrawn", "codebuild.amazonaws.com")
     assert lab.finished(name, lab.start(name))["status"] == "Failed"
     assert lab.action(name, "Source", "Commit")["errorDetails"]["message"].startswith(
-        f"The service role {role} cannot be assumed."
+        f"The service role or action role {role} cannot be assumed."
     )
 
 
@@ -80,3 +80,36 @@ def test_creating_needs_passrole_to_codepipeline(lab: Lab) -> None:
     creator = lab.cloud.identity.session_of(f"arn:aws:iam::{lab.cloud.account}:role/Creator", "someone")
     with pytest.raises(ClientError, match=f"iam:PassRole on resource: {lab.role}"):
         lab.client("codepipeline", creator).create_pipeline(pipeline=lab.declaration("passed", stage("Build", build())))
+
+
+def test_an_action_can_have_a_role_of_its_own(lab: Lab) -> None:
+    main = lab.make_role("Chief", "codepipeline.amazonaws.com", ["sts:AssumeRole"])
+    helper = lab.make_role("Helper", main, PIPELINE_GRANTS, kind="AWS")
+    declaration = {**lab.declaration("helped", stage("Build", build(roleArn=helper))), "roleArn": main}
+    declaration["stages"][0]["actions"][0]["roleArn"] = helper
+    name = declaration["name"]
+    assert lab.finished(name, lab.create(declaration))["status"] == "Succeeded"
+    details = lab.pipelines.list_action_executions(pipelineName=name)["actionExecutionDetails"]
+    assert {each["input"]["roleArn"] for each in details} == {helper}
+    lab.grant("Helper", [each for each in PIPELINE_GRANTS if each != "codebuild:StartBuild"])
+    lab.finished(name, lab.start(name))
+    message = lab.action(name, "Build", "Build")["errorDetails"]["message"]
+    assert "assumed-role/Helper/" in message
+    assert "codebuild:StartBuild" in message
+
+
+def test_an_actions_role_must_trust_the_pipelines_role(lab: Lab) -> None:
+    closed = lab.make_role("Closed", "codebuild.amazonaws.com", PIPELINE_GRANTS)
+    lab.make_role("Chief2", "codepipeline.amazonaws.com", [*PIPELINE_GRANTS, "sts:AssumeRole"])
+    main = f"arn:aws:iam::{lab.cloud.account}:role/Chief2"
+    declaration = {**lab.declaration("closed-role", stage("Build", build(roleArn=closed))), "roleArn": main}
+    with pytest.raises(ClientError, match=f"{main} is not authorized to perform AssumeRole on role {closed}"):
+        lab.create(declaration)
+
+
+def test_a_pipelines_role_must_be_allowed_to_assume_an_actions_role(lab: Lab) -> None:
+    main = lab.make_role("Chief3", "codepipeline.amazonaws.com", PIPELINE_GRANTS)
+    helper = lab.make_role("Helper3", f"arn:aws:iam::{lab.cloud.account}:root", PIPELINE_GRANTS, kind="AWS")
+    declaration = {**lab.declaration("not-allowed", stage("Build", build(roleArn=helper))), "roleArn": main}
+    with pytest.raises(ClientError, match=f"{main} is not authorized to perform AssumeRole on role {helper}"):
+        lab.create(declaration)
