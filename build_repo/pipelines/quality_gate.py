@@ -32,7 +32,7 @@ class Measurement:
         return self.value >= self.minimum
 
     def __str__(self) -> str:
-        verdict = "passes" if self.passes else f"{self.missing:.4g} too low"
+        verdict = "passes" if self.passes else f"{self.missing:.3g} too low"
         return f"{self.metric} is {self.value:.4g}, at least {self.minimum:.4g} is required: {verdict}"
 
 

@@ -9,7 +9,7 @@ from botocore.model import Shape
 from botocore.validate import ParamValidator
 from conftest import Compilation
 
-from pipelines.knobs import GATE
+from pipelines.knobs import CACHE_EXPIRES_AFTER, GATE
 from pipelines.uploads import STEPS, StepCode
 
 PARAMETERS = [
@@ -62,7 +62,7 @@ def test_parameters_are_the_documented_ones_and_have_defaults(compiled: Compilat
 def test_jobs_are_cached_and_retried(compiled: Compilation, name: str) -> None:
     step = compiled.steps[name]
 
-    assert step["CacheConfig"] == {"Enabled": True, "ExpireAfter": "P30D"}
+    assert step["CacheConfig"] == {"Enabled": True, "ExpireAfter": CACHE_EXPIRES_AFTER}
     retried = {kind for policy in step["RetryPolicies"] for kind in policy["ExceptionType"]}
     assert {"Step.THROTTLING", "SageMaker.CAPACITY_ERROR", "SageMaker.JOB_INTERNAL_ERROR"} <= retried
 
