@@ -14,7 +14,7 @@ import random
 import threading
 from collections import defaultdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -48,6 +48,7 @@ class DataCapture:
         self._json = {kind.lower() for kind in header.get("JsonContentTypes", [])}
         self._waiting: dict[str, list[str]] = defaultdict(list)
         self._roles: dict[str, Credentials] = {}
+        self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._flushing = threading.Lock()
@@ -123,7 +124,10 @@ class DataCapture:
         name = f"{now:%M-%S}-{now.microsecond // 1000:03d}-{uuid4()}.jsonl"
         path = [prefix, self.endpoint, variant, f"{now:%Y/%m/%d/%H}", name]
         encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self._key} if self._key else {}
-        self._cloud.client("s3", self._roles[variant]).put_object(
+        role = self._roles[variant]
+        if role.access_key_id not in self._clients:
+            self._clients[role.access_key_id] = self._cloud.client("s3", role)
+        self._clients[role.access_key_id].put_object(
             Bucket=bucket,
             Key="/".join(part for part in path if part),
             Body=("\n".join(lines) + "\n").encode(),

@@ -103,6 +103,8 @@ class EndpointConfigs(Models):
         arn = self._config_arn(name)
         for member in sorted(request.keys() - MEMBERS):
             raise NotImplementedHere(f"An endpoint configuration with {WAYS.get(member, member)}")
+        if not request.get("DataCaptureConfig", {}).get("DestinationS3Uri", "s3://").startswith("s3://"):
+            raise NotImplementedHere("A DestinationS3Uri of data capture that does not begin with s3://")
         names = [variant["VariantName"] for variant in request["ProductionVariants"]]
         if len(set(names)) != len(names):
             raise AwsError("ValidationException", f"Duplicate variant names are not allowed: {', '.join(names)}.")

@@ -44,7 +44,7 @@ SERVE = Path(__file__).parents[1] / "runtimes" / "xgboost" / "serve.py"
 STARTUP_SECONDS = 480.0
 """ContainerStartupHealthCheckTimeoutInSeconds when a variant does not say."""
 STARTUP_FLOOR = 20.0
-"""Real seconds a container always gets: importing pandas is not sped up with the clock."""
+"""Real seconds a container always gets to answer at all: importing pandas is not sped up with the clock."""
 INVOCATION_SECONDS = 60.0
 """A container must answer within 60 seconds; latencies are real, so these are real seconds."""
 DRAIN_SECONDS = 65.0
@@ -86,8 +86,8 @@ class ModelServer:
         self._containers = containers
         self._variant = variant
         self._container = container
-        self._startup = max(cloud.clock.real_seconds(startup or STARTUP_SECONDS), STARTUP_FLOOR)
-        self._folder = cloud.folder_for("sagemaker", "endpoints", f"{endpoint}-{variant}-{uuid4().hex[:8]}")
+        self._startup = cloud.clock.real_seconds(startup or STARTUP_SECONDS)
+        self._folder = cloud.settings.folder / "sagemaker" / "endpoints" / f"{endpoint}-{variant}-{uuid4().hex[:8]}"
         self._endpoint = endpoint
         self._process: subprocess.Popen[bytes] | None = None
         self._logs: ContainerLogs | None = None
@@ -154,7 +154,7 @@ class ModelServer:
     def _fetch(self) -> None:
         """The artefact, as the execution role, extracted to /opt/ml/model."""
         target = self._folder / "model"
-        target.mkdir()
+        target.mkdir(parents=True)
         url = self._container.model_data_url
         if not url:
             return
@@ -204,25 +204,31 @@ class ModelServer:
         )
 
     def _await_health(self) -> None:
-        deadline = time.monotonic() + self._startup
+        deadline = time.monotonic() + max(self._startup, STARTUP_FLOOR)
+        answered = False
         while time.monotonic() < deadline and not self._cloud.stopping.is_set():
             if self._process is None or self._process.poll() is not None:
                 break  # AWS would start it again until the time is up; it would end again
-            if self._healthy():
+            status = self._ping()
+            if status == http.client.OK:
                 return
+            if status is not None and not answered:
+                answered = True  # it is up and unhealthy: from here on time is the cloud's
+                deadline = time.monotonic() + self._startup
             self._cloud.stopping.wait(POLL_SECONDS)
         raise FleetFailedError(
             f"The primary container for production variant {self._variant} did not pass the ping health check. "
             "Please check CloudWatch logs for this endpoint."
         )
 
-    def _healthy(self) -> bool:
+    def _ping(self) -> int | None:
+        """The status of GET /ping, None when nothing answers within 2 seconds."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PING_SECONDS)
         try:
             connection.request("GET", "/ping")
-            return connection.getresponse().status == http.client.OK
+            return connection.getresponse().status
         except (OSError, http.client.HTTPException):
-            return False
+            return None
         finally:
             connection.close()
 

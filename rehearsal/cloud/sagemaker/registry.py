@@ -180,7 +180,7 @@ class Registry(Tags):
             arn = self.arn(f"model-package/{group.name}/{group.last_version}")
             document = {
                 **{member: copy.deepcopy(value) for member, value in request.items() if member not in NOT_KEPT},
-                "ModelPackageName": f"{group.name}/{group.last_version}",
+                "ModelPackageName": group.name,
                 "ModelPackageGroupName": group.name,
                 "ModelPackageVersion": group.last_version,
                 "ModelPackageArn": arn,

@@ -106,27 +106,37 @@ class Stage:
         arn: str = iam.create_role(
             RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
         )["Role"]["Arn"]
+        self._grant(name, without)
+        return arn
+
+    def take_away(self, role: str, grant: str) -> None:
+        """Leave an execution role all grants but one."""
+        self._grant(role.rpartition("/")[2], [grant])
+
+    def _grant(self, role_name: str, without: Iterable[str]) -> None:
         statements = [
             {"Effect": "Allow", "Action": actions, "Resource": resources}
             for grant, (actions, resources) in GRANTS.items()
             if grant not in set(without)
         ]
-        iam.put_role_policy(
-            RoleName=name,
+        self.client("iam").put_role_policy(
+            RoleName=role_name,
             PolicyName="grants",
             PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statements}),
         )
-        return arn
 
     def person(self, actions: list[str], resources: list[str] | None = None) -> Credentials:
         """Somebody who may do these things and nothing else."""
+        return self.person_with({"Effect": "Allow", "Action": actions, "Resource": resources or ["*"]})
+
+    def person_with(self, statement: dict[str, Any]) -> Credentials:
+        """Somebody whose only policy is this statement."""
         name = f"person-{uuid4().hex[:8]}"
         iam = self.client("iam")
         trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
         arn = iam.create_role(
             RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
         )["Role"]["Arn"]
-        statement = {"Effect": "Allow", "Action": actions, "Resource": resources or ["*"]}
         iam.put_role_policy(
             RoleName=name,
             PolicyName="grants",
@@ -150,15 +160,17 @@ class Stage:
         )
         return name
 
-    def config(self, model: str, instances: int = 2, **more: Any) -> str:
+    def config(self, model: str, instances: int = 2, startup: int | None = None, **more: Any) -> str:
         name = f"config-{uuid4().hex[:8]}"
-        variant = {
+        variant: dict[str, Any] = {
             "VariantName": "AllTraffic",
             "ModelName": model,
             "InstanceType": "ml.m5.large",
             "InitialInstanceCount": instances,
             "InitialVariantWeight": 1.0,
         }
+        if startup is not None:
+            variant["ContainerStartupHealthCheckTimeoutInSeconds"] = startup
         self.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant], **more)
         return name
 

@@ -1,0 +1,96 @@
+"""Alarms on endpoint metrics, evaluated at the cloud's clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.sagemaker.alarms import evaluate, statistic
+from rehearsal.cloud.sagemaker.deployment import plan
+from rehearsal.cloud.sagemaker.endpoint_metrics import Point
+
+
+def alarm(**more: Any) -> dict[str, Any]:
+    return {
+        "AlarmName": "errors",
+        "MetricName": "Invocation5XXErrors",
+        "Statistic": "Sum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 2.0,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("definition", "periods", "state"),
+    [
+        (alarm(), [[1.0, 1.0]], "ALARM"),
+        (alarm(), [[1.0, 0.0]], "OK"),
+        (alarm(), [[]], "INSUFFICIENT_DATA"),
+        (alarm(TreatMissingData="notBreaching"), [[]], "OK"),
+        (alarm(TreatMissingData="breaching"), [[]], "ALARM"),
+        (alarm(TreatMissingData="ignore"), [[]], None),
+        (alarm(EvaluationPeriods=3), [[5.0], [5.0], [0.0]], "OK"),
+        (alarm(EvaluationPeriods=3, DatapointsToAlarm=2), [[5.0], [5.0], [0.0]], "ALARM"),
+        (alarm(Statistic="Average", ComparisonOperator="LessThanThreshold"), [[1.0, 2.0]], "ALARM"),
+        (alarm(Statistic=None, ExtendedStatistic="p95", Threshold=90.0), [[float(n) for n in range(101)]], "ALARM"),
+    ],
+)
+def test_an_alarm_is_evaluated_as_cloudwatch_would(
+    definition: dict[str, Any], periods: list[list[float]], state: str | None
+) -> None:
+    assert evaluate(definition, periods)[0] == state
+
+
+def test_the_reason_of_an_alarm_is_in_cloudwatchs_words() -> None:
+    assert evaluate(alarm(), [[3.0]])[1] == (
+        "Threshold Crossed: 1 datapoint [3.0] was greater than or equal to the threshold (2.0)."
+    )
+
+
+def test_percentiles_interpolate() -> None:
+    assert statistic([1.0, 2.0, 3.0, 4.0], "p50") == 2.5
+
+
+def test_a_statistic_nobody_plays_is_refused_by_name() -> None:
+    with pytest.raises(NotImplementedHere, match="tm95"):
+        statistic([1.0], "tm95")
+
+
+def test_a_metric_is_found_by_all_of_its_dimensions_only() -> None:
+    point = Point(0.0, "claims", "AllTraffic", "Invocations", 1.0)
+    assert point.matches("Invocations", {"EndpointName": "claims", "VariantName": "AllTraffic"})
+    assert not point.matches("Invocations", {"EndpointName": "claims"})
+    assert not point.matches("Invocations", {"EndpointName": "other", "VariantName": "AllTraffic"})
+
+
+# ---- what a deployment config means
+
+
+def config(routing: dict[str, Any], **policy: Any) -> dict[str, Any]:
+    return {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing, **policy}}
+
+
+def test_a_canary_is_rounded_up_to_whole_instances() -> None:
+    routing = {"Type": "CANARY", "WaitIntervalInSeconds": 300, "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 10}}
+    steps = plan(config(routing, TerminationWaitInSeconds=120), instances=2).steps
+    assert [(step.instances, step.wait, step.why) for step in steps] == [
+        (1, 300.0, "WaitIntervalInSeconds"),
+        (2, 120.0, "TerminationWaitInSeconds"),
+    ]
+
+
+def test_linear_steps_end_with_the_whole_fleet() -> None:
+    size = {"Type": "CAPACITY_PERCENT", "Value": 25}
+    routing = {"Type": "LINEAR", "WaitIntervalInSeconds": 60, "LinearStepSize": size}
+    assert [step.instances for step in plan(config(routing), instances=6).steps] == [2, 4, 6]
+
+
+def test_waits_longer_than_the_execution_may_take_are_refused() -> None:
+    routing = {"Type": "CANARY", "WaitIntervalInSeconds": 3600, "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1}}
+    with pytest.raises(AwsError, match="MaximumExecutionTimeoutInSeconds"):
+        plan(config(routing, MaximumExecutionTimeoutInSeconds=600), instances=2)
