@@ -94,6 +94,13 @@ SAGEMAKER_ENDPOINT_REGISTRY_TOKEN = ServiceCalls(
     "https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createmodel-perms",
 )
 
+SAGEMAKER_ENDPOINT_ALARMS = ServiceCalls(
+    "sagemaker.amazonaws.com",
+    "a deployment watches an auto-rollback alarm, with the execution role of the new model (on the alarm)",
+    ("cloudwatch:DescribeAlarms",),
+    "https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html",
+)
+
 SAGEMAKER_ECR_LOGIN = ServiceCalls(
     "sagemaker.amazonaws.com",
     "a job or an endpoint pulls its image: the login",

@@ -20,13 +20,15 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.errors import AccessDenied, AwsError, NotImplementedHere
 from rehearsal.cloud.sagemaker.endpoint_metrics import NAMESPACE, EndpointMetrics
 from rehearsal.cloud.service import Credentials, Document
+from rehearsal.cloud.service_calls import SAGEMAKER_ENDPOINT_ALARMS
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
@@ -106,9 +108,12 @@ class EndpointAlarms:
         self._metrics = metrics
         self._results: dict[str, str] = {}
         self._evaluating = threading.Lock()
-        self._client: Any = None
-        self._role_clients: dict[str, Any] = {}
         self._started = False
+
+    @cached_property
+    def _client(self) -> Any:  # noqa: ANN401 - boto3 clients are untyped
+        """CloudWatch itself evaluates alarms; no role of the account is asked."""
+        return self._cloud.client("cloudwatch", self._cloud.identity.root)
 
     def start(self) -> None:
         """Evaluate from now on, until the cloud stops. Once; called with the first endpoint."""
@@ -130,8 +135,6 @@ class EndpointAlarms:
         """Put the metrics that wait and bring every alarm on endpoint metrics up to date."""
         self._metrics.put()
         with self._evaluating:
-            if self._client is None:
-                self._client = self._cloud.client("cloudwatch", self._cloud.identity.root)
             for answer in self._client.get_paginator("describe_alarms").paginate(AlarmTypes=["MetricAlarm"]):
                 for alarm in answer["MetricAlarms"]:
                     if alarm.get("Namespace") == NAMESPACE and _evaluable(alarm) is None:
@@ -183,19 +186,18 @@ class EndpointAlarms:
         return tripped
 
     def _described(self, names: Sequence[str], role: Credentials) -> dict[str, Document]:
-        key = role.access_key_id
-        if key not in self._role_clients:
-            self._role_clients[key] = self._cloud.client("cloudwatch", role)
-        try:
-            answer = self._role_clients[key].describe_alarms(
-                AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"]
-            )
-        except ClientError as problem:
-            raise AwsError(
-                "ValidationException",
-                "The execution role of the model does not have permission to perform cloudwatch:DescribeAlarms on the "
-                f"auto-rollback alarms: {problem.response['Error']['Message']}",
-            ) from problem
+        """The alarms as they are now. Authorised for the role alarm by alarm, as AWS does; the base knows `*` only."""
+        for name in names:
+            arn = f"arn:aws:cloudwatch:{self._cloud.region}:{self._cloud.account}:alarm:{name}"
+            try:
+                self._cloud.identity.require_service_calls(role, SAGEMAKER_ENDPOINT_ALARMS, arn)
+            except AccessDenied as problem:
+                raise AwsError(
+                    "ValidationException",
+                    "The execution role of the model does not have permission to perform cloudwatch:DescribeAlarms on "
+                    f"the auto-rollback alarms: {problem.message}",
+                ) from problem
+        answer = self._client.describe_alarms(AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"])
         alarms = [*answer["MetricAlarms"], *answer["CompositeAlarms"]]
         return {alarm["AlarmName"]: alarm for alarm in alarms}
 

@@ -77,6 +77,7 @@ TEMPLATE = yaml.safe_dump(
             "Errors": {
                 "Type": "AWS::CloudWatch::Alarm",
                 "Properties": {
+                    "AlarmName": {"Fn::Sub": "errors-of-${EndpointName}"},
                     "Namespace": "AWS/SageMaker",
                     "MetricName": "Invocation5XXErrors",
                     "Dimensions": [
