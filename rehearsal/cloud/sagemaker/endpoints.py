@@ -53,16 +53,18 @@ class Endpoints(EndpointConfigs):
         arn = self._endpoint_arn(name)
         return Call(action, arn, self.resource_tags(arn))
 
-    def _with_config(self, call: Call, config_name: str) -> list[Call]:
-        """Creating and updating are authorised on the endpoint and on its configuration."""
-        arn = self._config_arn(config_name)
-        return [call, Call(call.action, arn, {**call.context, **self.resource_tags(arn)})]
+    def _config_use(self, action: str, request: Document) -> Call:
+        """Creating and updating are authorised on the endpoint's configuration, too, with that one's tags."""
+        arn = self._config_arn(request["EndpointConfigName"])
+        return Call(action, arn, {**request_tags(tag_map(request.get("Tags"))), **self.resource_tags(arn)})
 
     def _creation(self, request: Document) -> list[Call]:
-        arn = self._endpoint_arn(request["EndpointName"])
-        action = Call("sagemaker:CreateEndpoint", arn, request_tags(tag_map(request.get("Tags"))))
-        tagging = creating("CreateEndpoint", arn, request)[1:]
-        return [*self._with_config(action, request["EndpointConfigName"]), *tagging]
+        calls = creating("CreateEndpoint", self._endpoint_arn(request["EndpointName"]), request)
+        return [*calls, self._config_use("sagemaker:CreateEndpoint", request)]
+
+    def _update(self, request: Document) -> list[Call]:
+        action = "sagemaker:UpdateEndpoint"
+        return [self.endpoint_call(action, request["EndpointName"]), self._config_use(action, request)]
 
     # ---- operations
 
@@ -129,12 +131,7 @@ class Endpoints(EndpointConfigs):
         wanted = config is not None and config.get("EnableCapture", True)
         return DataCapture(self.cloud, name, config) if config and wanted else None
 
-    @operation(
-        "UpdateEndpoint",
-        lambda self, request: self._with_config(
-            self.endpoint_call("sagemaker:UpdateEndpoint", request["EndpointName"]), request["EndpointConfigName"]
-        ),
-    )
+    @operation("UpdateEndpoint", lambda self, request: self._update(request))
     def update_endpoint(self, request: Document, caller: Credentials) -> Document:
         endpoint = self.endpoint(request["EndpointName"])
         config = self.endpoint_config(request["EndpointConfigName"])

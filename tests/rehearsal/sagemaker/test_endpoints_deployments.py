@@ -294,6 +294,15 @@ def test_rolling_updates_are_refused_by_name(stage: Stage) -> None:
         update(stage, endpoint, stage.config(stage.model("new")), DeploymentConfig={"RollingUpdatePolicy": rolling})
 
 
+def test_updating_needs_the_right_on_the_endpoint_and_on_its_configuration(stage: Stage) -> None:
+    endpoint = stage.endpoint(stage.config(stage.model("old")))
+    config = stage.config(stage.model("new"))
+    prefix = "arn:aws:sagemaker:us-east-1:123456789012"
+    person = stage.person(["sagemaker:UpdateEndpoint"], [f"{prefix}:endpoint/{endpoint}"])
+    with pytest.raises(ClientError, match=f"UpdateEndpoint on resource: {prefix}:endpoint-config/{config}"):
+        stage.cloud.client("sagemaker", person).update_endpoint(EndpointName=endpoint, EndpointConfigName=config)
+
+
 # ---- events
 
 
