@@ -179,7 +179,8 @@ class Builds(Projects, Reports):
             {
                 "builds": [self._document(build_id) for build_id in known.values()],
                 "buildsNotFound": [one for one in asked if one not in known],
-            }
+            },
+            "buildsNotFound",
         )
 
     @operation("ListBuilds", needs=lambda *_: [Call("codebuild:ListBuilds")])

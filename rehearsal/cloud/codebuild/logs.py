@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 LOOK_SECONDS = 0.2
 SHIP_SECONDS = 1.0
@@ -31,7 +31,7 @@ class BuildLog:
     def __init__(self, console: Path, kept: Path) -> None:
         self.console = console
         self.kept = kept
-        self.problem: ClientError | None = None
+        self.problem: ClientError | BotoCoreError | None = None
         """What CloudWatch Logs refused while the build ran, if anything."""
         self._client: Any = None
         self._group = self._stream = ""
@@ -115,7 +115,7 @@ class BuildLog:
     def _try_put(self) -> None:
         try:
             self._put()
-        except ClientError as problem:
+        except (ClientError, BotoCoreError) as problem:
             self.problem, self._client = problem, None
 
     def _put(self) -> None:

@@ -109,7 +109,8 @@ class Projects(Room):
             {
                 "projects": [deepcopy(project) for project in found.values() if project],
                 "projectsNotFound": [name for name, project in found.items() if not project],
-            }
+            },
+            "projectsNotFound",
         )
 
     @operation("ListProjects", needs=lambda *_: [Call("codebuild:ListProjects")])

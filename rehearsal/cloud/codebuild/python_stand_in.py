@@ -1,49 +1,123 @@
 """The Python of a build: the machine's own interpreter with nothing but pip, thrown away with the build.
 
 AWS's image has a bare Python that builds install into as they like. Here the interpreter is the one the rehearsal runs
-on, wrapped in an environment of the build's own, so that neither this machine's packages leak in nor the build's leak
-out. Nothing is copied, so it costs no time: an environment is a `pyvenv.cfg` beside a link, and pip is read from the
-wheel that every Python carries (`ensurepip`), unpacked once for the whole cloud.
+on, set up anew for each build, so that neither this machine's packages leak in nor the build's leak out. That takes
+some milliseconds, because hardly anything is copied: the standard library is linked file by file beside an empty
+`site-packages`, and pip is the one that every Python carries for `ensurepip`, unpacked once for the whole cloud.
+
+The result is an installation of its own, not a virtual environment: tools that look for a system's Python (`uv venv
+--python python3`) pass over virtual environments and would find another one. Only framework builds of macOS, whose
+interpreter cannot stand anywhere else, become virtual environments.
 """
 
 from __future__ import annotations
 
-import platform
+import json
+import os
+import shutil
+import subprocess
 import sys
 import threading
 import zipfile
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+NOT_LINKED = ("site-packages", "dist-packages", "EXTERNALLY-MANAGED")
+ASK = """\
+import json, platform, site, sys, sysconfig
+print(json.dumps({
+    "prefix": sys.base_prefix,
+    "stdlib": sysconfig.get_path("stdlib"),
+    "packages": site.getsitepackages(["/prefix"]),
+    "framework": bool(sysconfig.get_config_var("PYTHONFRAMEWORK")),
+    "version": platform.python_version(),
+}))
+"""
+
 _unpacking = threading.Lock()
 
 
-@cache
-def base_interpreter() -> Path:
+@dataclass(frozen=True)
+class Interpreter:
     """The interpreter behind whatever environment this program runs in."""
-    return Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+
+    executable: Path
+    prefix: Path
+    stdlib: Path
+    packages: tuple[str, ...]
+    """Its folders of installed packages, relative to its prefix."""
+    framework: bool
+    version: str
+
+    @property
+    def name(self) -> str:
+        """`python3.11`"""
+        return "python" + ".".join(self.version.split(".")[:2])
+
+
+@cache
+def base_interpreter() -> Interpreter:
+    """Ask the interpreter about itself, once."""
+    executable = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    answer = subprocess.run([executable, "-I", "-c", ASK], capture_output=True, text=True, check=True)
+    told = json.loads(answer.stdout)
+    return Interpreter(
+        executable,
+        Path(told["prefix"]),
+        Path(told["stdlib"]),
+        tuple(str(Path(one).relative_to("/prefix")) for one in told["packages"]),
+        told["framework"],
+        told["version"],
+    )
 
 
 def make_python(folder: Path, pip: Path) -> Path:
     """Make the build's Python in `folder` and return its folder of programs."""
-    programs = folder / "bin"
-    packages = folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
-    programs.mkdir(parents=True)
-    packages.mkdir(parents=True)
     base = base_interpreter()
-    (folder / "pyvenv.cfg").write_text(
-        f"home = {base.parent}\ninclude-system-site-packages = false\nversion = {platform.python_version()}\n"
-    )
-    (packages / "pip.pth").write_text(f"{pip}\n")
-    names = ("python", "python3", f"python3.{sys.version_info.minor}")
-    for name in names:
-        (programs / name).symlink_to(base)
+    programs = folder / "bin"
+    programs.mkdir(parents=True)
+    if base.framework:
+        _as_virtual_environment(folder, base)
+    else:
+        _as_installation(folder, base)
+    for place in base.packages:
+        packages = folder / place
+        packages.mkdir(parents=True, exist_ok=True)
+        (packages / "pip.pth").write_text(f"{pip}\n")
     for name in ("pip", "pip3"):
         script = programs / name
         script.write_text(f'#!/bin/sh\nexec "{programs / "python"}" -m pip "$@"\n')
         script.chmod(0o755)
     return programs
+
+
+def _as_installation(folder: Path, base: Interpreter) -> None:
+    programs = folder / "bin"
+    try:
+        os.link(base.executable, programs / base.name)
+    except OSError:  # another file system, or files of another owner
+        shutil.copy2(base.executable, programs / base.name)
+    for name in ("python", "python3"):
+        (programs / name).symlink_to(base.name)
+    stdlib = folder / base.stdlib.relative_to(base.prefix)
+    stdlib.mkdir(parents=True)
+    for entry in base.stdlib.iterdir():
+        if entry.name not in NOT_LINKED:
+            (stdlib / entry.name).symlink_to(entry)
+    for library in (base.prefix / "lib").glob("libpython*"):
+        (folder / "lib" / library.name).symlink_to(library)
+    if (base.prefix / "include").is_dir():
+        (folder / "include").symlink_to(base.prefix / "include")
+
+
+def _as_virtual_environment(folder: Path, base: Interpreter) -> None:
+    (folder / "pyvenv.cfg").write_text(
+        f"home = {base.executable.parent}\ninclude-system-site-packages = false\nversion = {base.version}\n"
+    )
+    for name in ("python", "python3", base.name):
+        (folder / "bin" / name).symlink_to(base.executable)
 
 
 def unpack_pip(folder: Path) -> Path:
@@ -52,8 +126,8 @@ def unpack_pip(folder: Path) -> Path:
     wheels += sorted(Path("/usr/share/python-wheels").glob("pip-*.whl"))  # where Debian keeps it
     if not wheels:
         raise RuntimeError(
-            f"{base_interpreter()} carries no pip, which builds need: install its ensurepip (on Debian and Ubuntu the "
-            "package python3-venv)"
+            f"{base_interpreter().executable} carries no pip, which builds need: install its ensurepip (on Debian and "
+            "Ubuntu the package python3-venv)"
         )
     place = folder / wheels[0].stem
     with _unpacking:

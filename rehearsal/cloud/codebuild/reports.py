@@ -104,7 +104,9 @@ class Reports(Room):
                 {
                     "reportGroups": [deepcopy(self.groups[arn]) for arn in asked if arn in self.groups],
                     "reportGroupsNotFound": [arn for arn in asked if arn not in self.groups],
-                }
+                },
+                "reportGroups",
+                "reportGroupsNotFound",
             )
 
     @operation("ListReportGroups", needs=lambda *_: [Call("codebuild:ListReportGroups")])
@@ -125,7 +127,9 @@ class Reports(Room):
                 {
                     "reports": [deepcopy(self.reports[arn]) for arn in asked if arn in self.reports],
                     "reportsNotFound": [arn for arn in asked if arn not in self.reports],
-                }
+                },
+                "reports",
+                "reportsNotFound",
             )
 
     @operation("ListReports", needs=lambda *_: [Call("codebuild:ListReports")])

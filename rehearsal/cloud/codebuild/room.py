@@ -67,9 +67,9 @@ def tag_context(key: str, document: Document) -> dict[str, str | list[str]]:
     return context
 
 
-def without_empty(answer: Document) -> Document:
-    """An answer as AWS gives it: the model knows no empty lists of what was found or not found."""
-    return {key: value for key, value in answer.items() if value != []}
+def without_empty(answer: Document, *members: str) -> Document:
+    """An answer without those of `members` that are empty: the service model knows them with items only."""
+    return {key: value for key, value in answer.items() if value or key not in members}
 
 
 def page(items: Sequence[Item], request: Document, member: str) -> Document:
@@ -82,4 +82,4 @@ def page(items: Sequence[Item], request: Document, member: str) -> Document:
     answer: dict[str, Any] = {member: list(items[start : start + size])}
     if start + size < len(items):
         answer["nextToken"] = str(start + size)
-    return answer
+    return answer if member == "testCases" else without_empty(answer, member)

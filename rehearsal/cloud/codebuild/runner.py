@@ -374,10 +374,10 @@ class BuildRun:
             build.phases.append(PhaseRecord("COMPLETED", now))
             build.status, build.ended = status, now
         build.finished.set()
-        if self._cloud.stopping.is_set():
-            return
-        self._announce()
-        shutil.rmtree(self._work, ignore_errors=True)  # as on AWS, the container goes with the build
+        try:
+            self._announce()
+        finally:
+            shutil.rmtree(self._work, ignore_errors=True)  # as on AWS, the container goes with the build
 
     def _exported(self) -> list[tuple[str, str]]:
         """The variables handed to later actions; secrets of the Parameter Store are not among them."""
@@ -392,6 +392,8 @@ class BuildRun:
         return list(self._shell.values(names).items()) if names else []
 
     def _announce(self) -> None:
+        if self._cloud.stopping.is_set():
+            return
         document = self._build.document(self._cloud.region, self._cloud.account)
         self._cloud.events.emit(SOURCE, STATE_CHANGE, state_change(document), [self._build.arn])
 

@@ -5,9 +5,9 @@ Who is asking:
 - CodeCommit's clients send basic authentication made by a credential helper: the access key (with `%` and the session
   token of temporary credentials) and a signature that is good for 15 minutes. See `rehearsal/git_credentials.py`.
 - Stock git shows no credentials before it was asked for them, and asks its helper only after a 401 with a challenge.
-  So git's first, bare request is challenged. Whatever is anonymous otherwise (another program, an empty user name, a
-  request that would read or write) is refused with 403, and so are wrong, expired or powerless credentials: git then
-  prints "The requested URL returned error: 403" as it does with CodeCommit.
+  So git's bare request for the list of references is challenged, and that is all it gets. Whatever is anonymous
+  otherwise (another program, an empty user name, a request that would read or write) is refused with 403, and so are
+  wrong, expired or powerless credentials: git then prints "The requested URL returned error: 403" as with CodeCommit.
 
 https://docs.aws.amazon.com/codecommit/latest/userguide/auth-and-access-control-permissions-reference.html#aa-git
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import gzip
 import hmac
+import os
 import re
 import subprocess
 import tempfile
@@ -42,6 +43,8 @@ GIT_CLIENTS = ("git/", "jgit/", "go-git/")
 REALM = 'Basic realm="CodeCommit"'
 BUFFER = 1 << 16
 IN_MEMORY = 8 << 20
+
+Body = tempfile.SpooledTemporaryFile[bytes]
 
 
 class RefusedError(Exception):
@@ -164,7 +167,7 @@ class GitHttp:
     # ---- git
 
     def _push(
-        self, repository: Repository, inside: str, caller: Credentials, request: Request, body: IO[bytes], length: int
+        self, repository: Repository, inside: str, caller: Credentials, request: Request, body: Body, length: int
     ) -> Response:
         with repository.pushing:
             before = repository.references()
@@ -176,7 +179,7 @@ class GitHttp:
         return response
 
     def _backend(
-        self, repository: Repository, inside: str, caller: Credentials, request: Request, body: IO[bytes], length: int
+        self, repository: Repository, inside: str, caller: Credentials, request: Request, body: Body, length: int
     ) -> Response:
         """Let `git http-backend` answer; what it sends is passed on while it sends it.
 
@@ -195,9 +198,9 @@ class GitHttp:
             "REMOTE_USER": caller.principal_arn,
             "REMOTE_ADDR": request.remote_addr or "",
         }
-        body.seek(0)
-        if hasattr(body, "rollover"):
-            body.rollover()  # a child can only inherit a real file
+        body.rollover()  # a child can only inherit a real file,
+        body.flush()
+        os.lseek(body.fileno(), 0, os.SEEK_SET)  # and reads on from the file's own position, not from the buffer's
         child = self._cloud.processes.start(
             ["git", "http-backend"],
             env=environment,
