@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
-from rehearsal.cloud.service import Call, Credentials, Document, Needs, Service, operation
+from rehearsal.cloud.sagemaker.tags import Tags, creating, tag_map
+from rehearsal.cloud.service import Call, Credentials, Document, Needs, operation
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
@@ -36,14 +37,15 @@ class Project:
 
 def _on_project(action: str) -> Needs:
     def needs(service: Projects, request: Document) -> list[Call]:
-        tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags", [])}
-        context = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
-        return [Call(f"sagemaker:{action}", service.project_arn(request["ProjectName"]), context)]
+        arn = service.project_arn(request["ProjectName"])
+        if action == "CreateProject":
+            return creating(action, arn, request)
+        return [Call(f"sagemaker:{action}", arn, service.resource_tags(arn))]
 
     return needs
 
 
-class Projects(Service):
+class Projects(Tags):
     """CreateProject, DescribeProject, ListProjects, DeleteProject."""
 
     name = "sagemaker"
@@ -103,6 +105,7 @@ class Projects(Service):
             )["RecordDetail"]
             project.status, project.provisioned = "CreateInProgress", record["ProvisionedProductId"]
             self.projects[name] = project
+            self.tags[project.arn] = tag_map(request.get("Tags"))
         self.cloud.background(
             f"project {name}", self._follow, project, record["RecordId"], "CreateCompleted", "CreateFailed"
         )
