@@ -51,9 +51,10 @@ $(UV): requirements/uv.lock
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) $(@D) && $(UV) pip sync --quiet --python $(@D)/bin/python --require-hashes $<
 	@touch $@
 
+# Bytecode too: jobs run in these as in an image, without writing any, and would compile pandas every time.
 .venvs/%/.installed: requirements/%.lock $(UV)
 	@echo "Setting up: the environment $*"
-	@$(UV) venv --quiet --allow-existing --python $(PYTHON) $(@D) && $(UV) pip sync --quiet --python $(@D)/bin/python --require-hashes $<
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) $(@D) && $(UV) pip sync --quiet --compile-bytecode --python $(@D)/bin/python --require-hashes $<
 	@touch $@
 
 lock: $(UV) ## compile requirements/*.in to hash-pinned locks

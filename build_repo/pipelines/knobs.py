@@ -41,6 +41,8 @@ SERVING_INSTANCE_TYPES = (
     "ml.c5.xlarge",
     "ml.c5.2xlarge",
 )
+# And score whole files on these; batch transform knows fewer types.
+TRANSFORM_INSTANCE_TYPES = ("ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge")
 
 # --- caching --------------------------------------------------------------------------------------------------------
 CACHE_EXPIRES_AFTER = "P30D"  # a step whose code and inputs did not change is not run again for this long

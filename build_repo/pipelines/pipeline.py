@@ -58,6 +58,13 @@ PROCESSING = "/opt/ml/processing"
 PROCESSING_CODE = f"{PROCESSING}/input/code"
 TRAINING_CODE = "/opt/ml/input/data/code"
 BASE_DIR = ["--base-dir", "/opt/ml"]
+# The image's serving stack finds inference.py by the first two. It also pip-installs the code as a package when it
+# starts, which must not reach for the network: endpoints run isolated. (0 means "no isolation": pip reads it inverted.)
+SERVING_ENVIRONMENT = {
+    "SAGEMAKER_PROGRAM": "inference.py",
+    "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+    "PIP_NO_BUILD_ISOLATION": "0",
+}
 CACHE = CacheConfig(enable_caching=True, expire_after=knobs.CACHE_EXPIRES_AFTER)
 EVALUATION = PropertyFile(name="EvaluationReport", output_name="evaluation", path="evaluation.json")
 
@@ -212,7 +219,7 @@ def register(
     builder = ModelBuilder(
         s3_model_data_url=model_url(step_train),
         image_uri=project.image,
-        env_vars={"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"},
+        env_vars=SERVING_ENVIRONMENT,
         role_arn=project.settings.role_arn,
         sagemaker_session=project.session,
     )
@@ -222,7 +229,7 @@ def register(
         content_types=["application/json", "text/csv"],
         response_types=["application/json", "text/csv"],
         inference_instances=list(knobs.SERVING_INSTANCE_TYPES),
-        transform_instances=list(knobs.SERVING_INSTANCE_TYPES),
+        transform_instances=list(knobs.TRANSFORM_INSTANCE_TYPES),
         model_metrics=ModelMetrics(model_statistics=quality, bias=bias, explainability=explainability),
         drift_check_baselines=DriftCheckBaselines(
             model_statistics=quality,
