@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
+from rehearsal.cloud.codecommit.events import SOURCE, STATE_CHANGE, reference_changes
 from rehearsal.cloud.codecommit.files import file_at, folder_at
 from rehearsal.cloud.codecommit.git_http import PREFIX, GitHttp
 from rehearsal.cloud.codecommit.repository import Repository
@@ -323,33 +324,7 @@ class CodeCommit(Service):
     def _announce(
         self, repository: Repository, before: dict[str, str], after: dict[str, str], caller: Credentials
     ) -> None:
-        """Emit one event for each reference that changed.
-
-        https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html
-        """
+        """Emit one event for each reference that changed."""
         repository.modified = self.cloud.clock.timestamp()
-        for reference in sorted(before.keys() | after.keys()):
-            old, new = before.get(reference), after.get(reference)
-            if old == new:
-                continue
-            kind, _, name = reference.removeprefix("refs/").partition("/")
-            detail = {
-                "callerUserArn": caller.principal_arn,
-                "event": "reference" + ("Created" if old is None else "Deleted" if new is None else "Updated"),
-                "referenceFullName": reference,
-                "referenceName": name,
-                "referenceType": "tag" if kind == "tags" else "branch",
-                "repositoryId": repository.id,
-                "repositoryName": repository.name,
-            }
-            if new is not None:
-                detail["commitId"] = new
-            if old is not None:
-                detail["oldCommitId"] = old
-            if old is not None and new is not None and kind == "heads":
-                base = repository.merge_base(old, new)
-                if base is not None:
-                    detail["baseCommitId"] = base
-            self.cloud.events.emit(
-                "aws.codecommit", "CodeCommit Repository State Change", detail, [self.arn(repository.name)]
-            )
+        for detail in reference_changes(repository, before, after, caller.principal_arn):
+            self.cloud.events.emit(SOURCE, STATE_CHANGE, detail, [self.arn(repository.name)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.cloud.codebuild import runner
+from rehearsal.cloud.codebuild import CodeBuild, runner
+from rehearsal.cloud.resources.codebuild import CODEBUILD_TYPES
 from tests.rehearsal.codebuild.conftest import BUCKET, RIGHTS, Lab, failed_phase
+from tests.rehearsal.conftest import StartCloud
 
 TESTDATA = Path(__file__).parent / "testdata"
 
@@ -199,9 +202,29 @@ def test_a_stopped_build_ends_with_all_its_processes(lab: Lab, tmp_path: Path) -
     build = lab.ended(build_id)
     assert build["buildStatus"] == "STOPPED"
     assert failed_phase(build)[0] == "BUILD"
+    assert not runs(pid)
+
+
+def test_no_process_outlives_the_cloud(start_cloud: StartCloud, tmp_path: Path) -> None:
+    short_lived = Lab(start_cloud([CodeBuild], CODEBUILD_TYPES))
+    pid = tmp_path / "pid"
+    project = short_lived.project("left")
+    short_lived.start(project, source(tmp_path / "src", f"echo $$ > {pid}.new; mv {pid}.new {pid}; sleep 300"))
+    deadline = time.monotonic() + 60
+    while not pid.exists():
+        assert time.monotonic() < deadline, "the command never started"
+    short_lived.cloud.stop()
+    assert not runs(pid)
+
+
+def runs(pid: Path) -> bool:
+    """Whether the process whose id a file holds is alive."""
+    try:
+        os.kill(int(pid.read_text()), 0)
+    except ProcessLookupError:
+        return False
     status = Path(f"/proc/{pid.read_text().strip()}/status")
-    if Path("/proc/self").exists():
-        assert not status.exists() or "Z (zombie)" in status.read_text()
+    return not status.exists() or "Z (zombie)" not in status.read_text()
 
 
 def test_a_build_that_takes_too_long_times_out(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

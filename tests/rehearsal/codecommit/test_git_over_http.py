@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 from datetime import UTC, datetime, timedelta
@@ -234,3 +235,43 @@ def test_the_first_branch_pushed_becomes_the_default(
     jo.commit(folder, "a", "a")
     jo.git("push", "origin", "main:trunk", folder=folder)
     assert codecommit.get_repository(repositoryName=name)["repositoryMetadata"]["defaultBranch"] == "trunk"
+
+
+def test_a_rule_on_the_bus_gets_the_push(
+    cloud: Cloud, person: MakePerson, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real bus, the pattern that starts a pipeline on AWS:
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/triggering.html"""
+    monkeypatch.undo()
+    name, root = url.rpartition("/")[2], cloud.identity.root
+    sqs, events = cloud.client("sqs", root), cloud.client("events", root)
+    queue = sqs.create_queue(QueueName="pushes")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    lets_events_in = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [lets_events_in]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    pattern = {
+        "source": ["aws.codecommit"],
+        "detail-type": ["CodeCommit Repository State Change"],
+        "resources": [f"arn:aws:codecommit:us-east-1:123456789012:{name}"],
+        "detail": {
+            "event": ["referenceCreated", "referenceUpdated"],
+            "referenceType": ["branch"],
+            "referenceName": ["main"],
+        },
+    }
+    events.put_rule(Name="pushes", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="pushes", Targets=[{"Id": "queue", "Arn": arn}])
+    jo = person(root)
+    folder = jo.clone(url)
+    commit = jo.commit(folder, "a", "a")
+    jo.git("push", "origin", "main:other", folder=folder)
+    jo.git("push", "origin", "main", folder=folder)
+    message = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"][0]
+    event = json.loads(message["Body"])
+    assert (event["detail"]["referenceName"], event["detail"]["commitId"]) == ("main", commit)
