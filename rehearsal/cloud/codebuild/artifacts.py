@@ -99,13 +99,20 @@ def pack(files: Iterable[tuple[Path, str]], target: Path) -> None:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a zip file, permissions included. Raises zipfile.BadZipFile."""
+    """Unpack a zip file, permissions and symbolic links included. Raises zipfile.BadZipFile."""
+    links: list[Path] = []
     with zipfile.ZipFile(archive) as contents:
         for entry in contents.infolist():
             target = Path(contents.extract(entry, folder))
-            mode = stat.S_IMODE(entry.external_attr >> 16)
-            if mode and not entry.is_dir():
-                target.chmod(mode | stat.S_IRUSR | stat.S_IWUSR)
+            mode = entry.external_attr >> 16
+            if stat.S_ISLNK(mode):
+                links.append(target)
+            elif stat.S_IMODE(mode) and not entry.is_dir():
+                target.chmod(stat.S_IMODE(mode) | stat.S_IRUSR | stat.S_IWUSR)
+    for link in links:  # last, so that nothing is unpacked through one
+        aim = link.read_text()
+        link.unlink()
+        link.symlink_to(aim)
 
 
 def download(client: Any, place: Place, folder: Path) -> None:  # noqa: ANN401 - a boto3 client

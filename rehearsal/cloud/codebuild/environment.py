@@ -14,6 +14,7 @@ https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.ht
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from collections.abc import Mapping
@@ -80,8 +81,9 @@ def link_tools(folder: Path) -> Path:
         if any((Path(system) / tool).exists() for system in SYSTEM_PATH):
             continue
         there = next((Path(extra) / tool for extra in EXTRA_FOLDERS if (Path(extra) / tool).exists()), None)
-        if there is not None and not (folder / tool).exists():
-            (folder / tool).symlink_to(there)
+        if there is not None:
+            with contextlib.suppress(FileExistsError):  # another build made it
+                (folder / tool).symlink_to(there)
     return folder
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
 import threading
+import time
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -184,8 +186,26 @@ class Repository:
             return None
 
     def archive(self, commit: str) -> bytes:
-        """A commit's tree as a zip file."""
-        return self.git("archive", "--format=zip", commit)
+        """A commit's tree as a zip file: every file as it was committed.
+
+        `git archive` would heed `.gitattributes` (export-ignore, line endings), which CodeCommit does not.
+        """
+        moment = int(self.git("show", "--no-patch", "--format=%ct", commit))
+        listed = self.git("ls-tree", "-r", "-z", "--full-tree", commit).decode(errors="surrogateescape")
+        entries = [line.partition("\t") for line in listed.split("\0") if line]
+        blobs = [(head.split(), name) for head, _, name in entries if head.split()[1] == "blob"]
+        asked = "".join(f"{head[2]}\n" for head, _ in blobs).encode()
+        contents = io.BytesIO(self.git("cat-file", "--batch", stdin=asked))
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for (mode, *_), name in blobs:
+                size = int(contents.readline().split()[2])
+                entry = zipfile.ZipInfo(name, time.gmtime(moment)[:6])
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                entry.external_attr = int(mode, 8) << 16
+                archive.writestr(entry, contents.read(size))
+                contents.read(1)  # the newline behind every object
+        return packed.getvalue()
 
     def commit_archive(self, archive: Path, branch: str, message: str, who: str, moment: float) -> str:
         """Make a zip file's contents the first commit of a branch, the default one, and return the commit.

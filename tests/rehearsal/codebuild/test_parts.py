@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from rehearsal.cloud.codebuild.artifacts import collect, pattern
+from rehearsal.cloud.codebuild.artifacts import collect, pattern, unpack
 from rehearsal.cloud.codebuild.buildspec import Artifacts, Reports, parse
 from rehearsal.cloud.codebuild.environment import passed_on
 from rehearsal.cloud.codebuild.errors import NotPlayedError, YamlFileError
@@ -163,6 +165,19 @@ def test_artifacts_are_laid_out_as_in_awss_examples(tmp_path: Path) -> None:
     assert sorted(name for _, name in two) == ["my-file-1.txt", "my-file-2.txt", "my-file-3.txt"]
     three = collect(tmp_path, Artifacts(("**/*",), exclude_paths=("my-build-1/**/*", "**/my-file-2.txt")))
     assert [name for _, name in three] == ["my-build-2/my-subdirectory/my-file-3.txt"]
+
+
+def test_a_source_keeps_permissions_and_links(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        for name, mode, content in (("link", 0o120777, "bin/run"), ("bin/run", 0o100755, "x"), ("plain", 0, "y")):
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = mode << 16
+            archive.writestr(entry, content)
+    unpack(tmp_path / "s.zip", tmp_path / "out")
+    assert (tmp_path / "out" / "link").readlink() == Path("bin/run")
+    assert (tmp_path / "out" / "link").read_text() == "x"
+    assert os.access(tmp_path / "out" / "bin" / "run", os.X_OK)
+    assert not os.access(tmp_path / "out" / "plain", os.X_OK)
 
 
 @pytest.mark.parametrize(

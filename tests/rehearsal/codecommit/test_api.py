@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from typing import Any
 
 import pytest
@@ -88,12 +90,19 @@ def test_a_pipeline_gets_a_commit_and_its_archive(cloud: Cloud, person: MakePers
     name, room = url.rpartition("/")[2], cloud.services["codecommit"]
     jo = person(cloud.identity.root)
     folder = jo.clone(url)
+    (folder / ".gitattributes").write_text("run.sh export-ignore\n* text eol=crlf\n")
+    (folder / "link").symlink_to("run.sh")
+    (folder / "run.sh").touch(0o755)
     commit = jo.commit(folder, "run.sh", "echo ran\n")
     jo.git("push", "origin", "main", folder=folder)
     found = room.commit_for_pipeline(name, "main", None)  # type: ignore[attr-defined]
     assert (found["commitId"], found["message"]) == (commit, "Write run.sh")
     assert found["authorDate"].endswith("Z")
-    assert room.archive(name, commit).startswith(b"PK")  # type: ignore[attr-defined]
+    with zipfile.ZipFile(io.BytesIO(room.archive(name, commit))) as archive:  # type: ignore[attr-defined]
+        assert sorted(archive.namelist()) == [".gitattributes", "link", "run.sh"]
+        assert archive.read("run.sh") == b"echo ran\n"
+        assert archive.getinfo("run.sh").external_attr >> 16 == 0o100755
+        assert archive.read("link") == b"run.sh"
     with pytest.raises(AwsError, match="BranchDoesNotExistException"):
         room.commit_for_pipeline(name, "none", None)  # type: ignore[attr-defined]
 
