@@ -100,8 +100,8 @@ class PipelineWatch:
 
     def _log_tail(self, build_id: str) -> str:
         """The last lines of the build behind a failed action."""
-        if ":" not in build_id:
-            return ""
+        if build_id.startswith("arn:") or ":" not in build_id:
+            return ""  # not a build: a stack, an approval
         builds = self.codebuild.batch_get_builds(ids=[build_id])["builds"]
         phases = [phase for build in builds for phase in build["phases"] if phase.get("phaseStatus") == "FAILED"]
         words = [context.get("message", "") for phase in phases for context in phase.get("contexts", [])]

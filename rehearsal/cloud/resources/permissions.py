@@ -267,7 +267,7 @@ HANDLED: dict[str, Handled] = {
     ),
 }
 
-WITHOUT_RESOURCE = {"logs:DescribeLogGroups", "cloudwatch:DescribeAlarms", "logs:DescribeResourcePolicies"}
+WITHOUT_RESOURCE = {"logs:DescribeLogGroups", "logs:DescribeResourcePolicies"}
 """List-like actions that AWS authorises on `*` or on a wider resource than the one in hand."""
 
 
