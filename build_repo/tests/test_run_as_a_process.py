@@ -43,6 +43,7 @@ class StandIn(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # answers `Expect: 100-continue`, for which boto3 would otherwise wait a second
     server: StandIn
 
     def do_POST(self) -> None:  # SageMaker
