@@ -5,22 +5,19 @@
 
 Answers what `aws codecommit credential-helper` answers: the access key as user name and a signature of the
 repository's path, good for 15 minutes, as password. Credentials and region are found as boto3 finds them
-(environment, profile). Depends on botocore only and runs from any folder by its path too.
+(environment, profile). Needs botocore for the latter only, and runs from any folder by its path too.
 
 https://docs.aws.amazon.com/codecommit/latest/userguide/setting-up-https-unixes.html
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
-
-import botocore.session
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 TIME_FORMAT = "%Y%m%dT%H%M%S"
 USAGE = "usage: python -m rehearsal.git_credentials get|store|erase  (git calls it; see gitcredentials(7))"
@@ -30,19 +27,21 @@ class CannotSignError(Exception):
     """There is something missing to make a password from; says what."""
 
 
-def password(access_key_id: str, secret_access_key: str, region: str, host: str, path: str, moment: datetime) -> str:
+def password(secret_access_key: str, region: str, host: str, path: str, moment: datetime) -> str:
     """The password for a repository: `<time>Z<signature>`.
 
     A Signature Version 4 of a request with the method `GIT`, the repository's path and the host without its port; the
     payload is left out. The AWS CLI computes the same (`awscli/customizations/codecommit.py`).
     """
     stamp = moment.astimezone(UTC).strftime(TIME_FORMAT)
-    request = AWSRequest(method="GIT", url=f"https://{host}{path}")
-    request.context["timestamp"] = stamp
-    signer = SigV4Auth(Credentials(access_key_id, secret_access_key), "codecommit", region)
+    scope = (stamp[:8], region, "codecommit", "aws4_request")
     canonical_request = f"GIT\n{path}\n\nhost:{host.partition(':')[0]}\n\nhost\n"
-    signature = signer.signature(signer.string_to_sign(request, canonical_request), request)
-    return f"{stamp}Z{signature}"
+    digest = hashlib.sha256(canonical_request.encode()).hexdigest()
+    key = f"AWS4{secret_access_key}".encode()
+    for part in scope:
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{'/'.join(scope)}\n{digest}"
+    return f"{stamp}Z{hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()}"
 
 
 def asked_for(lines: Iterable[str]) -> dict[str, str]:
@@ -68,22 +67,32 @@ def answer(asked: dict[str, str], moment: datetime) -> dict[str, str]:
             "git did not say which repository it wants. Set it up once with: "
             "git config --global credential.useHttpPath true"
         )
-    session = botocore.session.Session()
-    credentials = session.get_credentials()
-    if credentials is None:
-        raise CannotSignError("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
-    keys = credentials.get_frozen_credentials()
-    if not keys.access_key or not keys.secret_key:
+    access_key, secret_key, token, region = found_credentials()
+    return {
+        "username": f"{access_key}%{token}" if token else access_key,
+        "password": password(secret_key, region, asked["host"], f"/{asked['path'].lstrip('/')}", moment),
+    }
+
+
+def found_credentials() -> tuple[str, str, str | None, str]:
+    """Access key, secret key, session token and region, as boto3 finds them. Raises CannotSignError."""
+    access_key, secret_key = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    token = os.environ.get("AWS_SESSION_TOKEN")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if not (access_key and secret_key and region):
+        import botocore.session  # half a second: only when the environment does not say it all
+
+        session = botocore.session.Session()
+        credentials = session.get_credentials()
+        if credentials is None:
+            raise CannotSignError("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
+        access_key, secret_key, token = credentials.get_frozen_credentials()[:3]
+        region = region or session.get_config_variable("region")
+    if not access_key or not secret_key:
         raise CannotSignError("the AWS credentials found have no access key or no secret key")
-    region = os.environ.get("AWS_REGION") or session.get_config_variable("region")
     if not region:
         raise CannotSignError("no AWS region found: set AWS_REGION")
-    user = keys.access_key if not keys.token else f"{keys.access_key}%{keys.token}"
-    path = f"/{asked['path'].lstrip('/')}"
-    return {
-        "username": user,
-        "password": password(keys.access_key, keys.secret_key, region, asked["host"], path, moment),
-    }
+    return access_key, secret_key, token, region
 
 
 def main(arguments: list[str]) -> int:

@@ -127,7 +127,7 @@ class GitHttp:
             caller = self._cloud.identity.credentials_of(user)
         except AwsError as unknown:
             raise RefusedError(403, "the access key is not known") from unknown
-        if not hmac.compare_digest(token, caller.session_token or ""):
+        if not hmac.compare_digest(token.encode(), (caller.session_token or "").encode()):
             raise RefusedError(403, "the session token is not that of the access key")
         self._check_password(given.password or "", caller, request, path)
         return caller
@@ -138,9 +138,8 @@ class GitHttp:
             moment = datetime.strptime(stamp, TIME_FORMAT).replace(tzinfo=UTC)
         except ValueError:
             raise RefusedError(403, "the password is not one of CodeCommit's credential helper") from None
-        keys = (caller.access_key_id, caller.secret_access_key)
-        wanted = password(*keys, self._cloud.region, request.host, path, moment)
-        if not signature or not hmac.compare_digest(given, wanted):
+        wanted = password(caller.secret_access_key, self._cloud.region, request.host, path, moment)
+        if not signature or not hmac.compare_digest(given.encode(), wanted.encode()):
             raise RefusedError(403, "the signature does not fit the secret key, region, host and path")
         if abs(datetime.now(UTC) - moment) > VALID_FOR:
             raise RefusedError(403, "the signature is older than 15 minutes")

@@ -28,7 +28,7 @@ PROGRAM = Path(__file__).parents[3] / "rehearsal" / "git_credentials.py"
     ],
 )
 def test_the_password_is_the_one_the_aws_cli_computes(host: str, expected: str) -> None:
-    assert password(KEY, SECRET, "eu-west-1", host, "/v1/repos/my-repo", MOMENT) == expected
+    assert password(SECRET, "eu-west-1", host, "/v1/repos/my-repo", MOMENT) == expected
 
 
 @pytest.fixture

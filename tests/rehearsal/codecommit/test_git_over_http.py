@@ -112,7 +112,6 @@ def test_a_wrong_password_is_refused(cloud: Cloud, url: str) -> None:
 
     def made(**other: Any) -> str:
         values: dict[str, Any] = {
-            "access_key_id": root.access_key_id,
             "secret_access_key": root.secret_access_key,
             "region": "us-east-1",
             "host": host,
@@ -132,6 +131,7 @@ def test_a_wrong_password_is_refused(cloud: Cloud, url: str) -> None:
     assert status_of(place, user=key, secret="let" + "mein") == 403
     assert status_of(place, user="AKIANOBODYHASTHISONE", secret=made()) == 403
     assert status_of(place, user=f"{key}%sometoken", secret=made()) == 403
+    assert status_of(place, user=f"{key}%tökén", secret=made()) == 403
 
 
 def test_a_policy_can_protect_one_branch(person: MakePerson, url: str, session: Any) -> None:
