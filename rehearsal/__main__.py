@@ -33,8 +33,12 @@ def arguments(given: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
     parser.add_argument("verb", nargs="?", choices=["rehearse", "up"], default="rehearse")
-    parser.add_argument("--keep", action="store_true", help="leave the cloud running after the story, to use it by hand")
-    parser.add_argument("--speed", type=float, default=60.0, metavar="N", help="AWS seconds per second of waiting (60)")
+    parser.add_argument(
+        "--keep", action="store_true", help="leave the cloud running after the story, to use it by hand"
+    )
+    parser.add_argument(
+        "--speed", type=float, default=120.0, metavar="N", help="AWS seconds per second of waiting (120)"
+    )
     parser.add_argument("--port", type=int, default=0, help="the port of the cloud's address (a free one)")
     parser.add_argument("--folder", type=Path, help="where the cloud writes (a new folder below .rehearsal)")
     parser.add_argument("--verbose", action="store_true", help="print what the cloud logs")
@@ -59,7 +63,9 @@ def main(given: list[str] | None = None) -> int:
     log_to(folder / "cloud.log", aloud=chosen.verbose)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `with` blocks end processes on SIGTERM too
     progress = Progress()
-    settings = CloudSettings(folder, REPOSITORY_ROOT / ".venvs", speed=chosen.speed, port=chosen.port)
+    settings = CloudSettings(
+        folder, REPOSITORY_ROOT / ".venvs", speed=chosen.speed, port=chosen.port, cache=RUNS / "cache"
+    )
     try:
         with new_cloud(settings) as cloud:
             progress.say(f"the cloud stands at {cloud.url}, its waits {settings.speed:g} times faster than AWS")
@@ -100,14 +106,16 @@ def stay(url: str, person: Person, people: People) -> None:
     print("\nThen, for example:  aws codepipeline list-pipelines;  git clone <the CloneUrl outputs of the project>\n")
     engineer = people.platform_engineer
     print(f"# as the platform engineer: AWS_ACCESS_KEY_ID={engineer.access_key_id}")
-    print(f"# AWS_SECRET_ACCESS_KEY={engineer.secret_access_key} AWS_SESSION_TOKEN={engineer.session_token}", flush=True)
+    print(
+        f"# AWS_SECRET_ACCESS_KEY={engineer.secret_access_key} AWS_SESSION_TOKEN={engineer.session_token}", flush=True
+    )
     threading.Event().wait()
 
 
 def new_run_folder() -> Path:
     """A folder of this run's own below .rehearsal; older runs but the last few are removed."""
     RUNS.mkdir(exist_ok=True)
-    finished = sorted((each for each in RUNS.iterdir() if each.is_dir()), key=lambda each: each.stat().st_mtime)
+    finished = sorted(RUNS.glob("2*-*"), key=lambda each: each.stat().st_mtime)
     for old in finished[:-KEPT_RUNS]:
         if hold(old):  # another rehearsal may be playing there
             shutil.rmtree(old, ignore_errors=True)

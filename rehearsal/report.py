@@ -1,10 +1,15 @@
-"""What a rehearsal leaves to read: report.json for programs, and for people the page beside it."""
+"""What a rehearsal leaves to read: report.json."""
 
 from __future__ import annotations
 
 import json
+import os
 import platform
+import re
+import resource
 import subprocess
+import sys
+import time
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +17,8 @@ from typing import Any
 
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.progress import Progress
+
+MAXRSS_PER_MIB = 1024**2 if sys.platform == "darwin" else 1024
 
 
 def versions(cloud: Cloud) -> dict[str, str]:
@@ -34,17 +41,33 @@ def versions(cloud: Cloud) -> dict[str, str]:
     }
 
 
+def resources(cloud: Cloud) -> dict[str, float]:
+    """What the cloud itself took so far: memory at its highest (MiB) and processor seconds, and those of the programs
+    that ran in it (builds, jobs, endpoints that ended)."""
+    used = {
+        "cloud_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MAXRSS_PER_MIB,
+        "cloud_seconds": time.process_time(),
+        "programs_seconds": sum(os.times()[2:4]),
+    }
+    base = Path(f"/proc/{cloud.base.pid}")
+    if base.is_dir():  # Linux only
+        peak = re.search(r"VmHWM:\s+(\d+) kB", (base / "status").read_text())
+        ticks = (base / "stat").read_text().rpartition(")")[2].split()[11:13]
+        used["base_memory"] = int(peak[1]) / 1024 if peak else 0.0
+        used["base_seconds"] = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+    return {name: round(value, 1) for name, value in used.items()}
+
+
 def report(cloud: Cloud, progress: Progress) -> dict[str, Any]:
-    """`{"ok", "seconds", "acts", "denied", "versions"}`."""
+    """`{"ok", "seconds", "acts", "denied", "resources", "versions"}`."""
     denied = [decision for decision in cloud.identity.decisions() if not decision.allowed]
     return {
         "ok": bool(progress.acts) and all(act.ok for act in progress.acts),
         "seconds": round(progress.seconds, 1),
         "acts": [asdict(act) for act in progress.acts],
-        "denied": [
-            {"principal": each.principal, "action": each.action, "resource": each.resource} for each in denied
-        ],
+        "denied": [{"principal": each.principal, "action": each.action, "resource": each.resource} for each in denied],
         "authorised": sum(decision.allowed for decision in cloud.identity.decisions()),
+        "resources": resources(cloud),
         "versions": versions(cloud),
     }
 

@@ -11,6 +11,7 @@ import re
 import secrets
 import sys
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +63,7 @@ class Story:
         self.scientist = Person("data-scientist", cloud, people.data_scientist)
         self.project = Project(PROJECT_NAME)
         self.mailbox: Mailbox | None = None
+        self._second_version: Future[None] | None = None
         self.acts: tuple[tuple[str, Callable[[ActRecord], None]], ...] = (
             ("Publish", self.publish),
             ("Launch", self.launch),
@@ -72,10 +74,21 @@ class Story:
         )
 
     def play(self) -> None:
-        """All acts. Stops at the first that fails: the later ones stand on it."""
-        for number, (name, act) in enumerate(self.acts, start=1):
-            with self.progress.act(number, name) as record:
-                act(record)
+        """All acts. The first that fails ends the story: the later ones stand on it.
+
+        Work goes on while people decide: version 1 is approved while version 2 is still being built.
+        """
+        for number in (1, 2, 3):
+            self._play(number)
+        with ThreadPoolExecutor(1, "act 4") as meanwhile:
+            self._second_version = meanwhile.submit(self._play, 4)
+            self._play(5)
+            self._play(6)
+
+    def _play(self, number: int) -> None:
+        name, act = self.acts[number - 1]
+        with self.progress.act(number, name) as record:
+            act(record)
 
     # ---- act 1
 
@@ -161,7 +174,7 @@ class Story:
     # ---- act 4
 
     def edit_and_push(self, act: ActRecord) -> None:
-        """The data scientist changes a hyperparameter and pushes; a second version appears, untouched steps are spared."""
+        """The data scientist changes a hyperparameter and pushes: version 2, with untouched steps spared."""
         folder = self.scientist.home / "model-build"
         self.scientist.git("clone", "--quiet", self.project.outputs["ModelBuildCloneUrl"], str(folder))
         knobs = folder / "pipelines" / "knobs.py"
@@ -171,11 +184,15 @@ class Story:
         knobs.write_text(after)
         pipeline = f"{self.project.prefix}-modelbuild"
         earlier = self._latest_execution(pipeline)
-        self.scientist.git("commit", "--quiet", "--all", "--message", "Let the trees grow one level deeper", folder=folder)
+        self.scientist.git(
+            "commit", "--quiet", "--all", "--message", "Let the trees grow one level deeper", folder=folder
+        )
         self.scientist.git("push", "--quiet", "origin", "main", folder=folder)
         self.progress.say("pushed a changed hyperparameter")
         execution = wait_until(
-            lambda: newest if (newest := self._latest_execution(pipeline)) != earlier else None, "a build for the push", 30
+            lambda: newest if (newest := self._latest_execution(pipeline)) != earlier else None,
+            "a build for the push",
+            30,
         )
         steps = self._follow_build(execution)
         cached = [step["StepName"] for step in steps if step.get("CacheHitResult")]
@@ -188,7 +205,7 @@ class Story:
     # ---- act 5
 
     def approve(self, act: ActRecord) -> None:
-        """Version 1 is approved although 2 is newer: exactly version 1 is deployed to staging and tested there."""
+        """Version 1 is approved while version 2 is on its way: exactly 1 is deployed to staging and tested there."""
         watch = self._approve_package(0)
         token = watch.until(lambda: self._approval_token(watch), "the question before production")
         must(token, "the pipeline must ask before production")
@@ -204,6 +221,8 @@ class Story:
         """A person says yes; production answers real claims. Then version 2 follows, and traffic shifts to it."""
         self._say_yes()
         act.facts |= self._claims_are_scored("prod", self.project.package_versions[0])
+        if self._second_version is not None:
+            self._second_version.result()
         watch = self._approve_package(1)
         watch.until(lambda: self._approval_token(watch), "the question before production")
         self._say_yes(watch)
@@ -344,4 +363,6 @@ class Story:
                 f"{stage} scored a {claim['claim_type']} claim over {claim['claim_amount']:.0f}: fraud probability "
                 f"{each['fraud_probability']:.3f}, {each['decision']}"
             )
-        return {"claims scored": ", ".join(f"{each['fraud_probability']:.3f} {each['decision']}" for each in predictions)}
+        return {
+            "claims scored": ", ".join(f"{each['fraud_probability']:.3f} {each['decision']}" for each in predictions)
+        }

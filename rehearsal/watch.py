@@ -1,4 +1,4 @@
-"""Following pipelines as a person does in the console: one line when an action or a step starts, and one when it ends."""
+"""Following pipelines as a person does in the console: a line when an action or a step starts, and one when it ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from rehearsal.progress import Progress
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.5
 ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
 Answer = TypeVar("Answer")
 

@@ -40,6 +40,11 @@ class Base:
         """The account's root user: used to set the scene only; every actor of a story has a role of their own."""
         self.port = 0
 
+    @property
+    def pid(self) -> int:
+        """The base's process id; 0 before it was started."""
+        return self._process.pid if self._process else 0
+
     def start(
         self,
         front_door: str,

@@ -98,6 +98,12 @@ class Cloud:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def cache_for(self, *parts: str) -> Path:
+        """A folder that outlives the cloud, for what is only faster to find again than to make again."""
+        folder = (self.settings.cache or self.settings.folder / "cache").joinpath(*parts)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     def environment(self, credentials: Credentials) -> dict[str, str]:
         """The environment with which a program acts in this cloud as `credentials`."""
         return {

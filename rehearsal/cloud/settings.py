@@ -18,3 +18,5 @@ class CloudSettings:
     speed: float = 60.0
     port: int = 0
     """0 lets the system choose a free port, so that several clouds can stand on one machine."""
+    cache: Path | None = None
+    """What clouds on this machine may share and find again: by default a folder of this cloud's own."""

@@ -86,7 +86,7 @@ def variables(place: Workplace, spec: BuildSpec, sources: Mapping[str, Path]) ->
     for name in ("home", "tmp"):
         (folder / name).mkdir()
     try:
-        pip = unpack_pip(place.cloud.folder_for("codebuild", "pip"))
+        pip = unpack_pip(place.cloud.cache_for("pip"))
     except RuntimeError as problem:
         raise NotPlayedError(f"a build's Python ({problem})") from problem
     programs = make_python(folder / "python", pip)
@@ -96,6 +96,7 @@ def variables(place: Workplace, spec: BuildSpec, sources: Mapping[str, Path]) ->
     stored = {one["name"]: one["value"] for one in listed if one.get("type") == "PARAMETER_STORE"}
     return {
         **machine_variables(folder / "home", folder / "tmp", programs, tools),
+        "PYTHONPYCACHEPREFIX": str(place.bytecode),
         **spec.variables,
         **_parameters(place, spec.parameters),
         **plain,

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -27,6 +26,7 @@ from rehearsal.cloud.codebuild.images import chosen_runtimes, stand_in_note
 from rehearsal.cloud.codebuild.logs import BuildLog
 from rehearsal.cloud.codebuild.preparation import fetch_sources, provision, read_buildspec, variables
 from rehearsal.cloud.codebuild.shell import Shell
+from rehearsal.cloud.codebuild.slots import Slot, slot
 from rehearsal.cloud.codebuild.workplace import Workplace, reason
 
 if TYPE_CHECKING:
@@ -56,10 +56,13 @@ class BuildRun:
 
     def play(self) -> None:
         """Run the build to its end. What goes wrong becomes the build's status, never an exception."""
+        with slot(self._cloud.cache_for("builds")) as place:
+            self._play_in(place)
+
+    def _play_in(self, taken: Slot) -> None:
         build = self._build
-        folder = self._cloud.folder_for("codebuild", "builds", build.uuid)
         kept = self._cloud.folder_for("codebuild", "logs") / f"{build.uuid}.log"
-        place = Workplace(self._cloud, build, folder, BuildLog(folder / "console.log", kept))
+        place = Workplace(self._cloud, build, taken.work, taken.bytecode, BuildLog(taken.work / "console.log", kept))
         timer = threading.Timer(build.project["timeoutInMinutes"] * MINUTE, self.interrupt, ["TIMED_OUT"])
         timer.daemon = True
         timer.start()
@@ -212,10 +215,7 @@ class BuildRun:
             build.phases.append(PhaseRecord("COMPLETED", now))
             build.status, build.ended = status, now
         build.finished.set()
-        try:
-            self._announce()
-        finally:
-            shutil.rmtree(place.folder, ignore_errors=True)  # as on AWS, the container goes with the build
+        self._announce()
 
     def _exported(self, shell: Shell) -> list[tuple[str, str]]:
         """The variables handed to later actions; secrets of the Parameter Store are not among them."""

@@ -19,18 +19,22 @@ if TYPE_CHECKING:
 
 @dataclass
 class Workplace:
-    """A build's folder, log and credentials; `credentials` are the service role's from PROVISIONING on."""
+    """A build's folder, log and credentials; `credentials` are the service role's from PROVISIONING on.
+
+    `bytecode` is where Python keeps what it compiled (see `slots.py`).
+    """
 
     cloud: Cloud
     build: Build
     folder: Path
+    bytecode: Path
     log: BuildLog
     _credentials: Credentials | None = None
 
     @property
     def source(self) -> Path:
         """The folder of the primary source."""
-        return self.folder / f"src{self.build.number}" / "src"
+        return self.folder / "output" / "src"
 
     @property
     def credentials(self) -> Credentials:

@@ -1,0 +1,53 @@
+"""The folders builds work in: few, reused one after the other, so that they lie at the same place every time.
+
+Python keeps the bytecode of a module by the path of its source. A build installs its packages anew, so at a new path
+each time it would compile all of them each time: several seconds of the SageMaker SDK in every build. At a path that
+stays, the bytecode of *installed packages* is found again (it names size and time of the source it was made from, and
+a package's files keep both). Nothing else of a build is left when it ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One build's place: `work` is empty at first and removed at the end, `bytecode` stays."""
+
+    work: Path
+    bytecode: Path
+
+
+@contextmanager
+def slot(folder: Path) -> Iterator[Slot]:
+    """The first place below `folder` that no build of any cloud on this machine uses."""
+    for number in count():
+        place = folder / str(number)
+        place.mkdir(parents=True, exist_ok=True)
+        with (place / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                continue
+            taken = Slot(place / "work", place / "bytecode")
+            _empty(taken)  # a cloud that was killed may have left something
+            taken.work.mkdir()
+            try:
+                yield taken
+            finally:
+                _empty(taken)
+            return
+
+
+def _empty(taken: Slot) -> None:
+    shutil.rmtree(taken.work, ignore_errors=True)
+    for compiled in taken.bytecode.rglob("*.pyc"):
+        if "site-packages" not in compiled.parts:
+            compiled.unlink(missing_ok=True)
