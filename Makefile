@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := .tools/bin/uv
+# Two files of tests at a time; what they write stays below the clone.
+PYTEST = mkdir -p .rehearsal && PYTEST_DEBUG_TEMPROOT=$(CURDIR)/.rehearsal $(BIN)/python -m pytest -n 2 --dist loadfile
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
@@ -17,10 +19,10 @@ up: install ## leave a cloud running to use by hand
 	@$(BIN)/python -m rehearsal up $(ARGS)
 
 test: install ## every test of the template, the story included
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 test-fast: install ## the tests without the story
-	@$(BIN)/python -m pytest -m "not story" $(ARGS)
+	@$(PYTEST) -m "not story" $(ARGS)
 
 lint: install ## style, types and templates
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -63,7 +63,7 @@ def test_a_build_knows_itself_and_nothing_of_this_machine(
     )
     lines = lab.artifact(project, "Environment")["environment.txt"].splitlines()
     seen = dict(line.split("=", 1) for line in lines)
-    folder = str(lab.cloud.folder_for("codebuild"))
+    folder = str(lab.cloud.cache_for("builds"))
     assert seen["CODEBUILD_BUILD_ID"] == build["id"]
     assert seen["CODEBUILD_BUILD_ARN"] == build["arn"]
     assert seen["CODEBUILD_BUILD_NUMBER"] == "1"
