@@ -36,7 +36,7 @@ publish: install ## publish to Service Catalog: make publish ARGS="--profile P -
 	@$(BIN)/python -m service_catalog publish $(ARGS)
 
 bench: install ## measure, and write docs/benchmarks.md
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@$(BIN)/python -m rehearsal.bench $(ARGS)
 
 # ---- environments: exactly what the locks say
 

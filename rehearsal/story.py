@@ -152,6 +152,7 @@ class Story:
         self._first_deployment_is_skipped()
         self._follow_build(self._latest_execution(f"{self.project.prefix}-modelbuild"))
         package = self._newest_package()
+        act.facts["pipeline seconds"] = self._pipeline_seconds()
         must(package["ModelApprovalStatus"] == "PendingManualApproval", "the package must wait for a person's approval")
         must(package["ModelMetrics"].get("ModelQuality"), "the package must carry its evaluation")
         must(package["DriftCheckBaselines"], "the package must carry its drift baselines")
@@ -256,6 +257,14 @@ class Story:
             PipelineExecutionArn=newest["PipelineExecutionArn"], SortOrder="Ascending"
         )["PipelineExecutionSteps"]
         return steps
+
+    def _pipeline_seconds(self) -> float:
+        """How long the newest execution of the SageMaker pipeline took, as its own times say."""
+        sagemaker = self.scientist.client("sagemaker")
+        newest = sagemaker.list_pipeline_executions(PipelineName=self.project.group)["PipelineExecutionSummaries"][0]
+        steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=newest["PipelineExecutionArn"])
+        ended = max(step["EndTime"] for step in steps["PipelineExecutionSteps"])
+        return round((ended - newest["StartTime"]).total_seconds(), 2)
 
     def _newest_package(self) -> dict[str, Any]:
         sagemaker = self.scientist.client("sagemaker")

@@ -1,0 +1,184 @@
+"""Measures what a rehearsal costs and writes it down: `make bench`.
+
+Speed is measured here and nowhere else; no test depends on it. Every figure stands beside its target, and the
+machine it was measured on stands above them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rehearsal.person import REPOSITORY_ROOT
+
+PAGE = REPOSITORY_ROOT / "docs" / "benchmarks.md"
+SCRATCH = REPOSITORY_ROOT / ".rehearsal"
+MIB = 1024**2
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the page. `limit` is the highest value that meets the target; None when it is only of interest."""
+
+    what: str
+    value: float
+    unit: str
+    limit: float | None = None
+
+    def row(self) -> str:
+        """The line as Markdown."""
+        target = f"≤ {self.limit:g} {self.unit}" if self.limit is not None else ""
+        met = "" if self.limit is None else ("yes" if self.value <= self.limit else "**no**")
+        return f"| {self.what} | {self.value:.2f} {self.unit} | {target} | {met} |"
+
+
+def timed(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> tuple[float, str]:
+    """Wall seconds and output of a command. Raises SystemExit with its output when it fails."""
+    started = time.monotonic()
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"`{' '.join(command)}` failed:\n{done.stdout[-3000:]}\n{done.stderr[-2000:]}")
+    return time.monotonic() - started, done.stdout
+
+
+def rehearse(runs: int) -> list[dict[str, Any]]:
+    """The reports of some rehearsals, one after the other."""
+    reports = []
+    for number in range(1, runs + 1):
+        with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
+            print(f"rehearsal {number} of {runs} ...", flush=True)
+            timed([sys.executable, "-m", "rehearsal", "--folder", folder], REPOSITORY_ROOT)
+            reports.append(json.loads((Path(folder) / "report.json").read_text()))
+            print(f"  {reports[-1]['seconds']} s", flush=True)
+    return reports
+
+
+def middle(values: Sequence[float]) -> float:
+    """The median."""
+    ordered = sorted(values)
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+def story_figures(reports: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    """What rehearsals took."""
+    memory = [each["resources"]["cloud_memory"] + each["resources"].get("base_memory", 0.0) for each in reports]
+    figures = [
+        Figure(
+            f"warm `make rehearse`, median of {len(reports)}", middle([each["seconds"] for each in reports]), "s", 75
+        ),
+        Figure("the cloud's memory at its highest (cloud and base)", max(memory), "MiB", 400),
+    ]
+    for position, act in enumerate(reports[0]["acts"]):
+        seconds = middle([each["acts"][position]["seconds"] for each in reports])
+        figures.append(Figure(f"act {position + 1}: {act['name']}", seconds, "s"))
+    return figures
+
+
+def seed_figures(reports: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    """Compiling the pipeline, and its execution against the same scripts run bare (`make local`)."""
+    with tempfile.TemporaryDirectory(dir=SCRATCH) as scratch:
+        folder = Path(scratch) / "build_repo"
+        ignored = shutil.ignore_patterns("build", ".venv", ".tools", "__pycache__")
+        shutil.copytree(REPOSITORY_ROOT / "build_repo", folder, ignore=ignored)
+        print("make install, definition, local in build_repo ...", flush=True)
+        timed(["make", "install"], folder)
+        timed(["make", "definition"], folder)
+        (folder / "build" / "pipeline-definition.json").unlink()
+        compiled, _ = timed(["make", "definition"], folder)
+        timed(["make", "local"], folder)
+        bare = middle([timed(["make", "local"], folder)[0] for _ in range(3)])
+    executions = [
+        act["facts"]["pipeline seconds"] for each in reports for act in each["acts"] if act["name"] == "Build"
+    ]
+    execution = middle(executions)
+    return [
+        Figure("compiling the pipeline definition, imports included", compiled, "s", 9),
+        Figure("the same step scripts run bare (`make local`), median of 3", bare, "s"),
+        Figure("a pipeline execution, median", execution, "s"),
+        Figure("a pipeline execution over the bare scripts", execution / bare, "times", 1.5),
+    ]
+
+
+def cold_figures() -> list[Figure]:
+    """A fresh clone with empty caches: the first `make rehearse` a person ever types, and the disk it leaves used."""
+    with tempfile.TemporaryDirectory() as scratch:
+        clone = Path(scratch) / "project"
+        home = Path(scratch) / "home"
+        home.mkdir()
+        subprocess.run(["git", "clone", "--quiet", str(REPOSITORY_ROOT), str(clone)], check=True)
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "TERM") if name in os.environ}
+        kept |= {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
+        kept.pop("PIP_CACHE_DIR", None)
+        print("cold: make rehearse in a fresh clone with empty caches ...", flush=True)
+        seconds, _ = timed(["make", "rehearse"], clone, {**kept, "HOME": str(home)})
+        used = sum(file.stat().st_blocks * 512 for file in unlinked_files(Path(scratch)))
+    return [
+        Figure("cold `make rehearse` (fresh clone, empty caches)", seconds, "s", 300),
+        Figure("disk used afterwards, package caches included", used / 1024 / MIB, "GiB", 3),
+    ]
+
+
+def unlinked_files(folder: Path) -> list[Path]:
+    """The files below a folder, each hard-linked one once."""
+    seen: dict[tuple[int, int], Path] = {}
+    for root, _, names in os.walk(folder):
+        for name in names:
+            path = Path(root) / name
+            if not path.is_symlink():
+                status = path.stat()
+                seen.setdefault((status.st_dev, status.st_ino), path)
+    return list(seen.values())
+
+
+def ci_figures() -> list[Figure]:
+    """What continuous integration takes when everything is set up."""
+    print("make test ...", flush=True)
+    seconds, _ = timed(["make", "test"], REPOSITORY_ROOT)
+    return [Figure("warm `.ci/run`", seconds / 60, "min", 10)]
+
+
+def machine() -> str:
+    """The machine in one line."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024 / MIB
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.platform()}, Python {platform.python_version()}"
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Measure and write the page."""
+    parser = argparse.ArgumentParser(prog="python -m rehearsal.bench", description=__doc__)
+    parser.add_argument("--runs", type=int, default=3, help="warm rehearsals to take the median of (3)")
+    parser.add_argument(
+        "--cold", action="store_true", help="also a fresh clone with empty caches (downloads everything)"
+    )
+    parser.add_argument("--ci", action="store_true", help="also the whole of `make test`")
+    chosen = parser.parse_args(given)
+    SCRATCH.mkdir(exist_ok=True)
+    rehearse(1)  # warms the caches
+    reports = rehearse(chosen.runs)
+    figures = [*story_figures(reports), *seed_figures(reports)]
+    figures += cold_figures() if chosen.cold else []
+    figures += ci_figures() if chosen.ci else []
+    rows = "\n".join(figure.row() for figure in figures)
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(
+        f"# Benchmarks\n\nMeasured by `make bench` on {time.strftime('%Y-%m-%d')}: {machine()}.\n\n"
+        f"| what | measured | target | met |\n|---|---|---|---|\n{rows}\n"
+    )
+    print(PAGE.read_text())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
