@@ -264,7 +264,8 @@ class Story:
         newest = sagemaker.list_pipeline_executions(PipelineName=self.project.group)["PipelineExecutionSummaries"][0]
         steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=newest["PipelineExecutionArn"])
         ended = max(step["EndTime"] for step in steps["PipelineExecutionSteps"])
-        return round((ended - newest["StartTime"]).total_seconds(), 2)
+        seconds: float = (ended - newest["StartTime"]).total_seconds()
+        return round(seconds, 2)
 
     def _newest_package(self) -> dict[str, Any]:
         sagemaker = self.scientist.client("sagemaker")
