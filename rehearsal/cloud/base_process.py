@@ -387,9 +387,11 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def main() -> None:
+    import base_repairs  # type: ignore[import-not-found]  # beside this script, which runs outside the package
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
+    base_repairs.install()
     install_resource_types()
     install_role_boundaries()
     install_template_urls()
