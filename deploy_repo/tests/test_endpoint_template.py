@@ -1,5 +1,7 @@
 """What the endpoint template promises to the code around it, and to those who rely on a rollback."""
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,6 +30,37 @@ def test_every_parameter_an_export_sets_is_in_the_template_and_none_is_left_with
     exported = stage.RESOLVED_PARAMETERS | load(ROOT / f"{stage_name}-config.json")["Parameters"].keys()
     assert exported <= PARAMETERS.keys()
     assert {name for name, parameter in PARAMETERS.items() if parameter.default is None} <= exported
+
+
+def named(node: Any) -> Iterator[tuple[str, str]]:
+    """Every name that a part of the template uses: ("Condition" or "Ref", the name)."""
+    if isinstance(node, list):
+        for item in node:
+            yield from named(item)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key == "Fn::If":
+                yield "Condition", value[0]
+            elif key == "Fn::GetAtt":
+                yield "Ref", value[0]
+            elif key == "Fn::Sub":
+                yield from (("Ref", name.partition(".")[0]) for name in re.findall(r"\$\{([^!}]+)\}", value))
+            elif key in {"Condition", "Ref"}:
+                yield key, value
+            yield from named(value)
+
+
+def test_every_name_the_template_uses_is_one_it_has() -> None:
+    """The mistake an edit makes most easily. All others cfn-lint finds (`make lint-template`), and CloudFormation."""
+    has = {
+        "Condition": TEMPLATE["Conditions"].keys(),
+        "Ref": PARAMETERS.keys() | RESOURCES.keys() | {"AWS::NoValue"},
+    }
+    used = set(named({section: TEMPLATE[section] for section in ("Conditions", "Resources", "Outputs")}))
+    assert {kind for kind, _ in used} == has.keys()
+    assert [(kind, name) for kind, name in sorted(used) if name not in has[kind]] == []
+    never_used = PARAMETERS.keys() - {name for kind, name in used if kind == "Ref"}
+    assert never_used == set()
 
 
 def test_what_build_py_sets_has_no_default_that_could_stand_in_for_it() -> None:
