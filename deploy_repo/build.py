@@ -10,7 +10,7 @@ Run it with `make build`. Nothing on AWS is changed: everything here only looks.
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,11 @@ STAGES = ("staging", "prod")
 VARIABLES_FILE = Path("exports/build.env")
 
 
-def main(folder: Path, environment: Mapping[str, str], sagemaker: Any, s3: Any) -> None:
-    """Write the exports below `folder`; raise RefusedError, with no export left there, where that cannot be done."""
+def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], Any]) -> None:
+    """Write the exports below `folder`; raise RefusedError, with no export left there, where that cannot be done.
+
+    `client` makes a client of an AWS service; it is not called before everything in the folder is known to be sound.
+    """
     exports = {stage_name: folder / f"{stage_name}-config-export.json" for stage_name in STAGES}
     for path in (*exports.values(), folder / VARIABLES_FILE):
         path.unlink(missing_ok=True)  # an older run's answer must not pass for this one's
@@ -38,7 +41,7 @@ def main(folder: Path, environment: Mapping[str, str], sagemaker: Any, s3: Any) 
         stage_name: stage.read(folder / f"{stage_name}-config.json", parameters, stage.RESOLVED_PARAMETERS)
         for stage_name in STAGES
     }
-    choice = registry.choose(sagemaker, s3, settings)
+    choice = registry.choose(client("sagemaker"), client("s3"), settings)
 
     if isinstance(choice, NothingToDeploy):
         print(f"Nothing to deploy: {choice.because}. Approve a version in the Model Registry to deploy it.")
@@ -67,6 +70,6 @@ def _write_json(path: Path, content: dict[str, dict[str, str]]) -> None:
 if __name__ == "__main__":
     try:
         with aws_errors_explained():
-            main(HERE, os.environ, boto3.client("sagemaker"), boto3.client("s3"))
+            main(HERE, os.environ, boto3.client)
     except RefusedError as error:
         sys.exit(f"make build: {error}")

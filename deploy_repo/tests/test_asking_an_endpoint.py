@@ -12,7 +12,8 @@ from deployment.endpoint import Endpoint, check_in_service
 from deployment.errors import RefusedError
 from deployment.figures import Figures, percentile
 
-from .conftest import GROUP, Registry, client
+from .conftest import client
+from .fake_registry import GROUP, Registry
 
 
 def test_an_answer_carries_the_predictions_and_the_time_it_took() -> None:
@@ -96,6 +97,6 @@ def test_the_summary_is_one_line_a_person_can_decide_by() -> None:
         "LATENCY_P95_MS": "80",
         "STAGING_SUMMARY": (
             "12 of 12 golden records right, 10 of 10 bad records refused clearly, "
-            "latency p50 12 ms, p95 80 ms, serving fraud/3"
+            "latency p50 12 ms, p95 80 ms of 3 requests, serving fraud/3"
         ),
     }

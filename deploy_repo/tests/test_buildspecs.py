@@ -10,7 +10,8 @@ import yaml
 import build
 from deployment.figures import Figures
 
-from .conftest import ENVIRONMENT, ROOT, Registry
+from .conftest import ENVIRONMENT, ROOT
+from .fake_registry import Registry
 
 VERBS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
 BUILDSPECS: dict[str, Any] = {
@@ -30,7 +31,7 @@ def test_a_buildspec_only_calls_verbs_and_reads_the_variables_they_wrote(path: s
 
 def test_the_build_exports_exactly_what_build_py_writes(checkout: Path, registry: Registry) -> None:
     registry.register()
-    build.main(checkout, ENVIRONMENT, registry.sagemaker, registry.s3)
+    build.main(checkout, ENVIRONMENT, registry.client)
     written = re.findall(r"^export ([A-Z_]+)=", (checkout / build.VARIABLES_FILE).read_text(), flags=re.MULTILINE)
     assert BUILDSPECS["buildspec.yml"]["env"]["exported-variables"] == written
 
@@ -44,6 +45,6 @@ def test_every_artifact_file_is_there_whether_something_is_deployed_or_not(
     checkout: Path, registry: Registry, approval: str
 ) -> None:
     registry.register(approval)
-    build.main(checkout, ENVIRONMENT, registry.sagemaker, registry.s3)
+    build.main(checkout, ENVIRONMENT, registry.client)
     for name in BUILDSPECS["buildspec.yml"]["artifacts"]["files"]:
         assert (checkout / name).is_file()

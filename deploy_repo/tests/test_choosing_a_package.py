@@ -8,7 +8,8 @@ from botocore.stub import Stubber
 from deployment.errors import RefusedError, aws_errors_explained
 from deployment.registry import Chosen, NothingToDeploy, choose
 
-from .conftest import BUCKET, GROUP, Registry, client, settings
+from .conftest import client, settings
+from .fake_registry import BUCKET, GROUP, Registry
 
 
 def version_for(registry: Registry, asked_for: str = "auto") -> int:
@@ -58,7 +59,6 @@ def test_a_live_version_that_left_the_registry_gives_way_to_the_newest_approved(
 
 
 def test_an_endpoint_that_serves_another_group_does_not_count_as_live(registry: Registry) -> None:
-    registry.sagemaker.create_model_package_group(ModelPackageGroupName="other")
     registry.register()
     registry.serve(registry.register(group="other"))
     choice = choose(registry.sagemaker, registry.s3, settings())
@@ -121,7 +121,7 @@ def test_a_package_whose_artefact_is_gone_is_refused(registry: Registry, asked_f
     assert "is gone" in message
 
 
-# ---- What moto does not do: answers given word for word ------------------------------------------------------------
+# ---- What the fake registry does not do: answers given word for word -------------------------------------------------
 
 
 ARN = f"arn:aws:sagemaker:eu-west-1:123456789012:model-package/{GROUP}/"

@@ -1,0 +1,196 @@
+"""A project's model registry, endpoints and artefacts in memory, behind real boto3 clients.
+
+The clients check and serialise every request and parse every answer as they do on AWS; only sending is replaced, by
+botocore's `before-send` event. Moto works the same way, knows far more of AWS, and for that takes as long to import as
+all the tests here take to run.
+"""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from botocore.awsrequest import AWSResponse
+from botocore.validate import validate_parameters
+
+GROUP = "fraud-p-abc123"
+ROLE = "arn:aws:iam::123456789012:role/sagemaker-projects/model"
+BUCKET = "sagemaker-project-p-abc123-123456789012"
+ARN = "arn:aws:sagemaker:eu-west-1:123456789012"
+
+
+class _NotThereError(Exception):
+    """What was asked about does not exist; the message is SageMaker's."""
+
+
+@dataclass
+class Registry:
+    """Starts empty. The clients only look at it; the tests change it by its methods."""
+
+    sagemaker: Any
+    s3: Any
+    _packages: dict[str, dict[str, Any]] = field(default_factory=dict)  # by ARN, oldest first
+    _serves: dict[str, str] = field(default_factory=dict)  # package ARN by endpoint name
+    _artefacts: set[str] = field(default_factory=set)
+
+    def client(self, service: str) -> Any:
+        return {"sagemaker": self.sagemaker, "s3": self.s3}[service]
+
+    # ---- what tests do
+
+    def register(self, approval: str = "Approved", group: str = GROUP) -> str:
+        """Register the next version, with its artefact in S3, and return its ARN."""
+        version = 1 + sum(package["ModelPackageGroupName"] == group for package in self._packages.values())
+        arn = f"{ARN}:model-package/{group}/{version}"
+        artefact = f"s3://{BUCKET}/models/{group}/{version}/model.tar.gz"
+        self._artefacts.add(artefact)
+        self._packages[arn] = {
+            "ModelPackageName": group,
+            "ModelPackageGroupName": group,
+            "ModelPackageVersion": version,
+            "ModelPackageArn": arn,
+            "CreationTime": 1_800_000_000 + len(self._packages),
+            "ModelPackageStatus": "Completed",
+            "ModelPackageStatusDetails": {"ValidationStatuses": []},
+            "ModelApprovalStatus": approval,
+            "InferenceSpecification": {
+                "Containers": [
+                    {
+                        "Image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/xgboost:3.0-5",
+                        "ModelDataUrl": artefact,
+                    }
+                ],
+                "SupportedContentTypes": ["application/json"],
+                "SupportedResponseMIMETypes": ["application/json"],
+            },
+        }
+        return arn
+
+    def set_approval(self, arn: str, approval: str) -> None:
+        self._packages[arn]["ModelApprovalStatus"] = approval
+
+    def serve(self, arn: str, endpoint_name: str = "fraud-prod") -> None:
+        """Put a package behind an endpoint, through a model and an endpoint configuration."""
+        self._serves[endpoint_name] = arn
+
+    def lose_artefact(self, arn: str) -> None:
+        [container] = self._packages[arn]["InferenceSpecification"]["Containers"]
+        self._artefacts.remove(container["ModelDataUrl"])
+
+    # ---- what AWS answers
+
+    @contextmanager
+    def answering(self) -> Iterator["Registry"]:
+        """Answer the clients' requests as long as the context lasts."""
+        hooks = [(self.sagemaker, "before-send.sagemaker", self._sagemaker), (self.s3, "before-send.s3", self._s3)]
+        for client, event, answer in hooks:
+            client.meta.events.register(event, answer)
+        try:
+            yield self
+        finally:
+            for client, event, answer in hooks:
+                client.meta.events.unregister(event, answer)
+
+    def _sagemaker(self, request: Any, event_name: str, **_: Any) -> AWSResponse:
+        operation = event_name.rpartition(".")[2]
+        operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "DescribeEndpoint": self._describe_endpoint,
+            "DescribeEndpointConfig": self._describe_endpoint_config,
+            "DescribeModel": self._describe_model,
+            "DescribeModelPackage": self._describe_model_package,
+            "ListModelPackages": self._list_model_packages,
+        }
+        try:
+            answer = operations[operation](json.loads(request.body))
+        except _NotThereError as missing:
+            return _response(request, 400, {"__type": "ValidationException", "message": str(missing)})
+        validate_parameters(answer, self.sagemaker.meta.service_model.operation_model(operation).output_shape)
+        return _response(request, 200, answer)
+
+    def _s3(self, request: Any, event_name: str, **_: Any) -> AWSResponse:
+        assert event_name == "before-send.s3.HeadObject"
+        place = urlsplit(request.url)
+        bucket = str(place.hostname).partition(".s3.")[0]
+        return _response(request, 200 if f"s3://{bucket}{unquote(place.path)}" in self._artefacts else 404)
+
+    def _describe_endpoint(self, asked: dict[str, Any]) -> dict[str, Any]:
+        name = asked["EndpointName"]
+        if name not in self._serves:
+            raise _NotThereError(f'Could not find endpoint "{ARN}:endpoint/{name}".')
+        return {
+            "EndpointName": name,
+            "EndpointArn": f"{ARN}:endpoint/{name}",
+            "EndpointConfigName": f"{name}-config",
+            "EndpointStatus": "InService",
+            "CreationTime": 1_800_000_000,
+            "LastModifiedTime": 1_800_000_000,
+        }
+
+    def _describe_endpoint_config(self, asked: dict[str, Any]) -> dict[str, Any]:
+        name = asked["EndpointConfigName"]
+        endpoint = name.removesuffix("-config")
+        if endpoint not in self._serves:
+            raise _NotThereError(f'Could not find endpoint configuration "{ARN}:endpoint-config/{name}".')
+        return {
+            "EndpointConfigName": name,
+            "EndpointConfigArn": f"{ARN}:endpoint-config/{name}",
+            "ProductionVariants": [{"VariantName": "AllTraffic", "ModelName": f"{endpoint}-model"}],
+            "CreationTime": 1_800_000_000,
+        }
+
+    def _describe_model(self, asked: dict[str, Any]) -> dict[str, Any]:
+        name = asked["ModelName"]
+        arn = self._serves.get(name.removesuffix("-model"))
+        if arn is None:
+            raise _NotThereError(f'Could not find model "{ARN}:model/{name}".')
+        return {
+            "ModelName": name,
+            "ModelArn": f"{ARN}:model/{name}",
+            "PrimaryContainer": {"ModelPackageName": arn},
+            "ExecutionRoleArn": ROLE,
+            "CreationTime": 1_800_000_000,
+        }
+
+    def _describe_model_package(self, asked: dict[str, Any]) -> dict[str, Any]:
+        arn = asked["ModelPackageName"]
+        if arn not in self._packages:
+            raise _NotThereError(f"ModelPackage {arn} does not exist.")
+        return self._packages[arn]
+
+    def _list_model_packages(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ListModelPackages.html"""
+        assert asked.keys() <= {"ModelPackageGroupName", "ModelApprovalStatus", "SortBy", "SortOrder"}
+        assert asked.get("SortBy", "CreationTime") == "CreationTime"
+        found = [
+            {key: value for key, value in package.items() if key in _IN_LISTS}
+            for package in self._packages.values()
+            if package["ModelPackageGroupName"] == asked["ModelPackageGroupName"]
+            and package["ModelApprovalStatus"] == asked.get("ModelApprovalStatus", package["ModelApprovalStatus"])
+        ]
+        return {"ModelPackageSummaryList": found[::-1] if asked.get("SortOrder") == "Descending" else found}
+
+
+_IN_LISTS = {
+    "ModelPackageGroupName",
+    "ModelPackageVersion",
+    "ModelPackageArn",
+    "CreationTime",
+    "ModelPackageStatus",
+    "ModelApprovalStatus",
+}
+
+
+class _Body(io.BytesIO):
+    """As botocore reads it from urllib3."""
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+def _response(request: Any, status: int, answer: dict[str, Any] | None = None) -> AWSResponse:
+    content = b"" if answer is None else json.dumps(answer).encode()
+    headers: Any = {"Content-Type": "application/x-amz-json-1.1"}
+    return AWSResponse(request.url, status, headers, _Body(content))
