@@ -21,7 +21,7 @@ PACKAGE = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/fraud-p-abc123
 BAD_REQUESTS = {(bad.body, bad.content_type): bad for bad in bad_requests()}
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Endpoint(BaseHTTPRequestHandler):
     """A sound endpoint. The others override what they get wrong."""
 
     protocol_version = "HTTP/1.1"
@@ -72,11 +72,11 @@ class _Handler(BaseHTTPRequestHandler):
         """The log belongs to the tests."""
 
 
-class Sound(_Handler):
+class Sound(Endpoint):
     """Answers everything as it should."""
 
 
-class Broken(_Handler):
+class Broken(Endpoint):
     """Pays every claim, and falls over where it should refuse."""
 
     def model(self, body: str, content_type: str) -> tuple[int, dict[str, Any]]:
@@ -87,7 +87,7 @@ class Broken(_Handler):
         return {"fraud_probability": 0.01, "decision": "pay"}
 
 
-class Missing(_Handler):
+class Missing(Endpoint):
     """There is no endpoint."""
 
     def control(self, operation: str) -> tuple[int, dict[str, Any], str]:  # noqa: ARG002  # whatever is asked
@@ -96,7 +96,7 @@ class Missing(_Handler):
 
 
 @contextmanager
-def serving(handler: type[_Handler]) -> Iterator[str]:
+def serving(handler: type[Endpoint]) -> Iterator[str]:
     """The address of an endpoint of that kind, as long as the context lasts."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
