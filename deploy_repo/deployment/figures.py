@@ -31,7 +31,11 @@ class Figures:
             if self.milliseconds
             else ("not measured", "not measured")
         )
-        latency = f"latency p50 {p50} ms, p95 {p95} ms" if self.milliseconds else "latency not measured"
+        latency = (
+            f"latency p50 {p50} ms, p95 {p95} ms of {len(self.milliseconds)} requests"
+            if self.milliseconds
+            else "latency not measured"
+        )
         return {
             "GOLDEN_RECORDS_PASSED": golden,
             "LATENCY_P50_MS": p50,
