@@ -15,6 +15,15 @@ from typing import Any
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.sagemaker.expressions import EXECUTION_VARIABLES, Reference, references
+from rehearsal.cloud.sagemaker.pipeline_members import (
+    InvalidDefinition,
+    cache_config,
+    depends_on,
+    listed,
+    members,
+    property_files,
+    retry_policies,
+)
 
 VERSION = "2020-12-01"
 TOP_LEVEL = {"Version", "Metadata", "Parameters", "PipelineExperimentConfig", "MlflowConfig", "Steps"}
@@ -29,6 +38,9 @@ STEP_MEMBERS = {
     "RetryPolicies",
     "PropertyFiles",
 }
+ARGUMENTS = {"Condition": {"Conditions", "IfSteps", "ElseSteps"}, "Fail": {"ErrorMessage"}}
+"""Of the steps that make no call, whose arguments nobody else would check."""
+PARAMETER_MEMBERS = {"Name", "Type", "DefaultValue", "EnumValues"}
 PLAYED = ("Processing", "Training", "RegisterModel", "Condition", "Fail")
 KNOWN_TYPES = {
     *PLAYED,
@@ -39,13 +51,6 @@ CACHED = ("Processing", "Training")
 """Of the played types. https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-caching.html"""
 RETRIED = ("Processing", "Training", "RegisterModel")
 """Of the played types. https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html"""
-EXCEPTION_TYPES = {
-    "Step.SERVICE_FAULT",
-    "Step.THROTTLING",
-    "SageMaker.JOB_INTERNAL_ERROR",
-    "SageMaker.CAPACITY_ERROR",
-    "SageMaker.RESOURCE_LIMIT",
-}
 NAME = re.compile(r"^[A-Za-z0-9\-_]{1,64}$")
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "String": (str,),
@@ -53,13 +58,6 @@ PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "Float": (float, int),
     "Boolean": (bool,),
 }
-
-
-class InvalidDefinition(AwsError):
-    """AWS begins every complaint about a definition with the same words."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__("ValidationException", f"Unable to parse pipeline definition. {problem}")
 
 
 def _boolean(text: str) -> bool:
@@ -154,7 +152,7 @@ def parse(text: str) -> Definition:
         raise InvalidDefinition(f"Version '{document.get('Version')}' is not supported; it must be '{VERSION}'.")
     if document.get("MlflowConfig"):
         raise NotImplementedHere("MlflowConfig of a pipeline definition")
-    parameters = _parameters(document.get("Parameters") or [])
+    parameters = _parameters(listed("Parameters", document.get("Parameters")))
     if not document.get("Steps"):
         raise InvalidDefinition("Steps must contain at least one step.")
     steps: dict[str, Step] = {}
@@ -170,17 +168,16 @@ def parse(text: str) -> Definition:
 def _parameters(items: list[Any]) -> dict[str, Parameter]:
     found: dict[str, Parameter] = {}
     for item in items:
+        named = item.get("Name") if isinstance(item, dict) else None
+        members(f"parameter [{named or len(found) + 1}]", item, PARAMETER_MEMBERS)
         name, kind = item.get("Name"), item.get("Type")
-        if not name:
+        if not isinstance(name, str) or not name:
             raise InvalidDefinition("A parameter has no Name.")
         if name in found:
             raise InvalidDefinition(f"Parameter names must be unique: [{name}] is used more than once.")
         if kind not in PYTHON_TYPES:
             raise InvalidDefinition(f"Type '{kind}' of parameter [{name}] is not one of {', '.join(PYTHON_TYPES)}.")
-        unknown = sorted(set(item) - {"Name", "Type", "DefaultValue", "EnumValues"})
-        if unknown:
-            raise InvalidDefinition(f"Parameter [{name}] has unknown properties: [{', '.join(unknown)}].")
-        allowed, default = item.get("EnumValues") or [], item.get("DefaultValue")
+        allowed, default = listed(f"EnumValues of parameter [{name}]", item.get("EnumValues")), item.get("DefaultValue")
         for value in [*allowed, *([] if default is None else [default])]:
             right_type = isinstance(value, PYTHON_TYPES[kind]) and (kind == "Boolean") == isinstance(value, bool)
             if not right_type:
@@ -202,50 +199,39 @@ def _steps(items: Any, branch: tuple[str, bool] | None) -> Iterator[Step]:  # no
             yield from _steps(item["Arguments"].get("ElseSteps", []), (step.name, False))
 
 
-def _step(item: dict[str, Any], branch: tuple[str, bool] | None) -> Step:
+def _step(item: Any, branch: tuple[str, bool] | None) -> Step:  # noqa: ANN401 - JSON
+    if not isinstance(item, dict):
+        raise InvalidDefinition("Expecting start of Json Object for a step.")
     name, kind = item.get("Name", ""), item.get("Type")
-    if not NAME.match(name):
+    if not isinstance(name, str) or not NAME.match(name):
         raise InvalidDefinition(f"Step name '{name}' must match {NAME.pattern}.")
     if kind not in KNOWN_TYPES:
         raise InvalidDefinition(f"Type '{kind}' of step [{name}] is not a step type.")
     if kind not in PLAYED:
         raise NotImplementedHere(f"Step type {kind} (step {name})")
-    unknown = sorted(set(item) - STEP_MEMBERS)
-    if unknown:
-        raise InvalidDefinition(f"Step [{name}] has unknown properties: [{', '.join(unknown)}].")
+    members(f"step [{name}]", item, STEP_MEMBERS)
     if not isinstance(item.get("Arguments"), dict):
         raise InvalidDefinition(f"Step [{name}] has no Arguments.")
-    cache, retries = item.get("CacheConfig") or {}, tuple(item.get("RetryPolicies") or ())
+    if kind in ARGUMENTS:
+        members(f"Arguments of step [{name}]", item["Arguments"], ARGUMENTS[kind])
+    cache = cache_config(name, item.get("CacheConfig"))
+    retries = retry_policies(name, item.get("RetryPolicies"))
     if cache and kind not in CACHED:
         raise InvalidDefinition(f"Step [{name}] of type {kind} cannot have a CacheConfig.")
-    if cache.get("Enabled") and not cache.get("ExpireAfter"):
-        raise InvalidDefinition(f"CacheConfig of step [{name}] needs ExpireAfter.")
     if retries and kind not in RETRIED:
         raise InvalidDefinition(f"Step [{name}] of type {kind} cannot have RetryPolicies.")
-    for policy in retries:
-        unknown = sorted(set(_listed(policy.get("ExceptionType"))) - EXCEPTION_TYPES)
-        if unknown or not policy.get("ExceptionType"):
-            raise InvalidDefinition(f"RetryPolicies of step [{name}]: unknown ExceptionType {unknown}.")
-    depends_on = frozenset(_listed(item.get("DependsOn")))
-    files = {file["PropertyFileName"]: file for file in item.get("PropertyFiles") or []}
     return Step(
         name,
         kind,
         item["Arguments"],
-        depends_on,
+        depends_on(name, item.get("DependsOn")),
         branch,
         item.get("DisplayName"),
         item.get("Description"),
         cache,
         retries,
-        files,
+        property_files(name, item.get("PropertyFiles")),
     )
-
-
-def _listed(value: Any) -> list[str]:  # noqa: ANN401 - a string or a list of strings
-    if value is None:
-        return []
-    return [value] if isinstance(value, str) else list(value)
 
 
 def own_arguments(step: Step) -> dict[str, Any]:

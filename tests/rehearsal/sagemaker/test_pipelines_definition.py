@@ -54,6 +54,37 @@ def condition(name: str, then: list[Any], otherwise: list[Any]) -> dict[str, Any
         (definition([process("A", CacheConfig={"Enabled": True})]), "needs ExpireAfter"),
         (definition([process("A", RetryPolicies=[{"ExceptionType": ["Any"]}])]), "unknown ExceptionType"),
         (definition([process("A", Colour="red")]), r"unknown properties: \[Colour\]"),
+        (
+            definition([process("A", RetryPolicies=[{"ExceptionType": ["Step.THROTTLING"], "MaxAttemps": 3}])]),
+            r"RetryPolicies of step \[A\] has unknown properties: \[MaxAttemps\]",
+        ),
+        (
+            definition([process("A", RetryPolicies=[{"ExceptionType": ["Step.THROTTLING"], "MaxAttempts": "3"}])]),
+            "'3' is not a value of MaxAttempts",
+        ),
+        (definition([process("A", RetryPolicies={"ExceptionType": "Step.THROTTLING"})]), "Json Array for RetryPolic"),
+        (
+            definition([process("A", CacheConfig={"Enabled": True, "ExpireAfter": "P1D", "Expires": 1})]),
+            r"CacheConfig of step \[A\] has unknown properties: \[Expires\]",
+        ),
+        (definition([process("A", CacheConfig={"Enabled": True, "ExpireAfter": "soon"})]), "'soon' is not an ISO 8601"),
+        (
+            definition([process("A", PropertyFiles=[{"PropertyFileName": "F", "OutputName": "o", "Path": "f.json"}])]),
+            r"PropertyFiles of step \[A\] has unknown properties: \[Path\]",
+        ),
+        (
+            definition([process("A", PropertyFiles=[{"PropertyFileName": "F", "OutputName": "o"}])]),
+            "FilePath is missing",
+        ),
+        (definition([fail("A", DependsOn="B")]), "Json Array for DependsOn"),
+        (definition([fail("A", DependsOn=[{"Step": "B"}])]), "must name steps"),
+        (definition(["A"]), "Json Object for a step"),
+        (definition([{"Name": "A", "Type": "Fail", "Arguments": {"ErrorMesage": "x"}}]), r"\[ErrorMesage\]"),
+        (definition([fail("A")], ["P"]), "Json Object for parameter"),
+        (
+            definition([fail("A")], [{"Name": "P", "Type": "String", "Default": "x"}]),
+            r"unknown properties: \[Default\]",
+        ),
         (definition([fail("A")], [{"Name": "P", "Type": "Date"}]), "Type 'Date' of parameter"),
         (definition([fail("A")], [{"Name": "P", "Type": "Integer", "DefaultValue": "1"}]), "is not of type Integer"),
         (definition([fail("A")], [{"Name": "P", "Type": "Integer", "DefaultValue": True}]), "is not of type Integer"),
