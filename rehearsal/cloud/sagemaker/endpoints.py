@@ -176,7 +176,11 @@ class Endpoints(EndpointConfigs):
                 )
 
     def _retain(self, blue: Fleet, green: Fleet, excluded: set[str]) -> None:
-        """Counts, weights and data capture as they are now rather than as the configuration says."""
+        """Counts and weights as they are now rather than as the configuration says.
+
+        The third retainable property, data capture, is "not currently supported": the new configuration's counts.
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_VariantProperty.html
+        """
         present = {variant.name: variant for variant in blue.variants}
         for variant in green.variants:
             now = present.get(variant.name)
@@ -184,8 +188,6 @@ class Endpoints(EndpointConfigs):
                 variant.instances = now.instances
             if now is not None and "DesiredWeight" not in excluded:
                 variant.weight = now.weight
-        if "DataCaptureConfig" not in excluded:
-            green.capture = self._capture(blue.capture.endpoint, blue.capture.config) if blue.capture else None
 
     @operation(
         "UpdateEndpointWeightsAndCapacities",

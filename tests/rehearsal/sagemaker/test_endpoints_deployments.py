@@ -244,6 +244,22 @@ def test_a_scaled_out_count_survives_a_deployment_that_retains_it(stage: Stage) 
     assert variant["CurrentInstanceCount"] == 2
 
 
+def test_data_capture_is_never_retained(stage: Stage) -> None:
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 50,
+        "DestinationS3Uri": "s3://models/captured",
+        "CaptureOptions": [{"CaptureMode": "Input"}],
+    }
+    endpoint = stage.endpoint(stage.config(stage.model("old"), DataCaptureConfig=capture))
+    assert stage.until_status(endpoint, "InService")["DataCaptureConfig"]["CurrentSamplingPercentage"] == 50
+    more = stage.config(stage.model("new"), DataCaptureConfig={**capture, "InitialSamplingPercentage": 75})
+    update(stage, endpoint, more, RetainAllVariantProperties=True)
+    assert stage.until_status(endpoint, "InService")["DataCaptureConfig"]["CurrentSamplingPercentage"] == 75
+    update(stage, endpoint, stage.config(stage.model("newer")), RetainAllVariantProperties=True)
+    assert "DataCaptureConfig" not in stage.until_status(endpoint, "InService")
+
+
 def test_an_endpoint_in_progress_can_be_neither_updated_nor_deleted(stage: Stage) -> None:
     endpoint = stage.endpoint(stage.config(stage.model("old")))
     new = stage.config(stage.model("new"))
