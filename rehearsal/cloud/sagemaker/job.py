@@ -114,8 +114,8 @@ class Job(ABC):
     def on_line(self, line: str) -> None:  # noqa: B027 - not every kind looks at lines
         """One line that the program printed."""
 
-    def enter(self, phase: str, message: str) -> None:  # noqa: B027 - not every kind has phases
-        """A secondary status begins."""
+    def enter(self, phase: str) -> None:  # noqa: B027 - not every kind has phases
+        """A secondary status begins; only training jobs have them."""
 
     # ---- the life of a job
 
@@ -148,24 +148,24 @@ class Job(ABC):
             self.containers.stop(child)
 
     def _run(self) -> None:
-        self.enter("Starting", "Preparing the instances for training")
+        self.enter("Starting")
         credentials = self.credentials
         require_rights(
             self.cloud, credentials, self.image, self.log_group, self.output_key(), self.volume_key(), self.vpc()
         )
         s3 = self.cloud.client("s3", credentials)
-        self.enter("Downloading", "Downloading input data")
+        self.enter("Downloading")
         self.bring(s3)
         self.started = self.modified = self.cloud.clock.now()
         logs = self._open_log(credentials)
         try:
-            self.enter("Training", "Training image download completed. Training in progress.")
+            self.enter("Training")
             status, ran_out = self._run_program(credentials, logs)
         finally:
             logs.close()
         stopped = ran_out or self._stop_asked.is_set()
         if status == 0 or stopped:
-            self.enter("Uploading", "Uploading generated training model")
+            self.enter("Uploading")
         self.fetch(s3, succeeded=status == 0 and not stopped)
         if stopped:
             self._end("Stopped", None, "MaxRuntimeExceeded" if ran_out else "Stopped")
@@ -206,7 +206,7 @@ class Job(ABC):
         with self._lock:
             self.ended = self.modified = self.cloud.clock.now()
             self.failure_reason = reason[:LONGEST_REASON] if reason else None
-            self.enter(phase or status, reason or "")
+            self.enter(phase or status)
             self.status = status
         if status == "Completed":
             shutil.rmtree(self.ml, ignore_errors=True)  # everything of worth is in S3; a failed job's folder stays

@@ -33,7 +33,7 @@ from rehearsal.cloud.runtimes.images import ECR_IMAGE
 from rehearsal.cloud.sagemaker.container_logs import ContainerLogs
 from rehearsal.cloud.sagemaker.models import SERVICE, Container, split_s3_url
 from rehearsal.cloud.service import Credentials
-from rehearsal.cloud.service_calls import SAGEMAKER_ENDPOINT_IMAGE, SAGEMAKER_ENDPOINT_REGISTRY_TOKEN
+from rehearsal.cloud.service_calls import SAGEMAKER_ECR_LOGIN, SAGEMAKER_ECR_PULL
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
@@ -143,8 +143,8 @@ class ModelServer:
         repository = f"arn:aws:ecr:{region}:{account}:repository/{parts['repository']}"
         try:
             identity = self._cloud.identity
-            identity.require_service_calls(self.role, SAGEMAKER_ENDPOINT_REGISTRY_TOKEN)
-            identity.require_service_calls(self.role, SAGEMAKER_ENDPOINT_IMAGE, repository)
+            identity.require_service_calls(self.role, SAGEMAKER_ECR_LOGIN)
+            identity.require_service_calls(self.role, SAGEMAKER_ECR_PULL, repository)
         except AccessDenied as problem:
             raise FleetFailedError(
                 f"The role '{self._container.role_arn}' does not have permission to pull the image "

@@ -17,6 +17,13 @@ from rehearsal.cloud.sagemaker.job_data import download_prefix, pack, upload_fil
 from rehearsal.cloud.service import Document
 
 LONGEST_RUN = 86_400
+MESSAGES = {
+    "Starting": "Preparing the instances for training",
+    "Downloading": "Downloading input data",
+    "Training": "Training image download completed. Training in progress.",
+    "Uploading": "Uploading generated training model",
+}
+"""https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_SecondaryStatusTransition.html"""
 ENDINGS = {
     "Completed": "Training job completed",
     "Stopped": "Training job stopped",
@@ -149,11 +156,11 @@ class TrainingJob(Job):
         written = read_message(self.ml / "output" / "failure").strip()
         return f"AlgorithmError: {written}, exit code: {exit_status}"
 
-    def enter(self, phase: str, message: str) -> None:
+    def enter(self, phase: str) -> None:
         now = self.cloud.clock.now()
         if self.transitions:
             self.transitions[-1]["EndTime"] = now
-        self.transitions.append({"Status": phase, "StartTime": now, "StatusMessage": ENDINGS.get(phase, message)})
+        self.transitions.append({"Status": phase, "StartTime": now, "StatusMessage": (MESSAGES | ENDINGS)[phase]})
         if phase in ENDINGS:
             self.transitions[-1]["EndTime"] = now
         self.secondary_status = phase
