@@ -7,14 +7,15 @@ Runs in the base's environment (standard library and ministack only), started by
 2. Every resource of every stack is announced to the front door before it is touched (there it is authorised as the
    stack's role) and the types that the front door owns are created, updated and deleted there.
 3. Types of ours join the tables of replacing properties and of stack tags.
-4. Event targets that ministack cannot reach are handed to the front door; those it can reach get the event only when
+4. The root user has one key and signs with its secret, as everybody does.
+5. Event targets that ministack cannot reach are handed to the front door; those it can reach get the event only when
    their own policy lets EventBridge in.
 
 Private names of ministack 1.5.33 used here, each with a test that fails when a new version lacks it:
 `_RESOURCE_HANDLERS`, `_REPLACING_PROPERTIES`, `_STACK_TAG_PROPERTY`, `eventbridge._invoke_target`, `eventbridge._put_events`,
 `eventbridge._apply_input_transformer`, `helpers._resolve_document`, `stacks._runs_on_worker_thread`, `stacks._provision_resource`,
 `stacks._update_resource`, `stacks._delete_resource`, `provisioners._provision_resource`, and of the policy
-evaluator `resolve_principal`, `_resource_policy`, `_gather_role_policies`, `_permissions_boundary`.
+evaluator `resolve_principal`, `_resource_policy`, `_gather_role_policies`, `_permissions_boundary`, `_is_root_key`.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from ministack.services.cloudformation import helpers, provisioners, stacks
 FRONT_DOOR = os.environ["REHEARSAL_FRONT_DOOR"]  # host:port
 TOKEN = os.environ["REHEARSAL_TOKEN"]
 ACCOUNT = os.environ["MINISTACK_ACCOUNT_ID"]
+ROOT_KEY = os.environ["AWS_ACCESS_KEY_ID"]
 OUR_TYPES = frozenset(json.loads(os.environ["REHEARSAL_TYPES"]))
 REPLACING: dict[str, list[str]] = json.loads(os.environ["REHEARSAL_REPLACING"])
 TAG_PROPERTIES: dict[str, str] = json.loads(os.environ["REHEARSAL_TAG_PROPERTIES"])
@@ -177,6 +179,19 @@ def install_template_urls() -> None:
         return resolve(params, body_key, url_key, label)
 
     helpers._resolve_document = resolve_any
+
+
+def install_root_key() -> None:
+    """ministack takes `test`, account numbers, no key at all and its own root key with any secret for the root user.
+
+    Here the root user has one key, and its signature is verified like everybody's.
+    """
+
+    def is_root_access_key(access_key_id: str) -> bool:
+        return access_key_id == ROOT_KEY
+
+    iam_evaluator.is_root_access_key = sts.is_root_access_key = is_root_access_key
+    iam_evaluator._is_root_key = lambda _access_key_id: False  # decides only whose signature is not looked at
 
 
 # ---- event targets
@@ -395,6 +410,7 @@ def main() -> None:
     install_resource_types()
     install_role_boundaries()
     install_template_urls()
+    install_root_key()
     install_event_targets()
     config = Config()
     config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]

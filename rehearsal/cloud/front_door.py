@@ -7,6 +7,8 @@ A request takes the first of these that knows it:
 3. the JSON protocol of a service of ours, by `X-Amz-Target`;
 4. stack operations, looked at (who acts? is the template valid?) and then the base's;
 5. everything else: the base, which authenticates, authorises and answers or refuses.
+
+Who calls is whoever signed the request (`signatures.py`); the base verifies what is forwarded to it in the same way.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.service import Call, Credentials
+from rehearsal.cloud.signatures import caller_of, claimed
 from rehearsal.cloud.stacks import Stacks, error_document, stack_form
 from rehearsal.cloud.validation import to_wire
 
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "content-length", "expect", "server", "date"}
-CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/")
 DENIED_ACTION = re.compile(rb"not authorized to perform:? ([a-z0-9-]+:[A-Za-z*]+)(?: on resource: \"?([^\s\"<]+))?")
 CALLER = "rehearsal.caller"
 """Where `handle_http` finds the caller's Credentials in a request's environ; None for an unsigned request."""
@@ -100,7 +102,7 @@ class FrontDoor:
             return self._ask(request)
         for room in self._cloud.services.values():
             if room.http_prefixes and request.path.startswith(room.http_prefixes):
-                request.environ[CALLER] = self._caller(request, required=False)
+                request.environ[CALLER] = self._signer(request, room.name)
                 return room.handle_http(request)
         target = request.headers.get("X-Amz-Target", "")
         prefix, _, operation = target.rpartition(".")
@@ -109,9 +111,7 @@ class FrontDoor:
         form = stack_form(request)
         if form is not None:
             try:
-                caller = self._caller(request, required=True)
-                assert caller is not None  # noqa: S101 - required=True
-                self._stacks.look_at(form, caller)
+                self._stacks.look_at(form, self._caller(request, "cloudformation"))
             except AwsError as error:
                 return error_document(error)
         return self._forward(request)
@@ -123,22 +123,23 @@ class FrontDoor:
             raise AwsError("UnknownOperationException", f"{service} has no operation {operation}", 400)
         if operation not in self._cloud.services[service].operations:
             raise NotImplementedHere(f"{service}:{operation}")
-        caller = self._caller(request, required=True)
+        caller = self._caller(request, service)
         try:
             document = json.loads(request.get_data() or b"{}")
         except ValueError as problem:
             raise AwsError("SerializationException", f"the request is not JSON: {problem}") from problem
-        assert caller is not None  # noqa: S101 - required=True
         return self.json(self._cloud.call(caller, service, operation, document))
 
-    def _caller(self, request: Request, *, required: bool) -> Credentials | None:
-        found = CREDENTIAL.search(request.headers.get("Authorization", ""))
-        key = found[1] if found else request.args.get("X-Amz-Credential", "").split("/")[0]
-        if not key:
-            if required:
-                raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
-            return None
-        return self._cloud.identity.credentials_of(key)
+    def _signer(self, request: Request, service: str) -> Credentials | None:
+        """Whoever signed the request; None for an unsigned one. Raises AwsError for a signature that is not right."""
+        signing_name = self._cloud.shapes.model(service).signing_name
+        return caller_of(request, signing_name, self._cloud.region, self._cloud.identity.credentials_of)
+
+    def _caller(self, request: Request, service: str) -> Credentials:
+        caller = self._signer(request, service)
+        if caller is None:
+            raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
+        return caller
 
     # ---- the base's questions
 
@@ -195,10 +196,13 @@ class FrontDoor:
         denied = DENIED_ACTION.search(payload)
         if denied is None:
             return
-        caller = self._caller(request, required=False)
         resource = (denied[2] or b"*").decode().rstrip(",.")
         call = Call(denied[1].decode(), resource)
-        self._cloud.identity.record(caller.principal_arn if caller else "anonymous", call, allowed=False)
+        signature = claimed(request)
+        caller = (
+            self._cloud.identity.credentials_of(signature.access_key_id).principal_arn if signature else "anonymous"
+        )
+        self._cloud.identity.record(caller, call, allowed=False)
 
     # ---- answers
 

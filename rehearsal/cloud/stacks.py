@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 
 ACTING = {"CreateStack", "UpdateStack", "DeleteStack", "CreateChangeSet", "RollbackStack", "ContinueUpdateRollback"}
 SERVICE = "cloudformation.amazonaws.com"
+QUERY_CODES = {
+    "AccessDeniedException": "AccessDenied",
+    "ExpiredTokenException": "ExpiredToken",
+    "IncompleteSignatureException": "IncompleteSignature",
+    "InvalidSignatureException": "SignatureDoesNotMatch",
+    "MissingAuthenticationTokenException": "MissingAuthenticationToken",
+    "UnrecognizedClientException": "InvalidClientTokenId",
+}
+"""What the query protocol calls the errors of the JSON protocol."""
 
 
 def error_document(error: AwsError) -> Response:
@@ -30,7 +39,7 @@ def error_document(error: AwsError) -> Response:
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonErrors.html
     """
-    code = "AccessDenied" if error.code == "AccessDeniedException" else error.code
+    code = QUERY_CODES.get(error.code, error.code)
     body = (
         '<ErrorResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><Error><Type>Sender</Type>'
         f"<Code>{escape(code)}</Code><Message>{escape(error.message)}</Message></Error></ErrorResponse>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 import time
 from typing import Any
 
@@ -173,7 +174,9 @@ def test_a_role_made_by_a_stack_is_held_by_its_boundary(cloud: Cloud, iam: Any, 
                 Statement: [{Effect: Allow, Action: "*", Resource: "*"}]
     Outputs: {Arn: {Value: !GetAtt Held.Arn}}
     """
-    cloudformation.create_stack(StackName="held", TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
+    cloudformation.create_stack(
+        StackName="held", TemplateBody=textwrap.dedent(template), Capabilities=["CAPABILITY_IAM"]
+    )
     assert settled(cloudformation, "held")[0] == "CREATE_COMPLETE"
     arn = cloudformation.describe_stacks(StackName="held")["Stacks"][0]["Outputs"][0]["OutputValue"]
     session = cloud.identity.assume_role(arn, "codebuild.amazonaws.com", "test")
