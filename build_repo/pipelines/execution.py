@@ -11,7 +11,7 @@ from pipelines import quality_gate
 
 RUNNING = ("Executing", "Stopping")
 FIRST_WAIT = 0.5  # seconds; waits grow while nothing happens
-GROWTH = 1.5
+GROWTH = 1.2
 LOG_LINES = 25
 # Where a job of this kind of step writes its log.
 LOG_GROUPS = {"ProcessingJob": "/aws/sagemaker/ProcessingJobs", "TrainingJob": "/aws/sagemaker/TrainingJobs"}

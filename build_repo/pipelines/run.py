@@ -42,7 +42,7 @@ class ParameterError(Exception):
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="make pipeline", description="Run the pipeline on SageMaker.")
     parser.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="a pipeline parameter for this execution")
-    parser.add_argument("--longest-wait", type=float, default=10, metavar="SECONDS", help="between two looks")
+    parser.add_argument("--longest-wait", type=float, default=5, metavar="SECONDS", help="between two looks")
     given = parser.parse_args(arguments)
     EXPORTS.unlink(missing_ok=True)
     settings = Settings.read(os.environ)

@@ -132,7 +132,7 @@ def test_following_says_each_step_once_and_looks_less_often_while_nothing_happen
     registered = {"Metadata": {"RegisterModel": {"Arn": PACKAGE}}}
     looks = [
         ("Executing", [step("Preprocess", "Succeeded", **cached), step("Train", "Starting")]),
-        *[("Executing", [step("Preprocess", "Succeeded", **cached), step("Train", "Executing")])] * 9,
+        *[("Executing", [step("Preprocess", "Succeeded", **cached), step("Train", "Executing")])] * 20,
         ("Succeeded", [step("Train", "Succeeded"), step("RegisterModel", "Succeeded", **registered)]),
     ]
     for status, steps in looks:
