@@ -1,8 +1,9 @@
 """Training, serving and what keeps them equal."""
 
+import importlib
 import json
-import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import features
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 import train
 from claims_contract import FIELDS, read_csv
-from conftest import Run
+from conftest import ROOT, Run
 from flask import Response
 
 JSON = "application/json"
@@ -130,24 +131,27 @@ def test_a_content_type_may_carry_a_charset(model: inference.ClaimModel, records
     assert ask(model, body, "application/json; charset=utf-8").status_code == 200
 
 
-def test_the_model_folder_serves_without_this_repository(run: Run, records: list[dict[str, Any]]) -> None:
+def test_the_model_folder_serves_without_this_repository(
+    run: Run, records: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = run.train / "model" / "code"
-    script = (
-        "import json, sys, inference; model = inference.model_fn(sys.argv[1]);"
-        "print(inference.transform_fn(model, sys.stdin.read(), 'application/json', '').status)"
-    )
+    import_from(code, monkeypatch)
 
-    served = subprocess.run(
-        [sys.executable, "-c", script, str(run.train / "model")],
-        cwd=code,
-        env={"PYTHONPATH": str(code)},
-        input=json.dumps({"records": records}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    travelled = importlib.import_module("inference")
+    model = travelled.model_fn(str(run.train / "model"))
+    answer = travelled.transform_fn(model, json.dumps({"records": records}), JSON, "")
 
-    assert served.stdout.strip() == "200 OK", served.stderr
+    assert answer.status == "200 OK"
+    assert Path(travelled.__file__).parent == Path(travelled.features.__file__).parent == code
+
+
+def import_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let imports find `folder` instead of this repository and of what has been imported from it."""
+    for name, module in list(sys.modules.items()):
+        if Path(getattr(module, "__file__", None) or "").parent == ROOT / "steps":
+            monkeypatch.delitem(sys.modules, name)
+    elsewhere = [path for path in sys.path if Path(path).resolve() not in (ROOT, ROOT / "steps")]
+    monkeypatch.setattr(sys, "path", [str(folder), *elsewhere])
 
 
 def test_training_again_gives_the_same_model(run: Run, model: inference.ClaimModel) -> None:
