@@ -1,25 +1,29 @@
 """Compile the pipeline: `make definition`.
 
 Writes `build/pipeline-definition.json` and `build/uploads.json`, the list of files the definition refers to. Nothing is
-sent to AWS; a call that tries is refused.
+sent to AWS; a call that tries is refused. While nothing has changed that they depend on, they are left as they are: the
+tests look at the very files that `make pipeline` then sends, and the SDK, which takes seconds, starts once per change.
 """
 
 import argparse
+import gc
 import json
 import logging
 import os
 import sys
 import time
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 
 from pipelines import knobs
 from pipelines.settings import EXAMPLES, SYNTHETIC, Settings, SettingsError
-from pipelines.uploads import STEPS, StepCode, Upload, content_hash, write_manifest
+from pipelines.uploads import STEPS, StepCode, Upload, content_hash, read_manifest, write_manifest
 
 DEFINITION = Path("build/pipeline-definition.json")
 MANIFEST = Path("build/uploads.json")
 SYNTHETIC_CLAIMS = Path("build/synthetic-claims.csv")
+COMPILED_FROM = Path("build/compiled-from")  # the hash of what the files above were made from
 SCRIPTS = ("preprocess.py", "train.py", "evaluate.py")
 
 
@@ -53,6 +57,20 @@ def input_data(settings: Settings, path: Path) -> tuple[str, list[Upload]]:
     return upload.url, [upload]
 
 
+def hash_of_inputs(settings: Settings, root: Path = STEPS.parent) -> str:
+    """Hash everything that decides what is compiled: the settings, the code, the versions of the libraries."""
+    code = [file for folder in ("pipelines", "steps") for file in (root / folder).rglob("*") if file.is_file()]
+    files = [*sorted(file for file in code if "__pycache__" not in file.parts), root / "requirements" / "build.lock"]
+    told = json.dumps({"root": str(root), **asdict(settings)})  # the manifest's paths are absolute, hence the root
+    return content_hash([("settings", told.encode()), *((str(file), file.read_bytes()) for file in files)])
+
+
+def is_compiled_from(inputs: str) -> bool:
+    if not all(path.is_file() for path in (COMPILED_FROM, DEFINITION, MANIFEST)):
+        return False
+    return COMPILED_FROM.read_text() == inputs and all(Path(each.path).is_file() for each in read_manifest(MANIFEST))
+
+
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="make definition", description="Compile the pipeline definition.")
     parser.add_argument("--with-examples", action="store_true", help="stand in for variables that are not set")
@@ -63,12 +81,19 @@ def main(arguments: list[str]) -> None:
     if examples:
         print(f"Not set, so example values stand in: {', '.join(examples)}")
 
+    inputs = hash_of_inputs(settings)
+    if is_compiled_from(inputs):
+        print(f"{DEFINITION}: pipeline {settings.pipeline_name}, up to date")
+        return
+    COMPILED_FROM.unlink(missing_ok=True)  # an interrupted compilation must not pass for a finished one
     DEFINITION.parent.mkdir(exist_ok=True)
+    gc.disable()  # the SDK makes millions of objects that all stay: looking for garbage takes a quarter of the time
     input_url, uploads = input_data(settings, SYNTHETIC_CLAIMS)
     DEFINITION.write_text(compile_definition(settings, input_url))
     for script in SCRIPTS:
         uploads += StepCode.of(script).uploads(settings.bucket, settings.pipeline_name)
     write_manifest(uploads, MANIFEST)
+    COMPILED_FROM.write_text(inputs)
     print(f"{DEFINITION}: pipeline {settings.pipeline_name}, compiled in {time.monotonic() - start:.1f} s")
     print(f"{MANIFEST}: {len(uploads)} files to be in s3://{settings.bucket} before it runs")
 

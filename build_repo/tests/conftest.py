@@ -1,7 +1,7 @@
-"""What the tests share: a small trained model, and the pipeline definition compiled twice."""
+"""What the tests share: a small trained model, and the compiled pipeline definition."""
 
+import gc
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -84,9 +84,8 @@ def records(claims: pd.DataFrame) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Compilation:
-    """What `make definition` wrote in `folder`."""
+    """What `make definition` left in `build/`: the same files that `make pipeline` sends."""
 
-    folder: Path
     definition: bytes
     uploads: list[dict[str, str]]
 
@@ -108,45 +107,24 @@ class Compilation:
         return found
 
 
-# Compiling takes seconds, so both compilers start before the first test and are waited for when first needed.
-COMPILERS = pytest.StashKey[list[tuple[Path, "subprocess.Popen[str]"]]]()
+# The SDK takes seconds to import, so it works in a process of its own, from before the first test until its result is
+# needed. When nothing has changed since the last compilation that process has nothing to do.
+COMPILER = pytest.StashKey["subprocess.Popen[str]"]()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    if any("compiled_twice" in getattr(item, "fixturenames", ()) for item in session.items):
-        parent = session.config._tmp_path_factory.mktemp("definitions")  # type: ignore[attr-defined]
-        session.stash[COMPILERS] = [compiler(parent / seed, seed) for seed in ("1", "2")]
-
-
-def compiler(folder: Path, hash_seed: str) -> "tuple[Path, subprocess.Popen[str]]":
-    """Start `make definition` without credentials, in a folder of its own, with its own order of Python sets."""
-    folder.mkdir()
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "PYTHONPATH": str(ROOT),
-        "PYTHONHASHSEED": hash_seed,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    command = [sys.executable, "-m", "pipelines.definition", "--with-examples"]
-    process = subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    return folder, process
+    gc.freeze()  # what the libraries made when they were imported stays: no need to look through it for garbage
+    if any("compiled" in getattr(item, "fixturenames", ()) for item in session.items):
+        command = [sys.executable, "-m", "pipelines.definition", "--with-examples"]
+        session.stash[COMPILER] = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
 
 
 @pytest.fixture(scope="session")
-def compiled_twice(request: pytest.FixtureRequest) -> list[Compilation]:
-    compilations = []
-    for folder, process in request.session.stash[COMPILERS]:
-        output, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, output
-        definition = (folder / "build" / "pipeline-definition.json").read_bytes()
-        uploads = json.loads((folder / "build" / "uploads.json").read_text())
-        compilations.append(Compilation(folder, definition, uploads))
-    return compilations
-
-
-@pytest.fixture(scope="session")
-def compiled(compiled_twice: list[Compilation]) -> Compilation:
-    return compiled_twice[0]
+def compiled(request: pytest.FixtureRequest) -> Compilation:
+    compiler = request.session.stash[COMPILER]
+    output, _ = compiler.communicate(timeout=120)
+    assert compiler.returncode == 0, output
+    definition = (ROOT / "build" / "pipeline-definition.json").read_bytes()
+    return Compilation(definition, json.loads((ROOT / "build" / "uploads.json").read_text()))

@@ -1,16 +1,20 @@
 """The compiled pipeline: what SageMaker will be asked to do."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
-from botocore.model import Shape
+from botocore.model import ServiceModel, Shape
 from botocore.validate import ParamValidator
 from conftest import Compilation
 
+from pipelines.definition import COMPILED_FROM, DEFINITION, MANIFEST, hash_of_inputs, input_data, is_compiled_from
 from pipelines.knobs import CACHE_EXPIRES_AFTER, GATE
-from pipelines.uploads import STEPS, StepCode
+from pipelines.settings import EXAMPLES, Settings
+from pipelines.uploads import STEPS, StepCode, Upload, write_manifest
 
 PARAMETERS = [
     "InputDataUrl",
@@ -31,13 +35,13 @@ REQUESTS = {
     "RegisterModel": ("CreateModelPackage", {}),
 }
 EXPRESSIONS = ({"Get"}, {"Std:Join"}, {"Std:JsonGet"})
+SETTINGS = Settings.read(EXAMPLES)
 
 
-def test_compiling_twice_gives_the_same_bytes(compiled_twice: list[Compilation]) -> None:
-    first, second = compiled_twice
-
-    assert first.definition == second.definition
-    assert [each["key"] for each in first.uploads] == [each["key"] for each in second.uploads]
+@pytest.fixture(scope="module")
+def sagemaker() -> ServiceModel:
+    """SageMaker's API as botocore describes it."""
+    return botocore.session.get_session().get_service_model("sagemaker")
 
 
 def test_steps_come_in_the_order_of_the_drawing(compiled: Compilation) -> None:
@@ -68,10 +72,10 @@ def test_jobs_are_cached_and_retried(compiled: Compilation, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["Preprocess", "Train", "Evaluate", "RegisterModel"])
-def test_step_arguments_are_requests_the_api_accepts(compiled: Compilation, name: str) -> None:
+def test_step_arguments_are_requests_the_api_accepts(compiled: Compilation, sagemaker: ServiceModel, name: str) -> None:
     step = compiled.steps[name]
     operation, extra = REQUESTS[step["Type"]]
-    shape = botocore.session.get_session().get_service_model("sagemaker").operation_model(operation).input_shape
+    shape = sagemaker.operation_model(operation).input_shape
     defaults = {parameter["Name"]: parameter["DefaultValue"] for parameter in compiled.document["Parameters"]}
 
     request = filled(step["Arguments"], shape, defaults) | extra
@@ -103,10 +107,56 @@ def test_every_job_runs_a_script_that_is_uploaded(compiled: Compilation) -> None
     assert f"{code['DataSource']['S3DataSource']['S3Uri']}/train.py" in uploaded
 
 
-def test_the_default_input_is_uploaded(compiled: Compilation) -> None:
+def test_the_default_input_is_uploaded_or_the_one_the_settings_name(compiled: Compilation) -> None:
     defaults = {parameter["Name"]: parameter["DefaultValue"] for parameter in compiled.document["Parameters"]}
+    uploaded = {f"s3://{each['bucket']}/{each['key']}" for each in compiled.uploads}
 
-    assert defaults["InputDataUrl"] in {f"s3://{each['bucket']}/{each['key']}" for each in compiled.uploads}
+    assert defaults["InputDataUrl"] in {*uploaded, os.environ.get("INPUT_DATA_URL")}
+
+
+def test_synthetic_claims_are_uploaded_and_claims_in_s3_are_left_there(tmp_path: Path) -> None:
+    in_s3 = replace(SETTINGS, input_data_url="s3://bucket/claims.csv")
+
+    url, uploads = input_data(SETTINGS, tmp_path / "claims.csv")
+
+    assert [upload.url for upload in uploads] == [url]
+    assert (tmp_path / "claims.csv").is_file()
+    assert input_data(in_s3, tmp_path / "unused.csv") == ("s3://bucket/claims.csv", [])
+
+
+@pytest.mark.parametrize("edited", ["pipelines/knobs.py", "steps/features.py", "requirements/build.lock"])
+def test_an_edit_makes_the_compiled_definition_out_of_date(tmp_path: Path, edited: str) -> None:
+    for name in ("pipelines/knobs.py", "steps/features.py", "requirements/build.lock"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("before")
+    before = hash_of_inputs(SETTINGS, tmp_path)
+
+    assert hash_of_inputs(SETTINGS, tmp_path) == before
+    (tmp_path / edited).write_text("after")
+    assert hash_of_inputs(SETTINGS, tmp_path) != before
+
+
+def test_other_settings_make_the_compiled_definition_out_of_date(tmp_path: Path) -> None:
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "build.lock").touch()
+
+    assert hash_of_inputs(SETTINGS, tmp_path) != hash_of_inputs(replace(SETTINGS, bucket="another"), tmp_path)
+
+
+def test_a_definition_is_compiled_anew_when_a_file_to_upload_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "build").mkdir()
+    claims = tmp_path / "build" / "synthetic-claims.csv"
+    for file, content in ((DEFINITION, "{}"), (COMPILED_FROM, "these inputs"), (claims, "")):
+        file.write_text(content)
+    write_manifest([Upload(str(claims), "bucket", "claims.csv")], MANIFEST)
+
+    assert is_compiled_from("these inputs")
+    assert not is_compiled_from("other inputs")
+    claims.unlink()
+    assert not is_compiled_from("these inputs")
 
 
 def test_the_registered_model_is_served_by_its_own_code_and_carries_its_reports(compiled: Compilation) -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -81,13 +82,23 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def aws() -> Iterator[StandIn]:
     server = StandIn()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
 
 
-def make_pipeline(compiled: Compilation, server: StandIn, *arguments: str) -> "subprocess.CompletedProcess[str]":
+@pytest.fixture
+def folder(compiled: Compilation, tmp_path: Path) -> Path:
+    """A folder to run in, with links to what is compiled: the exports are written beside it."""
+    (tmp_path / "build").mkdir()
+    for file in ("build/pipeline-definition.json", "build/uploads.json", *(each["path"] for each in compiled.uploads)):
+        if not Path(file).is_absolute():
+            (tmp_path / file).symlink_to(ROOT / file)
+    return tmp_path
+
+
+def make_pipeline(folder: Path, server: StandIn, *arguments: str) -> "subprocess.CompletedProcess[str]":
     environment = {
         **EXAMPLES,
         "PATH": os.environ["PATH"],
@@ -98,14 +109,16 @@ def make_pipeline(compiled: Compilation, server: StandIn, *arguments: str) -> "s
         "CODEBUILD_RESOLVED_SOURCE_VERSION": "0123456789abcdef",
     }
     command = [sys.executable, "-m", "pipelines.run", *arguments]
-    return subprocess.run(command, cwd=compiled.folder, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def exports(compiled: Compilation) -> list[str]:
-    return (compiled.folder / "build" / "exports.env").read_text().splitlines()
+def exports(folder: Path) -> list[str]:
+    return (folder / "build" / "exports.env").read_text().splitlines()
 
 
-def test_a_good_model_ends_with_its_version_and_exit_status_0(compiled: Compilation, aws: StandIn) -> None:
+def test_a_good_model_ends_with_its_version_and_exit_status_0(
+    compiled: Compilation, folder: Path, aws: StandIn
+) -> None:
     metadata = {"RegisterModel": {"Arn": PACKAGE}}
     registered = {"StepName": "RegisterModel", "StepStatus": "Succeeded", "Metadata": metadata}
     aws.execution_ends("Succeeded", registered)
@@ -117,43 +130,43 @@ def test_a_good_model_ends_with_its_version_and_exit_status_0(compiled: Compilat
     }
     metrics = {"binary_classification_metrics": {name: {"value": 0.91} for name in SHOWN_METRICS}}
     aws.objects["/results/run/evaluation.json"] = json.dumps(metrics).encode()
+    uploads = [f"/{each['bucket']}/{each['key']}" for each in compiled.uploads]
+    aws.objects[uploads[0]] = b"from an earlier build"
 
-    done = make_pipeline(compiled, aws, "MaxDepth=6")
+    done = make_pipeline(folder, aws, "MaxDepth=6")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Registered version 1 of example-p-example" in done.stdout
     assert aws.calls["CreatePipeline"]["PipelineDefinition"].encode() == compiled.definition
-    assert {f"/{each['bucket']}/{each['key']}" for each in compiled.uploads} <= set(aws.objects)
+    assert f"Uploaded {len(uploads) - 1} of {len(uploads)} files" in done.stdout
+    assert set(uploads) <= set(aws.objects)
+    assert aws.objects[uploads[0]] == b"from an earlier build"
     assert aws.calls["StartPipelineExecution"]["PipelineParameters"] == [
         {"Name": "SourceCommit", "Value": "0123456789abcdef"},
         {"Name": "MaxDepth", "Value": "6"},
     ]
-    assert exports(compiled) == [f"export PIPELINE_EXECUTION_ARN={EXECUTION}", f"export MODEL_PACKAGE_ARN={PACKAGE}"]
-
-    again = make_pipeline(compiled, aws)
-
-    assert f"Uploaded 0 of {len(compiled.uploads)} files" in again.stdout
+    assert exports(folder) == [f"export PIPELINE_EXECUTION_ARN={EXECUTION}", f"export MODEL_PACKAGE_ARN={PACKAGE}"]
 
 
-def test_a_model_below_the_gate_ends_with_the_shortfall_and_exit_status_1(compiled: Compilation, aws: StandIn) -> None:
+def test_a_model_below_the_gate_ends_with_the_shortfall_and_exit_status_1(folder: Path, aws: StandIn) -> None:
     message = "The model does not pass the quality gate: recall=0.41 (at least 0.6)"
     metadata = {"Fail": {"ErrorMessage": message}}
     aws.execution_ends("Failed", {"StepName": "QualityGateFailed", "StepStatus": "Failed", "Metadata": metadata})
 
-    done = make_pipeline(compiled, aws)
+    done = make_pipeline(folder, aws)
 
     assert done.returncode == 1
     assert "recall is 0.41, at least 0.6 is required: 0.19 too low" in done.stdout
-    assert exports(compiled) == [f"export PIPELINE_EXECUTION_ARN={EXECUTION}"]
+    assert exports(folder) == [f"export PIPELINE_EXECUTION_ARN={EXECUTION}"]
 
 
-def test_a_refused_request_is_shown_as_aws_words_it_without_a_traceback(compiled: Compilation, aws: StandIn) -> None:
+def test_a_refused_request_is_shown_as_aws_words_it_without_a_traceback(folder: Path, aws: StandIn) -> None:
     reason = "User: build is not authorized to perform: sagemaker:CreatePipeline"
     aws.answers["CreatePipeline"] = {"__type": "AccessDeniedException", "message": reason}
 
-    done = make_pipeline(compiled, aws)
+    done = make_pipeline(folder, aws)
 
     assert done.returncode == 1
     assert reason in done.stderr
     assert "Traceback" not in done.stderr
-    assert not (compiled.folder / "build" / "exports.env").exists()
+    assert not (folder / "build" / "exports.env").exists()
