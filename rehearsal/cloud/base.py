@@ -99,7 +99,8 @@ class Base:
         raise RuntimeError(f"the base emulator did not start; the end of {log_path}:\n{tail}")
 
     def ask(self, question: str, document: Mapping[str, Any]) -> dict[str, Any]:
-        """One question to the base's process. Raises AwsError when it answers with an error, OSError when it is gone."""
+        """One question to the base's process. Raises AwsError when it answers with an error, OSError when it is
+        gone."""
         body = json.dumps(document)
         headers = {"Content-Type": "application/json", "X-Rehearsal-Token": self.token}
         for attempt in (1, 2):

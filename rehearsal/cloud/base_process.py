@@ -12,10 +12,11 @@ Runs in the base's environment (standard library and ministack only), started by
    their own policy lets EventBridge in.
 
 Private names of ministack 1.5.33 used here, each with a test that fails when a new version lacks it:
-`_RESOURCE_HANDLERS`, `_REPLACING_PROPERTIES`, `_STACK_TAG_PROPERTY`, `eventbridge._invoke_target`, `eventbridge._put_events`,
-`eventbridge._apply_input_transformer`, `helpers._resolve_document`, `stacks._runs_on_worker_thread`, `stacks._provision_resource`,
-`stacks._update_resource`, `stacks._delete_resource`, `provisioners._provision_resource`, and of the policy
-evaluator `resolve_principal`, `_resource_policy`, `_gather_role_policies`, `_permissions_boundary`, `_is_root_key`.
+`_RESOURCE_HANDLERS`, `_REPLACING_PROPERTIES`, `_STACK_TAG_PROPERTY`, `eventbridge._invoke_target`,
+`eventbridge._put_events`, `eventbridge._apply_input_transformer`, `helpers._resolve_document`,
+`stacks._runs_on_worker_thread`, `stacks._provision_resource`, `stacks._update_resource`, `stacks._delete_resource`,
+`provisioners._provision_resource`, and of the policy evaluator `resolve_principal`, `_resource_policy`,
+`_gather_role_policies`, `_permissions_boundary`, `_is_root_key`.
 """
 
 from __future__ import annotations
@@ -202,7 +203,10 @@ def install_event_targets() -> None:
     deliver = eventbridge._invoke_target
 
     def deliver_if_allowed(
-        target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None
+        target: dict[str, Any],
+        event: dict[str, Any],
+        rule: dict[str, Any],
+        view: Any = None,  # noqa: ANN401
     ) -> None:
         arn = target.get("Arn", "")
         service = arn.split(":")[2] if arn.count(":") >= 5 else ""

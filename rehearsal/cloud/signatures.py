@@ -30,6 +30,7 @@ STAMP = "%Y%m%dT%H%M%SZ"
 SKEW = timedelta(minutes=5)
 LONGEST_PRESIGNED = 7 * 24 * 3600
 FIELD = re.compile(r"(Credential|SignedHeaders|Signature)=([^,\s]+)")
+SCOPE = re.compile(r"([^/]+)/([^/]+)/([^/]+)/([^/]+)/aws4_request")
 MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
     "and signing method. Consult the service documentation for details."
@@ -102,14 +103,14 @@ def claimed(request: Request) -> Signature | None:
         raise _incomplete(" ".join(f"{where} '{prefix}{name}' parameter." for name in missing))
     if not stamp:
         raise _incomplete(f"{where} 'X-Amz-Date'.")
-    scope = found["Credential"].split("/")
-    if len(scope) != 5 or scope[4] != "aws4_request":
+    scope = SCOPE.fullmatch(found["Credential"])
+    if scope is None:
         raise _incomplete(
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, "
             f"got '{found['Credential']}'"
         )
     headers = [name.lower() for name in found["SignedHeaders"].split(";")]
-    return Signature(*scope[:4], headers, found["Signature"], stamp, token, expires)
+    return Signature(scope[1], scope[2], scope[3], scope[4], headers, found["Signature"], stamp, token, expires)
 
 
 def caller_of(

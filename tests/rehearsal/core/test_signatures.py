@@ -40,7 +40,7 @@ class Greeter(Service):
     http_prefixes = ("/greet/",)
 
     @operation("InvokeEndpoint", needs=lambda _self, _request: [])
-    def invoke_endpoint(self, request: Document, caller: Credentials) -> Document:
+    def invoke_endpoint(self, request: Document, caller: Credentials) -> Document:  # noqa: ARG002
         raise AssertionError("this room is asked over plain HTTP only")
 
     def handle_http(self, request: Request) -> Response:
@@ -79,6 +79,11 @@ def signed(
     return dict(request.headers.items())
 
 
+def guess(credentials: Credentials) -> Credentials:
+    """The same key, with a secret somebody guessed."""
+    return dataclasses.replace(credentials, secret_access_key="guessed")  # noqa: S106
+
+
 def send(
     cloud: Cloud, headers: dict[str, str], body: str = "{}", method: str = "POST", path: str = "/"
 ) -> tuple[int, Any]:
@@ -99,7 +104,7 @@ def test_a_signed_request_is_its_signers(cloud: Cloud, session: Credentials) -> 
 @pytest.mark.parametrize("whose", ["root", "session"])
 def test_a_wrong_secret_is_refused(cloud: Cloud, session: Credentials, whose: str) -> None:
     right = cloud.identity.root if whose == "root" else session
-    status, answer = send(cloud, signed(cloud, dataclasses.replace(right, secret_access_key="guessed")))
+    status, answer = send(cloud, signed(cloud, guess(right)))
     assert (status, answer["__type"]) == (403, "InvalidSignatureException")
     assert answer["message"].startswith(
         "The request signature we calculated does not match the signature you provided."
@@ -179,7 +184,7 @@ def test_a_presigned_url_is_verified_too(cloud: Cloud, session: Credentials) -> 
     assert send(cloud, {}, "", "GET", path) == (200, session.principal_arn)
     status, answer = send(cloud, {}, "", "GET", path.replace("x=1", "x=2"))
     assert (status, answer["__type"]) == (403, "InvalidSignatureException")
-    forged = presigned(cloud, dataclasses.replace(session, secret_access_key="guessed"))
+    forged = presigned(cloud, guess(session))
     assert send(cloud, {}, "", "GET", forged)[0] == 403
 
 
@@ -236,7 +241,7 @@ def test_verifying_takes_less_than_a_millisecond() -> None:
 
 
 def test_a_stack_is_made_only_for_whoever_signed(cloud: Cloud) -> None:
-    forged = cloud.client("cloudformation", dataclasses.replace(cloud.identity.root, secret_access_key="guessed"))
+    forged = cloud.client("cloudformation", guess(cloud.identity.root))
     with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
         forged.create_stack(StackName="forged", TemplateBody="Resources: {A: {Type: AWS::S3::Bucket}}")
 
@@ -248,7 +253,7 @@ def test_the_base_believes_no_root_key_without_its_secret(cloud: Cloud, service:
         "events": "list_rules",
     }[service]  # fmt: skip
     getattr(cloud.client(service, cloud.identity.root), asked)()
-    forged = cloud.client(service, dataclasses.replace(cloud.identity.root, secret_access_key="guessed"))
+    forged = cloud.client(service, guess(cloud.identity.root))
     with pytest.raises(ClientError, match="signature we calculated does not match"):
         getattr(forged, asked)()
 
@@ -271,6 +276,6 @@ def test_a_presigned_object_url_needs_the_secret(cloud: Cloud) -> None:
     s3.put_object(Bucket="presigned", Key="k", Body=b"x")
     where = {"Bucket": "presigned", "Key": "k"}
     assert urllib.request.urlopen(s3.generate_presigned_url("get_object", where)).read() == b"x"  # noqa: S310
-    forged = cloud.client("s3", dataclasses.replace(root, secret_access_key="guessed"))
+    forged = cloud.client("s3", guess(root))
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(forged.generate_presigned_url("get_object", where))  # noqa: S310
