@@ -238,6 +238,7 @@ class Story:
             person.client("codepipeline"),
             person.client("sagemaker"),
             person.client("codebuild"),
+            person.client("logs"),
             self.progress,
             pipeline,
             execution,

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from rehearsal.progress import Progress
 
 POLL_SECONDS = 0.5
+LOG_LINES = 30
 ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
 Answer = TypeVar("Answer")
 
@@ -36,6 +37,7 @@ class PipelineWatch:
     codepipeline: Any
     sagemaker: Any
     codebuild: Any
+    logs: Any
     progress: Progress
     pipeline: str
     execution_id: str
@@ -99,13 +101,14 @@ class PipelineWatch:
         return "no action failed"
 
     def _log_tail(self, build_id: str) -> str:
-        """The last lines of the build behind a failed action."""
+        """The last lines of the log of the build behind a failed action; nothing for a stack or an approval."""
         if build_id.startswith("arn:") or ":" not in build_id:
-            return ""  # not a build: a stack, an approval
-        builds = self.codebuild.batch_get_builds(ids=[build_id])["builds"]
-        phases = [phase for build in builds for phase in build["phases"] if phase.get("phaseStatus") == "FAILED"]
-        words = [context.get("message", "") for phase in phases for context in phase.get("contexts", [])]
-        return "\n" + "\n".join(words) if words else ""
+            return ""
+        where = self.codebuild.batch_get_builds(ids=[build_id])["builds"][0]["logs"]
+        events = self.logs.get_log_events(
+            logGroupName=where["groupName"], logStreamName=where["streamName"], limit=LOG_LINES, startFromHead=False
+        )["events"]
+        return "\n" + "\n".join(event["message"].rstrip() for event in events)
 
     def _actions(self) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = self.codepipeline.list_action_executions(
