@@ -110,11 +110,18 @@ class FrontDoor:
             return self._call(request, self._targets[prefix], operation)
         form = stack_form(request)
         if form is not None:
-            try:
-                self._stacks.look_at(form, self._caller(request, "cloudformation"))
-            except AwsError as error:
-                return error_document(error)
+            return self._operate(request, form)
         return self._forward(request)
+
+    def _operate(self, request: Request, form: dict[str, str]) -> Response:
+        try:
+            with self._stacks.operation(form, self._caller(request, "cloudformation")) as accepted:
+                response = self._forward(request)
+                if response.status_code == 200:
+                    accepted(response.get_data(as_text=True))
+                return response
+        except AwsError as error:
+            return error_document(error)
 
     # ---- services of ours
 

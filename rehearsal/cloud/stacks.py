@@ -3,11 +3,18 @@
 The engine itself is the base's. It would accept a role that does not exist and create everything with nobody's
 permissions; so the actor of every stack operation is noted here, and each of its resources is authorised as that
 actor before it is touched (`resources/engine.py`).
+
+An operation changes who acts only once the base has accepted it; until then the stack's resources wait to be told.
 """
 
 from __future__ import annotations
 
+import re
 import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
@@ -21,7 +28,12 @@ from rehearsal.cloud.service import Call, Credentials
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
 
-ACTING = {"CreateStack", "UpdateStack", "DeleteStack", "CreateChangeSet", "RollbackStack", "ContinueUpdateRollback"}
+ACTING = {"CreateStack", "UpdateStack", "DeleteStack", "RollbackStack", "ContinueUpdateRollback"}
+CHANGE_SETS = {"CreateChangeSet", "ExecuteChangeSet"}
+STACK_ID = re.compile(r"<StackId>([^<]+)</StackId>")
+CHANGE_SET_ID = re.compile(r"<Id>([^<]+)</Id>")
+ACCEPTED_WITHIN_SECONDS = 30.0
+"""How long a stack's resources wait for the base's word on an operation; it takes milliseconds."""
 SERVICE = "cloudformation.amazonaws.com"
 QUERY_CODES = {
     "AccessDeniedException": "AccessDenied",
@@ -52,7 +64,28 @@ def stack_form(request: Request) -> dict[str, str] | None:
     if request.method != "POST" or "x-www-form-urlencoded" not in request.headers.get("Content-Type", ""):
         return None
     form = {key: values[0] for key, values in parse_qs(request.get_data(as_text=True)).items()}
+    if form.get("Action") in CHANGE_SETS and "ChangeSetName" in form:
+        return form
     return form if form.get("Action") in ACTING and "StackName" in form else None
+
+
+@dataclass(frozen=True)
+class Actors:
+    """Who acts for one stack: its role, or else whoever called last."""
+
+    caller: Credentials
+    role: Credentials | None
+    stack_id: str
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """A change set that waits to be executed."""
+
+    stack: str
+    name: str
+    role_arn: str | None
+    creates: bool
 
 
 class Stacks:
@@ -60,48 +93,87 @@ class Stacks:
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._callers: dict[str, Credentials] = {}
-        self._roles: dict[str, tuple[str, Credentials]] = {}
-        self._lock = threading.Lock()
+        self._actors: dict[str, Actors] = {}
+        self._change_sets: dict[str, ChangeSet] = {}
+        self._pending: Counter[str] = Counter()
+        self._changed = threading.Condition()
 
-    def look_at(self, form: dict[str, str], caller: Credentials) -> None:
-        """Note who acts in a stack operation. Raises AwsError when its role may not be passed or assumed, or when its
-        template is not valid.
+    @contextmanager
+    def operation(self, form: dict[str, str], caller: Credentials) -> Iterator[Callable[[str], None]]:
+        """Look at a stack operation before the base does; call what is given with the base's answer if it accepted.
 
-        A stack keeps the role of an earlier operation when a later one names none:
+        Raises AwsError when its role may not be passed or assumed, or when its template is not valid. A stack keeps
+        the role of an earlier operation when a later one names none:
         https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-iam-servicerole.html
         """
-        stack = self._name(form["StackName"])
-        role = form.get("RoleARN")
-        if role:
-            self._cloud.identity.require(caller, [Call("iam:PassRole", role, {"iam:PassedToService": SERVICE})])
-            self.use_role(stack, role)
-        with self._lock:
-            self._callers[stack] = caller
+        change_set = self._change_set(form) if form["Action"] == "ExecuteChangeSet" else None
+        stack = change_set.stack if change_set else self._name(form.get("StackName", ""))
+        role_arn = form.get("RoleARN")
+        if role_arn:
+            self._cloud.identity.require(caller, [Call("iam:PassRole", role_arn, {"iam:PassedToService": SERVICE})])
+        elif change_set:
+            role_arn = change_set.role_arn
+        role = self._session(stack, role_arn) if role_arn else None
         template = form.get("TemplateBody") or self._template_at(form.get("TemplateURL"), caller)
         if template:
             self._cloud.resources.check_template(template)
 
-    def use_role(self, stack: str, role_arn: str) -> None:
-        """From now on the stack's resources are touched by this role."""
-        actor = self._cloud.identity.assume_role(role_arn, SERVICE, f"AWSCloudFormation-{stack}")
-        with self._lock:
-            self._roles[stack] = (role_arn, actor)
+        def accepted(answer: str) -> None:
+            if form["Action"] == "CreateChangeSet":
+                self._note_change_set(form, stack, answer)
+            elif form["Action"] != "ExecuteChangeSet" or change_set:
+                fresh = form["Action"] == "CreateStack" or (change_set is not None and change_set.creates)
+                self._note_actors(form, stack, Actors(caller, role, _found(STACK_ID, answer)), fresh=fresh)
 
-    def act(self, stack: str, actor: Credentials) -> None:
-        """Let `actor` touch the resources of a stack that a service of ours is about to create."""
-        with self._lock:
-            self._callers[stack] = actor
+        with self._changed:
+            self._pending[stack] += 1
+        try:
+            yield accepted
+        finally:
+            with self._changed:
+                self._pending[stack] -= 1
+                self._changed.notify_all()
 
     def actor(self, stack: str) -> Credentials:
         """Who touches the resources of `stack`. Raises AwsError for a stack nobody started."""
         name = self._name(stack)
-        with self._lock:
-            role = self._roles.get(name)
-            found = role[1] if role else self._callers.get(name)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._pending[name], ACCEPTED_WITHIN_SECONDS)
+            found = self._actors.get(name)
         if found is None:
             raise AwsError("ValidationError", f"nobody is known to act for stack {stack}")
-        return found
+        return found.role or found.caller
+
+    def _session(self, stack: str, role_arn: str) -> Credentials:
+        return self._cloud.identity.assume_role(role_arn, SERVICE, f"AWSCloudFormation-{stack}")
+
+    def _note_actors(self, form: dict[str, str], stack: str, actors: Actors, *, fresh: bool) -> None:
+        named = form.get("StackName", "")
+        with self._changed:
+            before = self._actors.get(stack)
+            if fresh or before is None:
+                self._actors[stack] = actors
+            elif not named.startswith("arn:") or named == before.stack_id:  # or else an earlier stack of that name
+                self._actors[stack] = Actors(actors.caller, actors.role or before.role, before.stack_id)
+
+    # ---- change sets
+
+    def _note_change_set(self, form: dict[str, str], stack: str, answer: str) -> None:
+        creates = form.get("ChangeSetType", "UPDATE") == "CREATE"
+        noted = ChangeSet(stack, form["ChangeSetName"], form.get("RoleARN"), creates)
+        with self._changed:
+            self._change_sets[_found(CHANGE_SET_ID, answer)] = noted
+
+    def _change_set(self, form: dict[str, str]) -> ChangeSet | None:
+        """The change set to be executed, by its ARN or by the stack's name and its own; the newest of that name."""
+        name, stack = form["ChangeSetName"], self._name(form.get("StackName", ""))
+        with self._changed:
+            if name.startswith("arn:"):
+                return self._change_sets.get(name)
+            named = [each for each in self._change_sets.values() if (each.stack, each.name) == (stack, name)]
+        return named[-1] if named else None
+
+    # ---- templates
 
     def _template_at(self, url: str | None, caller: Credentials) -> str:
         if not url:
@@ -113,3 +185,8 @@ class Stacks:
     @staticmethod
     def _name(name_or_arn: str) -> str:
         return name_or_arn.split("/")[1] if name_or_arn.startswith("arn:") else name_or_arn
+
+
+def _found(pattern: re.Pattern[str], answer: str) -> str:
+    found = pattern.search(answer)
+    return found[1] if found else ""

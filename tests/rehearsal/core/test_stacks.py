@@ -105,6 +105,86 @@ def test_a_stack_keeps_the_role_it_was_made_with(iam: Any, cloudformation: Any) 
     assert "servicecatalog:UpdatePortfolio" in reason
 
 
+def test_a_new_stack_does_not_inherit_the_role_of_a_deleted_one(iam: Any, cloudformation: Any) -> None:
+    arn = role(iam, "first-owner", allow("servicecatalog:*Portfolio"))
+    made = cloudformation.create_stack(StackName="again", TemplateBody=PORTFOLIO % "again", RoleARN=arn)
+    assert settled(cloudformation, "again")[0] == "CREATE_COMPLETE"
+    cloudformation.delete_stack(StackName="again")
+    assert settled(cloudformation, made["StackId"])[0] == "DELETE_COMPLETE"
+    cloudformation.create_stack(StackName="again", TemplateBody=BUCKET % "no-longer-the-role")
+    assert settled(cloudformation, "again") == ("CREATE_COMPLETE", "")
+
+
+def test_deleting_an_earlier_stack_again_does_not_change_who_acts(cloud: Cloud, iam: Any, cloudformation: Any) -> None:
+    first = cloudformation.create_stack(StackName="twice", TemplateBody=PORTFOLIO % "twice")["StackId"]
+    assert settled(cloudformation, first)[0] == "CREATE_COMPLETE"
+    cloudformation.delete_stack(StackName="twice")
+    assert settled(cloudformation, first)[0] == "DELETE_COMPLETE"
+    cloudformation.create_stack(StackName="twice", TemplateBody=PORTFOLIO % "twice")
+    assert settled(cloudformation, "twice")[0] == "CREATE_COMPLETE"
+    deleter = cloud.identity.session_of(role(iam, "deleter", allow("cloudformation:DeleteStack")), "test")
+    cloud.client("cloudformation", deleter).delete_stack(StackName=first)
+    assert cloud.front_door.stacks.actor("twice") == cloud.identity.root
+
+
+def test_a_refused_operation_does_not_change_who_acts(cloud: Cloud, iam: Any, cloudformation: Any) -> None:
+    cloudformation.create_stack(StackName="mine", TemplateBody=PORTFOLIO % "mine")
+    assert settled(cloudformation, "mine")[0] == "CREATE_COMPLETE"
+    passed = role(iam, "passed-in-vain", allow("*"))
+    stranger = cloud.identity.session_of(role(iam, "stranger", allow("iam:PassRole")), "test")
+    with pytest.raises(ClientError, match="cloudformation:UpdateStack"):
+        cloud.client("cloudformation", stranger).update_stack(
+            StackName="mine", TemplateBody=PORTFOLIO % "theirs", RoleARN=passed
+        )
+    assert cloud.front_door.stacks.actor("mine") == cloud.identity.root
+
+
+def changed(cloudformation: Any, stack: str, template: str, kind: str, **options: Any) -> str:
+    """The ARN of a change set that is ready to be executed."""
+    made: str = cloudformation.create_change_set(
+        StackName=stack, ChangeSetName=f"{stack}-changes", ChangeSetType=kind, TemplateBody=template, **options
+    )["Id"]
+    cloudformation.get_waiter("change_set_create_complete").wait(ChangeSetName=made, WaiterConfig={"Delay": 0.05})
+    return made
+
+
+@pytest.mark.parametrize("named", ["by its ARN", "by its name"])
+def test_a_change_set_is_executed_as_whoever_executes_it(
+    cloud: Cloud, iam: Any, cloudformation: Any, named: str
+) -> None:
+    stack = f"set-{named.rpartition(' ')[2].lower()}"
+    made = changed(cloudformation, stack, PORTFOLIO % "set", "CREATE")
+    arn = role(iam, f"executes-{stack}", allow("cloudformation:ExecuteChangeSet"))
+    executor = cloud.client("cloudformation", cloud.identity.session_of(arn, "test"))
+    if named == "by its ARN":
+        executor.execute_change_set(ChangeSetName=made)
+    else:
+        executor.execute_change_set(ChangeSetName=f"{stack}-changes", StackName=stack)
+    status, reason = settled(cloudformation, stack)
+    assert status == "ROLLBACK_COMPLETE"
+    assert "servicecatalog:CreatePortfolio" in reason
+    assert f"executes-{stack}" in reason
+
+
+def test_a_change_set_is_executed_as_the_role_it_was_made_with(cloud: Cloud, iam: Any, cloudformation: Any) -> None:
+    arn = role(iam, "role-of-set", allow("servicecatalog:*Portfolio"))
+    made = changed(cloudformation, "set-with-role", PORTFOLIO % "set", "CREATE", RoleARN=arn)
+    executor = cloud.identity.session_of(role(iam, "only-executes", allow("cloudformation:ExecuteChangeSet")), "test")
+    cloud.client("cloudformation", executor).execute_change_set(ChangeSetName=made)
+    assert settled(cloudformation, "set-with-role") == ("CREATE_COMPLETE", "")
+    assert ":assumed-role/role-of-set/" in cloud.front_door.stacks.actor("set-with-role").principal_arn
+
+
+def test_making_a_change_set_does_not_change_who_acts(cloud: Cloud, iam: Any, cloudformation: Any) -> None:
+    cloudformation.create_stack(StackName="proposed", TemplateBody=PORTFOLIO % "proposed")
+    assert settled(cloudformation, "proposed")[0] == "CREATE_COMPLETE"
+    proposer = cloud.identity.session_of(role(iam, "proposer", allow("cloudformation:*")), "test")
+    made = changed(cloud.client("cloudformation", proposer), "proposed", PORTFOLIO % "changed", "UPDATE")
+    assert cloud.front_door.stacks.actor("proposed") == cloud.identity.root
+    cloudformation.execute_change_set(ChangeSetName=made)
+    assert settled(cloudformation, "proposed") == ("UPDATE_COMPLETE", "")
+
+
 def test_passing_a_role_needs_pass_role(cloud: Cloud, iam: Any) -> None:
     passed = role(iam, "passed")
     session: Credentials = cloud.identity.session_of(role(iam, "may-not-pass", allow("cloudformation:*")), "test")
