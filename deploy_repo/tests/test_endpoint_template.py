@@ -117,8 +117,18 @@ def test_a_canary_waits_long_enough_for_every_alarm_to_go_off() -> None:
 
 def test_a_deployment_keeps_what_autoscaling_has_reached_but_not_the_old_traffic_weight() -> None:
     [endpoint] = of_type("AWS::SageMaker::Endpoint").values()
+    weight, count = endpoint["ExcludeRetainedVariantProperties"]
     assert endpoint["RetainAllVariantProperties"] is True
-    assert endpoint["ExcludeRetainedVariantProperties"] == [{"VariantPropertyType": "DesiredWeight"}]
+    assert weight == {"VariantPropertyType": "DesiredWeight"}
+    condition, with_autoscaling, _ = count["Fn::If"]
+    assert condition == RESOURCES["ScalableTarget"]["Condition"]
+    assert with_autoscaling == {"Ref": "AWS::NoValue"}
+
+
+def test_without_autoscaling_a_deployment_takes_the_configured_instance_count() -> None:
+    [endpoint] = of_type("AWS::SageMaker::Endpoint").values()
+    *_, without_autoscaling = endpoint["ExcludeRetainedVariantProperties"][1]["Fn::If"]
+    assert without_autoscaling == {"VariantPropertyType": "DesiredInstanceCount"}
 
 
 @pytest.mark.parametrize(
