@@ -30,8 +30,23 @@ CODEPIPELINE_CODECOMMIT_SOURCE = ServiceCalls(
         "codecommit:GetCommit",
         "codecommit:UploadArchive",
         "codecommit:GetUploadArchiveStatus",
+        "codecommit:CancelUploadArchive",
     ),
     "https://docs.aws.amazon.com/codepipeline/latest/userguide/security-iam.html#how-to-custom-role",
+)
+
+CODEPIPELINE_ARTIFACT_BUCKET = ServiceCalls(
+    "codepipeline.amazonaws.com",
+    "an action looks at the bucket of the artifact store before it exchanges artifacts with it (on the bucket)",
+    ("s3:GetBucketVersioning", "s3:GetBucketAcl", "s3:GetBucketLocation"),
+    "https://docs.aws.amazon.com/codepipeline/latest/userguide/how-to-custom-role.html#how-to-custom-role-policy",
+)
+
+CODEPIPELINE_ARTIFACT_VERSION = ServiceCalls(
+    "codepipeline.amazonaws.com",
+    "an action reads an input artifact, which is one version of an object (on the object)",
+    ("s3:GetObjectVersion",),
+    "https://docs.aws.amazon.com/codepipeline/latest/userguide/how-to-custom-role.html#how-to-custom-role-policy",
 )
 
 CODEPIPELINE_STACK_TAGS = ServiceCalls(
@@ -66,6 +81,20 @@ CLOUDFORMATION_CODECOMMIT_FIND = ServiceCalls(
     "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-codecommit-repository.html",
 )
 
+CODEBUILD_BUCKET = ServiceCalls(
+    "codebuild.amazonaws.com",
+    "a build makes sure whose bucket it reads its source from, or puts its artifacts into (on the bucket)",
+    ("s3:GetBucketAcl", "s3:GetBucketLocation"),
+    "https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html",
+)
+
+CODEBUILD_SOURCE_VERSION = ServiceCalls(
+    "codebuild.amazonaws.com",
+    "a build fetches its source, which is one version of an object (on the object)",
+    ("s3:GetObjectVersion",),
+    "https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html",
+)
+
 CODEBUILD_REPORT = ServiceCalls(
     "codebuild.amazonaws.com",
     "a build publishes a test report",
@@ -78,20 +107,6 @@ CODEBUILD_ENCRYPT = ServiceCalls(
     "a build encrypts its output with a customer managed key",
     ("kms:GenerateDataKey", "kms:Decrypt"),
     "https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-kms.html",
-)
-
-SAGEMAKER_ENDPOINT_IMAGE = ServiceCalls(
-    "sagemaker.amazonaws.com",
-    "an endpoint's fleet pulls the model's image (on the image's repository)",
-    ("ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"),
-    "https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createmodel-perms",
-)
-
-SAGEMAKER_ENDPOINT_REGISTRY_TOKEN = ServiceCalls(
-    "sagemaker.amazonaws.com",
-    "an endpoint's fleet signs in to the registry of the model's image",
-    ("ecr:GetAuthorizationToken",),
-    "https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createmodel-perms",
 )
 
 SAGEMAKER_ENDPOINT_ALARMS = ServiceCalls(

@@ -15,7 +15,7 @@ from rehearsal.cloud.codebuild.errors import PhaseError
 from rehearsal.cloud.codebuild.junit import NotJUnitError, TestCase, read
 from rehearsal.cloud.codebuild.workplace import Workplace, reason
 from rehearsal.cloud.errors import AwsError
-from rehearsal.cloud.service_calls import CODEBUILD_ENCRYPT
+from rehearsal.cloud.service_calls import CODEBUILD_BUCKET, CODEBUILD_ENCRYPT
 
 if TYPE_CHECKING:
     from rehearsal.cloud.codebuild.reports import Reports
@@ -66,9 +66,11 @@ def _upload(place: Workplace, output: Output, wanted: Artifacts, evaluate: Calla
     key = output.place.key
     if output.rename and wanted.name:
         key = "/".join(filter(None, (key.rpartition("/")[0], evaluate(wanted.name))))
+    require = place.cloud.identity.require_service_calls
     try:
+        require(place.credentials, CODEBUILD_BUCKET, f"arn:aws:s3:::{output.place.bucket}")
         if output.encryption_key:
-            place.cloud.identity.require_service_calls(place.credentials, CODEBUILD_ENCRYPT, output.encryption_key)
+            require(place.credentials, CODEBUILD_ENCRYPT, output.encryption_key)
         sums = artifacts.upload(place.client("s3"), output, key, files, place.build.arn, place.folder)
     except (ClientError, BotoCoreError, AwsError) as problem:
         raise PhaseError(f"Error in UPLOAD_ARTIFACTS phase: {reason(problem)}") from problem

@@ -14,7 +14,8 @@ from rehearsal.cloud.codebuild.environment import codebuild_variables, link_tool
 from rehearsal.cloud.codebuild.errors import NotPlayedError, PhaseError, YamlFileError
 from rehearsal.cloud.codebuild.python_stand_in import make_python, unpack_pip
 from rehearsal.cloud.codebuild.workplace import Workplace, reason
-from rehearsal.cloud.errors import AccessDenied
+from rehearsal.cloud.errors import AccessDenied, AwsError
+from rehearsal.cloud.service_calls import CODEBUILD_BUCKET, CODEBUILD_SOURCE_VERSION
 
 SERVICE = "codebuild.amazonaws.com"
 PARAMETERS_AT_ONCE = 10
@@ -57,9 +58,12 @@ def fetch_sources(place: Workplace) -> dict[str, Path]:
 
 
 def _fetch(place: Workplace, where: Place, folder: Path) -> None:
+    require = place.cloud.identity.require_service_calls
     try:
+        require(place.credentials, CODEBUILD_BUCKET, f"arn:aws:s3:::{where.bucket}")
+        require(place.credentials, CODEBUILD_SOURCE_VERSION, where.arn)
         artifacts.download(place.client("s3"), where, folder)
-    except (ClientError, BotoCoreError) as problem:
+    except (ClientError, BotoCoreError, AwsError) as problem:
         raise PhaseError(
             f"error while downloading key {where.key} from bucket {where.bucket}, error: {reason(problem)}"
         ) from problem

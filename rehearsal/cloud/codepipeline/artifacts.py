@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.codepipeline.records import Artifact
+from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.service import Credentials, Document
+from rehearsal.cloud.service_calls import CODEPIPELINE_ARTIFACT_BUCKET, CODEPIPELINE_ARTIFACT_VERSION, ServiceCalls
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
@@ -51,6 +53,7 @@ class ArtifactStore:
 
     def put(self, artifact: Artifact, content: bytes) -> None:
         """Upload a zip file. Raises StoreProblem with S3's reason."""
+        self._require(artifact, CODEPIPELINE_ARTIFACT_BUCKET, f"arn:aws:s3:::{artifact.bucket}")
         try:
             self._client.put_object(
                 Bucket=artifact.bucket,
@@ -64,6 +67,8 @@ class ArtifactStore:
 
     def get(self, artifact: Artifact) -> bytes:
         """Download a whole artifact. Raises StoreProblem with S3's reason."""
+        self._require(artifact, CODEPIPELINE_ARTIFACT_BUCKET, f"arn:aws:s3:::{artifact.bucket}")
+        self._require(artifact, CODEPIPELINE_ARTIFACT_VERSION, f"arn:aws:s3:::{artifact.bucket}/{artifact.key}")
         try:
             return bytes(self._client.get_object(Bucket=artifact.bucket, Key=artifact.key)["Body"].read())
         except ClientError as problem:
@@ -85,18 +90,27 @@ class ArtifactStore:
                 f"File [{path}] in artifact [{artifact.name}] is not UTF-8 text", "ConfigurationError"
             ) from None
 
+    def _require(self, artifact: Artifact, calls: ServiceCalls, resource: str) -> None:
+        try:
+            self._cloud.identity.require_service_calls(self._credentials, calls, resource)
+        except AwsError as problem:
+            raise self._denied(problem.message, artifact) from problem
+
     def _reason(self, problem: ClientError, artifact: Artifact) -> StoreProblem:
         error = problem.response["Error"]
         if error["Code"] in ("AccessDenied", "403"):
-            return StoreProblem(
-                f'CodePipeline service role "{self._role_arn}" is getting S3 access denied for the S3 bucket '
-                f'"{artifact.bucket}": {error.get("Message") or "Access Denied"} (key {artifact.key})',
-                "PermissionError",
-            )
+            return self._denied(error.get("Message") or "Access Denied", artifact)
         return StoreProblem(
             f"Artifact [{artifact.name}] at s3://{artifact.bucket}/{artifact.key}: "
             f"{error['Code']}: {error.get('Message', '')}",
             "JobFailed",
+        )
+
+    def _denied(self, why: str, artifact: Artifact) -> StoreProblem:
+        return StoreProblem(
+            f'CodePipeline service role "{self._role_arn}" is getting S3 access denied for the S3 bucket '
+            f'"{artifact.bucket}": {why} (key {artifact.key})',
+            "PermissionError",
         )
 
 

@@ -133,7 +133,10 @@ def test_a_report_holds_every_test_case(lab: Lab) -> None:
             "does not allow AWS CodeBuild to create Amazon CloudWatch Logs log streams for build",
         ),
         ("logs:PutLogEvents", "PROVISIONING", "ACCESS_DENIED", "logs:PutLogEvents"),
+        ("s3:GetBucketAcl", "DOWNLOAD_SOURCE", "CLIENT_ERROR", "s3:GetBucketAcl"),
+        ("s3:GetBucketLocation", "DOWNLOAD_SOURCE", "CLIENT_ERROR", "s3:GetBucketLocation"),
         ("s3:GetObject", "DOWNLOAD_SOURCE", "CLIENT_ERROR", "s3:GetObject"),
+        ("s3:GetObjectVersion", "DOWNLOAD_SOURCE", "CLIENT_ERROR", "s3:GetObjectVersion"),
         ("ssm:GetParameters", "DOWNLOAD_SOURCE", "Decrypted Variables Error", "ssm:GetParameters"),
         ("s3:PutObject", "UPLOAD_ARTIFACTS", "CLIENT_ERROR", "s3:PutObject"),
         ("codebuild:CreateReportGroup", "UPLOAD_ARTIFACTS", "CLIENT_ERROR", "codebuild:CreateReportGroup"),
@@ -164,7 +167,7 @@ def test_every_grant_of_the_service_role_is_needed(
 def test_a_log_group_that_exists_need_not_be_made(lab: Lab, tmp_path: Path) -> None:
     group = lab.name("/own/group")
     lab.logs.create_log_group(logGroupName=group)
-    role = lab.role(lab.name("no-new-groups"), ["logs:CreateLogStream", "logs:PutLogEvents", "s3:GetObject"])
+    role = lab.role(lab.name("no-new-groups"), [right for right in RIGHTS if right != "logs:CreateLogGroup"])
     settings = {"cloudWatchLogs": {"status": "ENABLED", "groupName": group, "streamName": "builds"}}
     project = lab.project("own-group", serviceRole=role, logsConfig=settings)
     build = lab.play(project, source(tmp_path / "src", "echo logged"))

@@ -239,12 +239,13 @@ PIPELINE_GRANTS = [
     "codecommit:GetCommit",
     "codecommit:UploadArchive",
     "codecommit:GetUploadArchiveStatus",
+    "codecommit:CancelUploadArchive",
     "codebuild:StartBuild",
     "codebuild:BatchGetBuilds",
     "cloudformation:*",
     "iam:PassRole",
-    "s3:GetObject",
-    "s3:PutObject",
+    *("s3:GetBucketVersioning", "s3:GetBucketAcl", "s3:GetBucketLocation"),
+    *("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"),
     "sns:Publish",
 ]
 

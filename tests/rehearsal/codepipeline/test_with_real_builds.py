@@ -31,7 +31,15 @@ phases:
 artifacts:
   files: [initiator.txt]
 """
-GRANTS = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "logs:*", "codebuild:*"]
+GRANTS = [
+    "s3:GetBucketAcl",
+    "s3:GetBucketLocation",
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+    "s3:PutObject",
+    "logs:*",
+    "codebuild:*",
+]
 
 
 @pytest.fixture(scope="module")
