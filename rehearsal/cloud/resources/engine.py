@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rehearsal.cloud.errors import AccessDenied, AwsError, NotImplementedHere
 from rehearsal.cloud.resources.permissions import Account, calls_for
 from rehearsal.cloud.resources.provider import ResourceProvider, ResourceRequest
+from rehearsal.cloud.resources.rules import check_targets
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
@@ -34,7 +35,7 @@ class ResourceEngine:
     def __init__(self, cloud: Cloud, providers: Iterable[type[ResourceProvider]]) -> None:
         self._cloud = cloud
         self._providers = {provider.type_name: provider(cloud) for provider in providers}
-        self._where = Account(cloud.account, cloud.region, self._role)
+        self._where = Account(cloud.account, cloud.region, self._iam_entity)
         self._checked: set[str] = set()
         self._lint_lock = threading.Lock()
 
@@ -96,12 +97,20 @@ class ResourceEngine:
         handlers = self._schema(request.type_name).get("handlers")
         if handlers is None:
             raise NotImplementedHere(f"authorising {request.type_name} (AWS publishes no handler permissions for it)")
+        if operation != "delete":
+            check_targets(request)
         permissions = handlers.get(operation, {}).get("permissions", [])
         self._cloud.identity.require(request.actor, calls_for(operation, permissions, request, self._where))
 
-    def _role(self, name: str) -> tuple[str, str]:
-        role = self._cloud.client("iam", self._cloud.identity.root).get_role(RoleName=name)["Role"]
-        return role["Arn"], role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
+    def _iam_entity(self, kind: str, name: str) -> tuple[str, str]:
+        """ARN and boundary of a role, user or group. One that does not exist is authorised as if it stood at `/`; IAM
+        says afterwards that it cannot be found."""
+        iam = self._cloud.client("iam", self._cloud.identity.root)
+        try:
+            entity = getattr(iam, f"get_{kind.lower()}")(**{f"{kind}Name": name})[kind]
+        except iam.exceptions.NoSuchEntityException:
+            return f"arn:aws:iam::{self._cloud.account}:{kind.lower()}/{name}", ""
+        return entity["Arn"], entity.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
 
     @staticmethod
     def reason(error: AwsError, document: dict[str, Any]) -> str:

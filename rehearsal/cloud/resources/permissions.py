@@ -13,6 +13,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rehearsal.cloud.resources.grants import (
+    Find,
+    attachments,
+    boundary_context,
+    inline_policy,
+    managed_policies,
+)
 from rehearsal.cloud.service import Call
 
 if TYPE_CHECKING:
@@ -23,18 +30,19 @@ NEVER: tuple[str, ...] = ()
 
 @dataclass(frozen=True)
 class Account:
-    """Where the stack stands. `role` finds, by a role's name, its ARN (which names the path) and its boundary's."""
+    """Where the stack stands. `find` answers a role's, user's or group's ARN (which names the path) and boundary."""
 
     account: str
     region: str
-    role: Callable[[str], tuple[str, str]]
+    find: Find
 
 
 @dataclass(frozen=True)
 class Handled:
-    """One resource type: its ARN, and the properties that bring an action (`NEVER`: for nothing we can create)."""
+    """One resource type: its ARN or ARNs, and the properties that bring an action (`NEVER`: for nothing we can create,
+    or asked for in a way of its own)."""
 
-    arn: Callable[[ResourceRequest, Account], str]
+    arn: Callable[[ResourceRequest, Account], str | list[str]]
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -57,10 +65,6 @@ def _role(request: ResourceRequest, where: Account) -> str:
     return f"arn:aws:iam::{where.account}:role{request.properties.get('Path', '/')}{name}"
 
 
-def _role_of_policy(request: ResourceRequest, where: Account) -> str:
-    return where.role(request.properties["Roles"][0])[0]
-
-
 def _managed_policy(request: ResourceRequest, where: Account) -> str:
     if request.physical_id:
         return request.physical_id
@@ -74,8 +78,9 @@ def _topic(request: ResourceRequest, where: Account) -> str:
     return f"arn:aws:sns:{where.region}:{where.account}:{request.properties.get('TopicName') or _stem(request)}"
 
 
-def _topics_of_policy(request: ResourceRequest, where: Account) -> str:
-    return str(request.properties["Topics"][0])
+def _topics_of_policy(request: ResourceRequest, where: Account) -> list[str]:
+    topics = [*(request.previous_properties.get("Topics") or []), *request.properties["Topics"]]
+    return list(dict.fromkeys(str(topic) for topic in topics))
 
 
 def _topic_of_subscription(request: ResourceRequest, where: Account) -> str:
@@ -165,40 +170,21 @@ HANDLED: dict[str, Handled] = {
             "iam:PutRolePolicy": ("Policies",),
             "iam:GetRolePolicy": ("Policies",),
             "iam:DeleteRolePolicy": ("Policies",),
-            "iam:AttachRolePolicy": ("ManagedPolicyArns",),
-            "iam:DetachRolePolicy": ("ManagedPolicyArns",),
+            "iam:AttachRolePolicy": NEVER,  # asked below, for each policy
+            "iam:DetachRolePolicy": NEVER,
             "iam:TagRole": TAGGING,
             "iam:UntagRole": TAGGING,
             "iam:UpdateRole": ("MaxSessionDuration", "Description"),
             "iam:UpdateRoleDescription": ("Description",),
             "iam:UpdateAssumeRolePolicy": ("AssumeRolePolicyDocument",),
             "iam:PutRolePermissionsBoundary": ("PermissionsBoundary",),
-            "iam:DeleteRolePermissionsBoundary": NEVER,
-        },
-    ),
-    "AWS::IAM::Policy": Handled(
-        _role_of_policy,
-        {
-            "iam:PutUserPolicy": ("Users",),
-            "iam:GetUserPolicy": ("Users",),
-            "iam:DeleteUserPolicy": ("Users",),
-            "iam:PutGroupPolicy": ("Groups",),
-            "iam:GetGroupPolicy": ("Groups",),
-            "iam:DeleteGroupPolicy": ("Groups",),
-            "iam:PutRolePolicy": ("Roles",),
-            "iam:GetRolePolicy": ("Roles",),
-            "iam:DeleteRolePolicy": ("Roles",),
+            "iam:DeleteRolePermissionsBoundary": NEVER,  # asked below, for a boundary that is taken away
         },
     ),
     "AWS::IAM::ManagedPolicy": Handled(
         _managed_policy,
-        {
-            "iam:AttachGroupPolicy": ("Groups",),
-            "iam:DetachGroupPolicy": ("Groups",),
-            "iam:AttachUserPolicy": ("Users",),
-            "iam:DetachUserPolicy": ("Users",),
-            "iam:AttachRolePolicy": ("Roles",),
-            "iam:DetachRolePolicy": ("Roles",),
+        {  # asked below, for each entity
+            f"iam:{verb}{kind}Policy": NEVER for verb in ("Attach", "Detach") for kind in ("Role", "User", "Group")
         },
     ),
     "AWS::SNS::Topic": Handled(
@@ -273,19 +259,47 @@ WITHOUT_RESOURCE = {"logs:DescribeLogGroups", "logs:DescribeResourcePolicies"}
 
 def calls_for(operation: str, permissions: list[str], request: ResourceRequest, where: Account) -> list[Call]:
     """The authorisations an operation (`create`, `update`, `delete`) on a resource needs of the stack's role."""
+    if request.type_name == "AWS::IAM::Policy":
+        return inline_policy(operation, request, where.find)
     handled = HANDLED.get(request.type_name)
     if handled is None:
         return [Call(action) for action in permissions]
-    arn = handled.arn(request, where)
-    context = _context(request, where)
+    arns = handled.arn(request, where)
+    context = _context(request)
     changed = _changed(operation, request)
+    boundary = str(request.properties.get("PermissionsBoundary") or "")
     calls = []
     for action in permissions:
         brings = handled.when.get(action)
         if brings is not None and not any(name in changed for name in brings):
             continue
-        calls.append(Call(action, "*" if action in WITHOUT_RESOURCE else arn, context))
-    return calls + _passed_roles(operation, request)
+        for arn in arns if isinstance(arns, list) else [arns]:
+            resource = "*" if action in WITHOUT_RESOURCE else arn
+            calls.append(Call(action, resource, {**context, **boundary_context(action, boundary)}))
+    return _without_boundary(operation, request, calls) + _asked_below(operation, request, where)
+
+
+def _without_boundary(operation: str, request: ResourceRequest, calls: list[Call]) -> list[Call]:
+    """Taking a role's boundary away is an action of its own, and it names the boundary that was."""
+    taken = str(request.previous_properties.get("PermissionsBoundary") or "") if operation == "update" else ""
+    if request.type_name != "AWS::IAM::Role" or not taken or request.properties.get("PermissionsBoundary"):
+        return calls
+    deletion = "iam:DeleteRolePermissionsBoundary"
+    return [
+        Call(deletion, call.resource, boundary_context(deletion, taken))
+        if call.action == "iam:PutRolePermissionsBoundary"
+        else call
+        for call in calls
+    ]
+
+
+def _asked_below(operation: str, request: ResourceRequest, where: Account) -> list[Call]:
+    """The authorisations that are not on the resource itself, or not just one."""
+    if request.type_name == "AWS::IAM::Role":
+        return managed_policies(operation, request, _role(request, where))
+    if request.type_name == "AWS::IAM::ManagedPolicy":
+        return attachments(operation, request, _managed_policy(request, where), where.find)
+    return _passed_roles(operation, request)
 
 
 def _changed(operation: str, request: ResourceRequest) -> set[str]:
@@ -296,23 +310,15 @@ def _changed(operation: str, request: ResourceRequest) -> set[str]:
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 
 
-def _context(request: ResourceRequest, where: Account) -> dict[str, str | list[str]]:
-    context: dict[str, str | list[str]] = {}
+def _context(request: ResourceRequest) -> dict[str, str | list[str]]:
     tags: list[dict[str, Any]] = request.properties.get("Tags") or []
-    if isinstance(tags, list) and tags:
-        context["aws:TagKeys"] = [str(tag["Key"]) for tag in tags]
-        kind = "ResourceTag" if request.physical_id else "RequestTag"
-        context |= {f"aws:{kind}/{tag['Key']}": str(tag["Value"]) for tag in tags}
-    if "PermissionsBoundary" in request.properties:
-        context["iam:PermissionsBoundary"] = str(request.properties["PermissionsBoundary"])
-    if request.type_name == "AWS::IAM::Policy" and request.properties.get("Roles"):
-        boundary = where.role(request.properties["Roles"][0])[1]  # the key speaks of the role that gets the policy
-        if boundary:
-            context["iam:PermissionsBoundary"] = boundary
-    managed = request.properties.get("ManagedPolicyArns")
-    if managed:
-        context["iam:PolicyARN"] = str(managed[0])
-    return context
+    if not isinstance(tags, list) or not tags:
+        return {}
+    kind = "ResourceTag" if request.physical_id else "RequestTag"
+    return {
+        "aws:TagKeys": [str(tag["Key"]) for tag in tags],
+        **{f"aws:{kind}/{tag['Key']}": str(tag["Value"]) for tag in tags},
+    }
 
 
 def _passed_roles(operation: str, request: ResourceRequest) -> list[Call]:
