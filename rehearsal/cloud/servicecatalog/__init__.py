@@ -1,10 +1,9 @@
 """AWS Service Catalog: what the platform team offers, and what people launch from it."""
 
-from rehearsal.cloud.servicecatalog.catalog import Catalog
 from rehearsal.cloud.servicecatalog.provisioning import Provisioning
 
 
-class ServiceCatalog(Provisioning, Catalog):
+class ServiceCatalog(Provisioning):
     """The `servicecatalog` API."""
 
     name = "servicecatalog"

@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.service import Call, Credentials, Document, operation
-from rehearsal.cloud.servicecatalog.catalog import Artifact, Catalog, Portfolio, Product
+from rehearsal.cloud.servicecatalog.constraints import Constraints
+from rehearsal.cloud.servicecatalog.portfolios import Portfolios
+from rehearsal.cloud.servicecatalog.product_stack import ProductStack
+from rehearsal.cloud.servicecatalog.products import Products
+from rehearsal.cloud.servicecatalog.records import Artifact, Portfolio, Product, ProvisionedProduct, Record, new_id
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
 
-POLL_SECONDS = 0.05
 SERVICE = "servicecatalog.amazonaws.com"
-
-
-@dataclass
-class Record:
-    """One thing that was done to a provisioned product."""
-
-    id: str
-    type: str
-    created: float
-    status: str = "CREATED"
-    updated: float = 0.0
-    errors: list[Document] = field(default_factory=list)
-    outputs: list[Document] = field(default_factory=list)
-
-
-@dataclass
-class ProvisionedProduct:
-    """A launched product: one CloudFormation stack."""
-
-    id: str
-    name: str
-    product: Product
-    artifact: Artifact
-    portfolio: Portfolio
-    launch_role: str | None
-    launcher: Credentials
-    created: float
-    stack: str
-    status: str = "UNDER_CHANGE"
-    message: str = ""
-    records: list[Record] = field(default_factory=list)
+Work = Callable[[ProductStack], list[Document]]
+"""What a record does with the product's stack; it answers the record's outputs."""
 
 
 def _on_product(action: str) -> Callable[[Provisioning, Document], list[Call]]:
@@ -63,8 +35,10 @@ def _plain(action: str) -> Callable[[Provisioning, Document], list[Call]]:
     return lambda service, request: [Call(f"servicecatalog:{action}")]
 
 
-class Provisioning(Catalog):
+class Provisioning(Products, Portfolios, Constraints):
     """Launching products."""
+
+    name = "servicecatalog"
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
@@ -108,7 +82,7 @@ class Provisioning(Catalog):
 
     @operation("DescribeProduct", needs=_on_product("DescribeProduct"))
     def describe_product(self, request: Document, caller: Credentials) -> Document:
-        found = self.product(request["Id"]) if "Id" in request else self._by_id_or_name(request)
+        found = self.product_of(request)
         paths = self.portfolios_open_to(caller, found.id)
         if not paths:
             raise AwsError("ResourceNotFoundException", f"Product {found.id} not found.")
@@ -155,7 +129,8 @@ class Provisioning(Catalog):
         for unsupported in ("ProvisioningPreferences", "NotificationArns"):
             if request.get(unsupported):
                 raise NotImplementedHere(f"{unsupported} of ProvisionProduct")
-        product = self.product(request["ProductId"]) if "ProductId" in request else self._named(request["ProductName"])
+        named = {"Id": request["ProductId"]} if "ProductId" in request else {"Name": request["ProductName"]}
+        product = self.product_of(named)
         artifact = self._artifact_of(product, request)
         paths = self.portfolios_open_to(caller, product.id)
         if not paths:
@@ -167,7 +142,7 @@ class Provisioning(Catalog):
         with self.lock:
             if any(each.name == request["ProvisionedProductName"] for each in self.provisioned.values()):
                 raise AwsError("DuplicateResourceException", f"{request['ProvisionedProductName']} already exists.")
-            identifier = f"pp-{secrets.token_hex(7)[:13]}"
+            identifier = new_id("pp")
             made = ProvisionedProduct(
                 identifier,
                 request["ProvisionedProductName"],
@@ -186,7 +161,7 @@ class Provisioning(Catalog):
         ]
         tags = [{"Key": tag["Key"], "Value": tag["Value"]} for tag in request.get("Tags", [])]
         record = self._start(
-            made, "PROVISION_PRODUCT", lambda cloudformation: self._create(made, cloudformation, parameters, tags)
+            made, "PROVISION_PRODUCT", lambda stack: stack.create(artifact.template_url, parameters, tags)
         )
         return {"RecordDetail": self._record_detail(made, record)}
 
@@ -195,9 +170,7 @@ class Provisioning(Catalog):
         if request.get("RetainPhysicalResources"):
             raise NotImplementedHere("RetainPhysicalResources of TerminateProvisionedProduct")
         found = self.find_provisioned(request.get("ProvisionedProductId"), request.get("ProvisionedProductName"))
-        record = self._start(
-            found, "TERMINATE_PROVISIONED_PRODUCT", lambda cloudformation: self._delete(found, cloudformation)
-        )
+        record = self._start(found, "TERMINATE_PROVISIONED_PRODUCT", lambda stack: self._delete(found, stack))
         return {"RecordDetail": self._record_detail(found, record)}
 
     @operation("DescribeRecord", needs=_plain("DescribeRecord"))
@@ -233,9 +206,6 @@ class Provisioning(Catalog):
                 return each
         raise AwsError("ResourceNotFoundException", f"Provisioned product {identifier or name} not found.")
 
-    def _named(self, name: str) -> Product:
-        return self._by_id_or_name({"Name": name})
-
     @staticmethod
     def _artifact_of(product: Product, request: Document) -> Artifact:
         for artifact in product.artifacts.values():
@@ -248,9 +218,9 @@ class Provisioning(Catalog):
 
     # ---- the work behind a record
 
-    def _start(self, provisioned: ProvisionedProduct, kind: str, work: Callable[[Any], list[Document]]) -> Record:
+    def _start(self, provisioned: ProvisionedProduct, kind: str, work: Work) -> Record:
         now = self.cloud.clock.timestamp()
-        record = Record(f"rec-{secrets.token_hex(7)[:13]}", kind, now, "IN_PROGRESS", now)
+        record = Record(new_id("rec"), kind, now, "IN_PROGRESS", now)
         with self.lock:
             provisioned.records.append(record)
             provisioned.status = "UNDER_CHANGE"
@@ -258,14 +228,13 @@ class Provisioning(Catalog):
         self.cloud.background(f"{kind.lower()} {provisioned.name}", self._carry_out, provisioned, record, work)
         return record
 
-    def _carry_out(
-        self, provisioned: ProvisionedProduct, record: Record, work: Callable[[Any], list[Document]]
-    ) -> None:
+    def _carry_out(self, provisioned: ProvisionedProduct, record: Record, work: Work) -> None:
         try:
             actor = provisioned.launcher
             if provisioned.launch_role:
                 actor = self.cloud.identity.assume_role(provisioned.launch_role, SERVICE, "servicecatalog")
-            record.outputs = work(self.cloud.client("cloudformation", actor))
+            client = self.cloud.client("cloudformation", actor)
+            record.outputs = work(ProductStack(client, provisioned.stack, self.cloud.stopping))
             record.status, provisioned.status, provisioned.message = "SUCCEEDED", "AVAILABLE", ""
         except (AwsError, ClientError) as problem:
             message = problem.message if isinstance(problem, AwsError) else problem.response["Error"]["Message"]
@@ -276,68 +245,11 @@ class Provisioning(Catalog):
         finally:
             record.updated = self.cloud.clock.timestamp()
 
-    def _create(
-        self,
-        provisioned: ProvisionedProduct,
-        cloudformation: Any,
-        parameters: list[Document],
-        tags: list[Document],
-    ) -> list[Document]:
-        """Create the stack as the launch role, which needs what AWS lists for launch constraints.
-
-        https://docs.aws.amazon.com/servicecatalog/latest/adminguide/constraints-launch.html
-        """
-        cloudformation.get_template_summary(TemplateURL=provisioned.artifact.template_url)
-        cloudformation.create_stack(
-            StackName=provisioned.stack,
-            TemplateURL=provisioned.artifact.template_url,
-            Parameters=parameters,
-            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
-            Tags=tags,
-        )
-        stack = self._settled(cloudformation, provisioned.stack)
-        if stack["StackStatus"] != "CREATE_COMPLETE":
-            raise AwsError("ResourceOperationFailed", self._first_failure(cloudformation, stack))
-        outputs = [
-            {
-                "OutputKey": each["OutputKey"],
-                "OutputValue": each["OutputValue"],
-                "Description": each.get("Description", ""),
-            }
-            for each in stack.get("Outputs", [])
-        ]
-        arn = {"OutputKey": "CloudformationStackARN", "OutputValue": stack["StackId"], "Description": "The stack's ARN"}
-        return [*outputs, arn]
-
-    def _delete(self, provisioned: ProvisionedProduct, cloudformation: Any) -> list[Document]:  # noqa: ANN401
-        cloudformation.delete_stack(StackName=provisioned.stack)
-        try:
-            stack = self._settled(cloudformation, provisioned.stack)
-        except ClientError:
-            stack = {"StackStatus": "DELETE_COMPLETE"}
-        if stack["StackStatus"] != "DELETE_COMPLETE":
-            raise AwsError("ResourceOperationFailed", self._first_failure(cloudformation, stack))
+    def _delete(self, provisioned: ProvisionedProduct, stack: ProductStack) -> list[Document]:
+        stack.delete()
         with self.lock:
             self.provisioned.pop(provisioned.id, None)
         return []
-
-    def _settled(self, cloudformation: Any, stack: str) -> Document:  # noqa: ANN401
-        while True:
-            found: Document = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-            if not found["StackStatus"].endswith("_IN_PROGRESS"):
-                return found
-            if self.cloud.stopping.wait(POLL_SECONDS):
-                raise AwsError("ServiceUnavailable", "the cloud is stopping")
-
-    @staticmethod
-    def _first_failure(cloudformation: Any, stack: Document) -> str:  # noqa: ANN401
-        """The cause, not the consequence: the first resource that failed, with its reason."""
-        events = cloudformation.describe_stack_events(StackName=stack["StackId"])["StackEvents"]
-        for event in reversed(events):
-            reason = event.get("ResourceStatusReason", "")
-            if event["ResourceStatus"].endswith("_FAILED") and "cancelled" not in reason.lower():
-                return f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}"
-        return f"the stack ended as {stack['StackStatus']}: {stack.get('StackStatusReason', 'no reason given')}"
 
     def _record_detail(self, provisioned: ProvisionedProduct, record: Record) -> Document:
         return {

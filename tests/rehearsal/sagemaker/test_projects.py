@@ -1,0 +1,112 @@
+"""A project is a product somebody launched: it comes, is told about, and goes with its stack."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from rehearsal.cloud.sagemaker.projects import Projects
+from rehearsal.cloud.service import Credentials
+from rehearsal.cloud.servicecatalog import ServiceCatalog
+from tests.rehearsal.conftest import StartCloud
+from tests.rehearsal.servicecatalog.catalog_lab import QUEUE_AND_TOPIC, TOPIC, TOPICS, Lab
+
+
+@pytest.fixture(scope="module")
+def lab(start_cloud: StartCloud) -> Lab:
+    return Lab(start_cloud([ServiceCatalog, Projects])).set()
+
+
+@pytest.fixture(scope="module")
+def ada(lab: Lab) -> Credentials:
+    return lab.person()
+
+
+def create(lab: Lab, who: Credentials, name: str, text: str = TOPIC) -> Any:
+    offer = lab.offer(text, to=who, role=lab.role("launcher", TOPICS))
+    details = {"ProductId": offer.product, "ProvisioningArtifactId": offer.artifact}
+    given = [{"Key": "Colour", "Value": "red"}] if text == TOPIC else []
+    return lab.client("sagemaker", who).create_project(
+        ProjectName=name,
+        ProjectDescription="claims",
+        ServiceCatalogProvisioningDetails={**details, "ProvisioningParameters": given},
+        Tags=[{"Key": "team", "Value": "claims"}],
+    )
+
+
+def settled(lab: Lab, name: str) -> Any:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = lab.client("sagemaker").describe_project(ProjectName=name)
+        if not found["ProjectStatus"].endswith("InProgress"):
+            return found
+    raise AssertionError(f"project {name} never settled")
+
+
+def test_a_project_is_launched_with_its_name_and_id_and_deleted_with_its_stack(lab: Lab, ada: Credentials) -> None:
+    made = create(lab, ada, "Claims")
+    assert made["ProjectArn"].endswith(":project/claims")
+    found = settled(lab, "Claims")
+    assert (found["ProjectStatus"], found["ProjectId"]) == ("CreateCompleted", made["ProjectId"])
+    assert found["ProjectDescription"] == "claims"
+    provisioned = found["ServiceCatalogProvisionedProductDetails"]["ProvisionedProductId"]
+    [stack] = lab.client("cloudformation").describe_stacks(StackName=f"SC-{lab.cloud.account}-{provisioned}")["Stacks"]
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
+    assert parameters == {
+        "Colour": "red",
+        "SageMakerProjectName": "Claims",
+        "SageMakerProjectId": made["ProjectId"],
+    }
+    tags = lab.client("sagemaker").list_tags(ResourceArn=made["ProjectArn"])["Tags"]
+    assert tags == [{"Key": "team", "Value": "claims"}]
+
+    lab.client("sagemaker", ada).delete_project(ProjectName="Claims")
+    assert settled(lab, "Claims")["ProjectStatus"] == "DeleteCompleted"
+    [stack] = lab.client("cloudformation").describe_stacks(StackName=stack["StackId"])["Stacks"]
+    assert stack["StackStatus"] == "DELETE_COMPLETE"
+
+
+def test_projects_are_listed_newest_first_and_found_by_a_part_of_their_name(lab: Lab, ada: Credentials) -> None:
+    for name in ("older-list", "newer-list"):
+        create(lab, ada, name)
+        settled(lab, name)
+    found = lab.client("sagemaker").list_projects(NameContains="er-list")["ProjectSummaryList"]
+    assert [(each["ProjectName"], each["ProjectStatus"]) for each in found] == [
+        ("newer-list", "CreateCompleted"),
+        ("older-list", "CreateCompleted"),
+    ]
+    assert lab.client("sagemaker").list_projects(NameContains="nobody")["ProjectSummaryList"] == []
+
+
+def test_a_name_is_used_once_whatever_its_case(lab: Lab, ada: Credentials) -> None:
+    create(lab, ada, "twice")
+    with pytest.raises(ClientError, match="already exists"):
+        create(lab, ada, "Twice")
+
+
+def test_the_reason_of_a_failure_reaches_whoever_asks_for_the_project(lab: Lab, ada: Credentials) -> None:
+    create(lab, ada, "unlucky", QUEUE_AND_TOPIC)
+    found = settled(lab, "unlucky")
+    assert found["ProjectStatus"] == "CreateFailed"
+    message = found["ServiceCatalogProvisionedProductDetails"]["ProvisionedProductStatusMessage"]
+    assert message.startswith("Second (AWS::SQS::Queue): ")
+
+
+def test_who_may_create_projects_but_has_no_access_to_the_product_gets_none(lab: Lab, ada: Credentials) -> None:
+    stranger = lab.person()
+    offer = lab.offer(to=ada)
+    with pytest.raises(ClientError, match="No launch paths found"):
+        lab.client("sagemaker", stranger).create_project(
+            ProjectName="strange",
+            ServiceCatalogProvisioningDetails={"ProductId": offer.product, "ProvisioningArtifactId": offer.artifact},
+        )
+    with pytest.raises(ClientError, match="does not exist"):
+        lab.client("sagemaker").describe_project(ProjectName="strange")
+
+
+def test_a_project_that_does_not_exist_is_said_so(lab: Lab) -> None:
+    with pytest.raises(ClientError, match="Project nobody does not exist"):
+        lab.client("sagemaker").delete_project(ProjectName="nobody")
