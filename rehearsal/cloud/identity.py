@@ -17,6 +17,18 @@ from rehearsal.cloud.service import Call, Credentials
 from rehearsal.cloud.service_calls import ServiceCalls
 from rehearsal.cloud.settings import CloudSettings
 
+SENDS_SOURCE = {
+    "codebuild.amazonaws.com": "https://docs.aws.amazon.com/codebuild/latest/userguide/cross-service-confused-deputy-prevention.html",
+    "codepipeline.amazonaws.com": "https://docs.aws.amazon.com/codepipeline/latest/userguide/cross-service-confused-deputy-prevention.html",
+    "events.amazonaws.com": "https://docs.aws.amazon.com/eventbridge/latest/userguide/cross-service-confused-deputy-prevention.html",
+    "sagemaker.amazonaws.com": "https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html",
+    "scheduler.amazonaws.com": "https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html",
+}  # fmt: skip
+"""Services that say for whom they assume a role (`aws:SourceAccount`, `aws:SourceArn`), and where AWS says so.
+
+CloudFormation and Service Catalog do not: a trust policy that asks for either keeps them out.
+"""
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -88,12 +100,14 @@ class Identity:
     def assume_role(self, role_arn: str, service: str, session_name: str, source_arn: str | None = None) -> Credentials:
         """A session of `role_arn`, as the AWS service `service` (`codebuild.amazonaws.com`) makes itself one.
 
-        The trust policy decides, with `aws:SourceAccount` and `aws:SourceArn` as the service sets them. Raises
+        The trust policy decides, with `aws:SourceAccount` and `aws:SourceArn` where the service sets them. Raises
         AccessDenied when the role does not exist or does not trust the service.
         """
-        context = {"aws:SourceAccount": self._settings.account}
-        if source_arn:
-            context["aws:SourceArn"] = source_arn
+        context: dict[str, str] = {}
+        if service in SENDS_SOURCE:
+            context["aws:SourceAccount"] = self._settings.account
+            if source_arn:
+                context["aws:SourceArn"] = source_arn
         exists, trusted = self._base.trust(role_arn, service, context)
         self.record(service, Call("sts:AssumeRole", role_arn, context), allowed=trusted)
         if not trusted:

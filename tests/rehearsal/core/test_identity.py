@@ -76,6 +76,37 @@ def test_a_trust_policy_with_a_foreign_source_account_refuses(cloud: Cloud, iam:
 
 
 @pytest.mark.parametrize(
+    ("service", "says"),
+    [
+        ("codebuild", True),
+        ("codepipeline", True),
+        ("sagemaker", True),
+        ("events", True),
+        ("scheduler", True),
+        ("cloudformation", False),
+        ("servicecatalog", False),
+    ],
+)
+def test_only_some_services_say_for_whom_they_assume_a_role(cloud: Cloud, iam: Any, service: str, says: bool) -> None:
+    principal, source = f"{service}.amazonaws.com", f"arn:aws:{service}:us-east-1:{cloud.account}:thing"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": principal},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"aws:SourceAccount": cloud.account}, "ArnEquals": {"aws:SourceArn": source}},
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    arn = iam.create_role(RoleName=f"asks-{service}", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    if says:
+        assert cloud.identity.assume_role(arn, principal, "test", source).session_token
+        with pytest.raises(AccessDenied):
+            cloud.identity.assume_role(arn, principal, "test", f"{source}-else")
+    else:
+        with pytest.raises(AccessDenied, match="sts:AssumeRole"):
+            cloud.identity.assume_role(arn, principal, "test", source)
+
+
+@pytest.mark.parametrize(
     ("call", "allowed"),
     [
         (Call("codebuild:StartBuild", "arn:aws:codebuild:us-east-1:123456789012:project/mine-a"), True),
