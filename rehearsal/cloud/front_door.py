@@ -26,7 +26,7 @@ from werkzeug.wrappers import Request, Response
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.service import Call, Credentials
 from rehearsal.cloud.signatures import caller_of, claimed
-from rehearsal.cloud.stacks import Stacks, error_document, stack_form
+from rehearsal.cloud.stacks import Stacks, error_document, form_of, stack_form
 from rehearsal.cloud.validation import to_wire
 
 if TYPE_CHECKING:
@@ -36,6 +36,11 @@ log = logging.getLogger(__name__)
 
 HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "content-length", "expect", "server", "date"}
 DENIED_ACTION = re.compile(rb"not authorized to perform:? ([a-z0-9-]+:[A-Za-z*]+)(?: on resource: \"?([^\s\"<]+))?")
+UNPLAYED = re.compile(
+    rb"Unsupported service: |<Code>InvalidAction</Code>|Unknown (?:[A-Za-z0-9]+ )?action|UnknownOperation",
+    re.IGNORECASE,
+)
+"""How the base says that it plays no such service, or no such operation of it."""
 CALLER = "rehearsal.caller"
 """Where `handle_http` finds the caller's Credentials in a request's environ; None for an unsigned request."""
 
@@ -92,7 +97,8 @@ class FrontDoor:
         try:
             return self._answer(request)
         except AwsError as error:
-            return self.error(error)
+            # Only clients of the query protocol send forms, and they read XML.
+            return error_document(error) if form_of(request) is not None else self.error(error)
         except Exception as problem:
             log.exception("%s %s failed", request.method, request.path)
             return self.error(AwsError("InternalFailure", f"{type(problem).__name__}: {problem}", 500))
@@ -188,6 +194,8 @@ class FrontDoor:
                     raise AwsError("ServiceUnavailable", f"the base does not answer: {problem}", 503) from problem
         if reply.status in (400, 403):
             self._note_denial(request, payload)
+        if reply.status in (400, 404) and UNPLAYED.search(payload):
+            raise NotImplementedHere(self._asked_for(request))
         response = Response(payload, reply.status)
         response.headers.clear()
         for name, value in reply.getheaders():
@@ -197,6 +205,15 @@ class FrontDoor:
         if request.method == "HEAD":
             response.automatically_set_content_length = False
         return response
+
+    @staticmethod
+    def _asked_for(request: Request) -> str:
+        """`service:operation` as far as the request says it; where its path says it, method and path."""
+        signature = claimed(request)
+        prefix, _, operation = request.headers.get("X-Amz-Target", "").rpartition(".")
+        service = signature.service if signature else prefix.partition("_")[0] or "an unsigned request"
+        operation = operation or (form_of(request) or request.args).get("Action", "")
+        return f"{service}:{operation}" if operation else f"{service} ({request.method} {request.path})"
 
     def _note_denial(self, request: Request, payload: bytes) -> None:
         """A refusal of the base belongs into the report like one of ours."""

@@ -59,11 +59,18 @@ def error_document(error: AwsError) -> Response:
     return Response(body, error.status, content_type="text/xml")
 
 
-def stack_form(request: Request) -> dict[str, str] | None:
-    """The form of a stack operation that touches resources; None for every other request."""
+def form_of(request: Request) -> dict[str, str] | None:
+    """The form of a request of the query protocol; None for every other request."""
     if request.method != "POST" or "x-www-form-urlencoded" not in request.headers.get("Content-Type", ""):
         return None
-    form = {key: values[0] for key, values in parse_qs(request.get_data(as_text=True)).items()}
+    return {key: values[0] for key, values in parse_qs(request.get_data(as_text=True)).items()}
+
+
+def stack_form(request: Request) -> dict[str, str] | None:
+    """The form of a stack operation that touches resources; None for every other request."""
+    form = form_of(request)
+    if form is None:
+        return None
     if form.get("Action") in CHANGE_SETS and "ChangeSetName" in form:
         return form
     return form if form.get("Action") in ACTING and "StackName" in form else None

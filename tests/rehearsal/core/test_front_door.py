@@ -92,6 +92,32 @@ def test_the_base_answers_what_is_not_ours(cloud: Cloud) -> None:
         s3.get_object(Bucket="somewhere", Key="nothing")
 
 
+@pytest.mark.parametrize(
+    ("service", "operation", "arguments", "named"),
+    [
+        ("comprehend", "list_endpoints", {}, "comprehend:ListEndpoints"),
+        ("elasticbeanstalk", "describe_applications", {}, "elasticbeanstalk:DescribeApplications"),
+        ("polly", "list_lexicons", {}, r"polly \(GET /v1/lexicons\)"),
+        (
+            "sagemaker-featurestore-runtime",
+            "get_record",
+            {"FeatureGroupName": "group", "RecordIdentifierValueAsString": "1"},
+            r"sagemaker \(GET /FeatureGroup/group\)",
+        ),
+        ("iam", "list_organizations_features", {}, "iam:ListOrganizationsFeatures"),
+        ("logs", "list_anomalies", {}, "logs:ListAnomalies"),
+        ("cloudformation", "list_generated_templates", {}, "cloudformation:ListGeneratedTemplates"),
+    ],
+)
+def test_what_nobody_plays_is_a_501_that_names_it(
+    cloud: Cloud, service: str, operation: str, arguments: dict[str, str], named: str
+) -> None:
+    client = cloud.client(service, cloud.identity.root)
+    with pytest.raises(ClientError, match=rf"{named} is not implemented by the rehearsal's cloud") as refused:
+        getattr(client, operation)(**arguments)
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+
+
 def test_only_the_base_may_ask_about_resources(cloud: Cloud) -> None:
     connection = http.client.HTTPConnection(cloud.url.removeprefix("http://"))
     connection.request("POST", "/_cloud/resource/create", "{}", {"Content-Type": "application/json"})
