@@ -122,7 +122,8 @@ def test_stacks_get_the_role_made_for_them(project: Template) -> None:
     deployments = [each for each in actions(project, "DeployPipeline") if "StackName" in each["Configuration"]]
     role = project.arn(project.resource("EndpointDeploymentRole"))
     assert [each["Configuration"]["RoleArn"] for each in deployments] == [role, role]
-    assert {each["Configuration"]["ActionMode"] for each in deployments} == {"CREATE_UPDATE"}
+    modes = {each["Name"]: each["Configuration"]["ActionMode"] for each in deployments}
+    assert modes == {"DeployStaging": "REPLACE_ON_FAILURE", "DeployProduction": "CREATE_UPDATE"}
 
 
 def test_nothing_runs_before_what_its_first_execution_needs(project: Template) -> None:
