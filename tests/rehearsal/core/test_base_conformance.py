@@ -387,7 +387,7 @@ def test_every_property_the_templates_use_is_read_back_here(path: Path) -> None:
           "_delete_bucket_encryption"]),
         ("core.iam_evaluator",
          ["resolve_principal", "resolve_credential", "_resource_policy", "_gather_role_policies",
-          "_permissions_boundary", "_service_principal_matches", "combine_resource_policy"]),
+          "_permissions_boundary", "_service_principal_matches", "combine_resource_policy", "_is_root_key"]),
     ],
 )  # fmt: skip
 def test_the_base_still_has_the_private_names_we_lean_on(module: str, names: list[str]) -> None:
