@@ -58,15 +58,38 @@ def resources(cloud: Cloud) -> dict[str, float]:
     return {name: round(value, 1) for name, value in used.items()}
 
 
+def names_in_stacks(cloud: Cloud) -> dict[str, str]:
+    """The logical ids of the roles that stacks made and named, deleted stacks included."""
+    cloudformation = cloud.client("cloudformation", cloud.identity.root)
+    names = {}
+    for page in cloudformation.get_paginator("list_stacks").paginate():
+        for stack in page["StackSummaries"]:
+            events = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack["StackId"])
+            for each in events.search("StackEvents[?ResourceType=='AWS::IAM::Role']"):
+                name = each.get("PhysicalResourceId", "")
+                if name.startswith(stack["StackName"][:40]):
+                    names[name] = each["LogicalResourceId"]
+    return names
+
+
 def report(cloud: Cloud, progress: Progress) -> dict[str, Any]:
-    """`{"ok", "seconds", "acts", "denied", "resources", "versions"}`."""
-    denied = [decision for decision in cloud.identity.decisions() if not decision.allowed]
+    """`{"ok", "seconds", "acts", "denied", "authorised", "exercised", "resources", "versions"}`.
+
+    `exercised` is a sorted list of `[role, action]`: what each role was allowed at least once. A role that a stack
+    named stands under its logical id, so that the list is the same from run to run.
+    """
+    exercised = cloud.identity.exercised()
+    names = names_in_stacks(cloud)
     return {
         "ok": bool(progress.acts) and all(act.ok for act in progress.acts),
         "seconds": round(progress.seconds, 1),
         "acts": [asdict(act) for act in progress.acts],
-        "denied": [{"principal": each.principal, "action": each.action, "resource": each.resource} for each in denied],
-        "authorised": sum(decision.allowed for decision in cloud.identity.decisions()),
+        "denied": [
+            {"principal": each.principal, "action": each.action, "resource": each.resource}
+            for each in cloud.identity.denials()
+        ],
+        "authorised": exercised.total(),
+        "exercised": [list(pair) for pair in sorted({(names.get(role, role), action) for role, action in exercised})],
         "resources": resources(cloud),
         "versions": versions(cloud),
     }

@@ -145,6 +145,10 @@ class Base:
         decisions: list[str] = self.ask("decide", {"access_key_id": access_key_id, "calls": asked})["decisions"]
         return decisions
 
+    def allowed(self) -> list[tuple[str, str, int]]:
+        """What the base itself allowed so far: principal, action and how often."""
+        return [(each[0], each[1], each[2]) for each in self.ask("allowed", {})["allowed"]]
+
     def trust(self, role_arn: str, service: str, context: Mapping[str, str]) -> tuple[bool, bool]:
         """Whether the role exists, and whether its trust policy lets `service` assume it."""
         answer = self.ask("trusts", {"role_arn": role_arn, "service": service, "context": dict(context)})

@@ -16,7 +16,7 @@ Private names of ministack 1.5.33 used here, each with a test that fails when a 
 `eventbridge._put_events`, `eventbridge._apply_input_transformer`, `helpers._resolve_document`,
 `stacks._runs_on_worker_thread`, `stacks._provision_resource`, `stacks._update_resource`, `stacks._delete_resource`,
 `provisioners._provision_resource`, and of the policy evaluator `resolve_principal`, `_resource_policy`,
-`_gather_role_policies`, `_permissions_boundary`, `_is_root_key`.
+`_gather_role_policies`, `_permissions_boundary`, `_is_root_key`, `enforce`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import logging
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,6 +47,7 @@ OUR_TYPES = frozenset(json.loads(os.environ["REHEARSAL_TYPES"]))
 REPLACING: dict[str, list[str]] = json.loads(os.environ["REHEARSAL_REPLACING"])
 TAG_PROPERTIES: dict[str, str] = json.loads(os.environ["REHEARSAL_TAG_PROPERTIES"])
 
+ALLOWED: Counter[tuple[str, str]] = Counter()
 SESSION_SECONDS = 12 * 3600  # services renew theirs; nothing here outlives a day
 
 log = logging.getLogger("base")
@@ -312,6 +314,26 @@ def _decision(principal: iam_evaluator.PrincipalInfo, call: dict[str, Any]) -> s
     return str(result.decision)
 
 
+def install_record_of_allowed() -> None:
+    """Count what ministack allows; what it refuses, the front door reads from its answers."""
+    enforce = iam_evaluator.enforce
+
+    def recorded(access_key_id: str, iam_action: str, *rest: Any, **named: Any) -> Any:  # noqa: ANN401
+        result = enforce(access_key_id, iam_action, *rest, **named)
+        if result is None:
+            caller = iam_evaluator.resolve_credential(access_key_id, ACCOUNT)
+            if not isinstance(caller, iam_evaluator.CredentialResolutionError):
+                ALLOWED[caller.principal_arn, iam_action] += 1
+        return result
+
+    iam_evaluator.enforce = recorded
+
+
+def allowed(_question: dict[str, Any]) -> dict[str, Any]:
+    """Who was allowed what by ministack itself, and how often."""
+    return {"allowed": [[*key, count] for key, count in ALLOWED.items()]}
+
+
 def trusts(question: dict[str, Any]) -> dict[str, Any]:
     """Whether a role's trust policy lets an AWS service assume it, conditions included."""
     path_and_name = question["role_arn"].split(":role/", 1)[-1]
@@ -376,6 +398,7 @@ def emit(question: dict[str, Any]) -> dict[str, Any]:
 
 
 QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "/_base/allowed": allowed,
     "/_base/credential": credential,
     "/_base/decide": decide,
     "/_base/trusts": trusts,
@@ -420,6 +443,7 @@ def main() -> None:
     install_role_boundaries()
     install_template_urls()
     install_root_key()
+    install_record_of_allowed()
     install_event_targets()
     config = Config()
     config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]

@@ -8,6 +8,7 @@ resource policies together.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -30,15 +31,31 @@ CloudFormation and Service Catalog do not: a trust policy that asks for either k
 """
 
 
+MOST_ALLOWED = 20_000
+"""Distinct allowed decisions kept with their resource; whatever comes after is counted under `ANY_OTHER`."""
+ANY_OTHER = "(any other)"
+
+
 @dataclass(frozen=True)
 class Decision:
-    """One authorisation as it was decided."""
+    """One authorisation as it was decided.
+
+    A denied one names the very principal. Allowed ones are kept together: by the role's name (not the session), the
+    action and the resource, and `count` says how many they were.
+    """
 
     principal: str
     action: str
     resource: str
     allowed: bool
     context: Mapping[str, str | list[str]] = field(default_factory=dict)
+    count: int = 1
+
+
+def role_of(principal_arn: str) -> str:
+    """The name of the role behind a session's ARN; `root`, `user/<name>` or a service for those without one."""
+    kind, _, name = principal_arn.rpartition(":")[2].partition("/")
+    return name.partition("/")[0] if kind == "assumed-role" else principal_arn.rpartition(":")[2]
 
 
 class Identity:
@@ -47,7 +64,8 @@ class Identity:
     def __init__(self, base: Base, settings: CloudSettings) -> None:
         self._base = base
         self._settings = settings
-        self._decisions: list[Decision] = []
+        self._denials: list[Decision] = []
+        self._allowed: Counter[tuple[str, str, str]] = Counter()
         self._lock = threading.Lock()
 
     @property
@@ -90,12 +108,34 @@ class Identity:
     def record(self, principal: str, call: Call, *, allowed: bool) -> None:
         """Keep a decision for the report."""
         with self._lock:
-            self._decisions.append(Decision(principal, call.action, call.resource, allowed, dict(call.context)))
+            if not allowed:
+                self._denials.append(Decision(principal, call.action, call.resource, False, dict(call.context)))
+                return
+            key = (role_of(principal), call.action, call.resource)
+            if key not in self._allowed and len(self._allowed) >= MOST_ALLOWED:
+                key = (*key[:2], ANY_OTHER)
+            self._allowed[key] += 1
+
+    def denials(self) -> list[Decision]:
+        """Everything that was refused, in order."""
+        with self._lock:
+            return list(self._denials)
 
     def decisions(self) -> list[Decision]:
-        """Every decision so far, in order."""
+        """What was allowed here, each once; then everything that was refused, in order."""
         with self._lock:
-            return list(self._decisions)
+            allowed = [Decision(*key, allowed=True, count=count) for key, count in self._allowed.items()]
+            return allowed + self._denials
+
+    def exercised(self) -> Counter[tuple[str, str]]:
+        """How often which role was allowed which action, by our services and by the base."""
+        found: Counter[tuple[str, str]] = Counter()
+        with self._lock:
+            for (role, action, _), count in self._allowed.items():
+                found[role, action] += count
+        for principal, action, count in self._base.allowed():
+            found[role_of(principal), action] += count
+        return found
 
     def assume_role(self, role_arn: str, service: str, session_name: str, source_arn: str | None = None) -> Credentials:
         """A session of `role_arn`, as the AWS service `service` (`codebuild.amazonaws.com`) makes itself one.

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.errors import AccessDenied, AwsError
+from rehearsal.cloud.identity import Identity, role_of
 from rehearsal.cloud.resources.servicecatalog import SERVICECATALOG_TYPES
 from rehearsal.cloud.service import Call, Credentials
 from rehearsal.cloud.servicecatalog import ServiceCatalog
@@ -163,6 +164,49 @@ def test_decisions_are_kept_for_the_report(cloud: Cloud, careful: Credentials) -
         cloud.identity.require(careful, [Call("kms:Decrypt", "arn:aws:kms:us-east-1:123456789012:key/1")])
     last = cloud.identity.decisions()[-1]
     assert (last.action, last.allowed, last.principal) == ("kms:Decrypt", False, careful.principal_arn)
+
+
+def test_allowed_decisions_are_counted_and_denied_ones_kept_in_order(cloud: Cloud, careful: Credentials) -> None:
+    start = Call("codebuild:StartBuild", "arn:aws:codebuild:us-east-1:123456789012:project/mine-counted")
+    for _ in range(3):
+        cloud.identity.require(careful, [start])
+    for key in ("1", "2", "1"):
+        with pytest.raises(AccessDenied):
+            cloud.identity.require(careful, [Call("kms:Encrypt", key)])
+    counted = [each for each in cloud.identity.decisions() if each.allowed and each.resource == start.resource]
+    assert [(each.principal, each.action, each.count) for each in counted] == [("careful", start.action, 3)]
+    assert [each.resource for each in cloud.identity.denials() if each.action == "kms:Encrypt"] == ["1", "2", "1"]
+
+
+def test_what_is_allowed_does_not_fill_the_memory(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    identity = Identity(cloud.base, cloud.settings)
+    monkeypatch.setattr("rehearsal.cloud.identity.MOST_ALLOWED", 3)
+    for number in range(10):
+        identity.record("somebody", Call("s3:GetObject", f"arn:aws:s3:::b/{number}"), allowed=True)
+    assert {each.resource: each.count for each in identity.decisions()} == {
+        "arn:aws:s3:::b/0": 1, "arn:aws:s3:::b/1": 1, "arn:aws:s3:::b/2": 1, "(any other)": 7
+    }  # fmt: skip
+    assert identity.exercised()["somebody", "s3:GetObject"] == 10
+
+
+def test_what_the_base_allowed_is_counted_too(cloud: Cloud, iam: Any) -> None:
+    session = cloud.identity.session_of(role(iam, "lists-topics", allow("sns:ListTopics")), "test")
+    cloud.client("sns", session).list_topics()
+    cloud.client("sns", session).list_topics()
+    assert cloud.identity.exercised()["lists-topics", "sns:ListTopics"] == 2
+
+
+@pytest.mark.parametrize(
+    ("principal", "name"),
+    [
+        ("arn:aws:sts::123456789012:assumed-role/Builder/session", "Builder"),
+        ("arn:aws:iam::123456789012:user/ann", "user/ann"),
+        ("arn:aws:iam::123456789012:root", "root"),
+        ("events.amazonaws.com", "events.amazonaws.com"),
+    ],
+)
+def test_decisions_are_kept_by_role(principal: str, name: str) -> None:
+    assert role_of(principal) == name
 
 
 def test_a_refusal_of_the_base_is_kept_too(cloud: Cloud, careful: Credentials) -> None:
