@@ -12,36 +12,22 @@ https://docs.aws.amazon.com/codecommit/latest/userguide/setting-up-https-unixes.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 
-TIME_FORMAT = "%Y%m%dT%H%M%S"
+if not __package__:  # run by its path
+    sys.path[0] = str(Path(__file__).parents[1])
+
+from rehearsal.cloud.git_passwords import password
+
 USAGE = "usage: python -m rehearsal.git_credentials get|store|erase  (git calls it; see gitcredentials(7))"
 
 
 class CannotSignError(Exception):
     """There is something missing to make a password from; says what."""
-
-
-def password(secret_access_key: str, region: str, host: str, path: str, moment: datetime) -> str:
-    """The password for a repository: `<time>Z<signature>`.
-
-    A Signature Version 4 of a request with the method `GIT`, the repository's path and the host without its port; the
-    payload is left out. The AWS CLI computes the same (`awscli/customizations/codecommit.py`).
-    """
-    stamp = moment.astimezone(UTC).strftime(TIME_FORMAT)
-    scope = (stamp[:8], region, "codecommit", "aws4_request")
-    canonical_request = f"GIT\n{path}\n\nhost:{host.partition(':')[0]}\n\nhost\n"
-    digest = hashlib.sha256(canonical_request.encode()).hexdigest()
-    key = f"AWS4{secret_access_key}".encode()
-    for part in scope:
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{'/'.join(scope)}\n{digest}"
-    return f"{stamp}Z{hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()}"
 
 
 def asked_for(lines: Iterable[str]) -> dict[str, str]:

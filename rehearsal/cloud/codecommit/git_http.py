@@ -3,7 +3,7 @@
 Who is asking:
 
 - CodeCommit's clients send basic authentication made by a credential helper: the access key (with `%` and the session
-  token of temporary credentials) and a signature that is good for 15 minutes. See `rehearsal/git_credentials.py`.
+  token of temporary credentials) and a signature that is good for 15 minutes. See `git_passwords.py`.
 - Stock git shows no credentials before it was asked for them, and asks its helper only after a 401 with a challenge.
   So git's bare request for the list of references is challenged, and that is all it gets. Whatever is anonymous
   otherwise (another program, an empty user name, a request that would read or write) is refused with 403, and so are
@@ -29,8 +29,8 @@ from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.codecommit.repository import NOBODY, Repository, git_environment
 from rehearsal.cloud.errors import AccessDenied, AwsError
+from rehearsal.cloud.git_passwords import TIME_FORMAT, password
 from rehearsal.cloud.service import Call, Credentials
-from rehearsal.git_credentials import TIME_FORMAT, password
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
