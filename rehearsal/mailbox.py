@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-
-from rehearsal.cloud.cloud import Cloud
+from collections.abc import Callable
+from typing import Any
 
 
 class Mailbox:
     """Subscribed to a topic as a person's e-mail would be; messages are kept until somebody looks for them."""
 
-    def __init__(self, cloud: Cloud, topic_arn: str) -> None:
-        root = cloud.identity.root
-        self._sqs = cloud.client("sqs", root)
+    def __init__(self, client: Callable[[str], Any], account: str, region: str, topic_arn: str) -> None:
+        """Set up by whoever `client` acts as: a person who may make queues and subscribe to the topic."""
+        self._sqs = client("sqs")
         name = "mailbox-" + topic_arn.rpartition(":")[2][-40:]
         self._url: str = self._sqs.create_queue(QueueName=name)["QueueUrl"]
-        queue_arn = f"arn:aws:sqs:{cloud.region}:{cloud.account}:{name}"
+        queue_arn = f"arn:aws:sqs:{region}:{account}:{name}"
         policy = {
             "Version": "2012-10-17",
             "Statement": [
@@ -29,7 +29,7 @@ class Mailbox:
             ],
         }
         self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": json.dumps(policy)})
-        cloud.client("sns", root).subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
+        client("sns").subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
         self.messages: list[dict[str, str]] = []
 
     def read(self) -> list[dict[str, str]]:

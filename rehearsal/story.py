@@ -136,7 +136,8 @@ class Story:
         provisioned = catalog.describe_provisioned_product(Id=details["ProvisionedProductId"])
         record = catalog.describe_record(Id=provisioned["ProvisionedProductDetail"]["LastRecordId"])
         self.project.outputs = {each["OutputKey"]: each["OutputValue"] for each in record["RecordOutputs"]}
-        self.mailbox = Mailbox(self.cloud, self.project.outputs["NotificationTopicArn"])
+        topic = self.project.outputs["NotificationTopicArn"]
+        self.mailbox = Mailbox(self.engineer.client, self.cloud.account, self.cloud.region, topic)
 
         codecommit = self.scientist.client("codecommit")
         for kind in ("modelbuild", "modeldeploy"):
