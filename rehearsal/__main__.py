@@ -61,7 +61,8 @@ def main(given: list[str] | None = None) -> int:
         print(f"Another rehearsal is playing in {folder}. Choose another --folder.", file=sys.stderr)
         return 2
     log_to(folder / "cloud.log", aloud=chosen.verbose)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `with` blocks end processes on SIGTERM too
+    for ending in (signal.SIGTERM, signal.SIGHUP):  # so that `with` blocks end processes on these too
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
     progress = Progress()
     settings = CloudSettings(
         folder, REPOSITORY_ROOT / ".venvs", speed=chosen.speed, port=chosen.port, cache=RUNS / "cache"
