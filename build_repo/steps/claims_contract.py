@@ -100,6 +100,9 @@ FIELDS: tuple[Field, ...] = (
 )
 
 
+BYTE_ORDER_MARK = "\ufeff"
+
+
 @dataclass(frozen=True)
 class Violation:
     """One value that breaks the contract. `record` counts from 0; None means the whole table."""
@@ -125,8 +128,14 @@ class ContractError(ValueError):
 
 
 def read_csv(text: str, *, labelled: bool) -> pd.DataFrame:
-    """Typed claims from CSV text with a header line; `labelled` says whether the label column must be there."""
-    rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    """Typed claims from CSV text with a header line; `labelled` says whether the label column must be there.
+
+    Line ends of any system are welcome, and so is the mark with which spreadsheets begin UTF-8 files.
+    """
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text.removeprefix(BYTE_ORDER_MARK), newline=None)) if row]
+    except csv.Error as error:
+        raise ContractError([Violation(None, None, f"this is not a CSV table: {error}")]) from None
     header = rows.pop(0) if rows else []
     _refuse(_header_violations(header, labelled=labelled))
     _refuse(

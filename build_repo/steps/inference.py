@@ -85,7 +85,7 @@ def transform_fn(model: ClaimModel, data: str | bytes, content_type: str, accept
 def _records(text: str) -> list[object]:
     try:
         body = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ContractError([Violation(None, None, f"the body is not JSON: {error}")]) from None
     records = body.get("records") if isinstance(body, dict) else None
     if not isinstance(records, list):

@@ -84,3 +84,14 @@ def test_the_message_shows_the_first_problems_and_counts_all(claims: pd.DataFram
 
     assert str(caught.value).startswith("2000 problem(s), the first 10:\n  record 0: region is 'moon'")
     assert len(str(caught.value).splitlines()) == 11
+
+
+@pytest.mark.parametrize("line_end", ["\r", "\r\n", "\n"])
+def test_line_ends_of_every_system_and_a_byte_order_mark_are_welcome(claims: pd.DataFrame, line_end: str) -> None:
+    text = "\ufeff" + claims.to_csv(index=False).replace("\n", line_end)
+    assert len(read_csv(text, labelled=True)) == len(claims)
+
+
+def test_what_is_no_csv_is_refused_as_such() -> None:
+    with pytest.raises(ContractError, match="this is not a CSV table"):
+        read_csv("customer_age\n" + "x" * 200_000, labelled=False)

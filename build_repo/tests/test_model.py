@@ -119,6 +119,10 @@ def test_a_malformed_body_is_refused(model: inference.ClaimModel, body: str | by
     assert error in refusal(ask(model, body), 400)["error"]
 
 
+def test_json_nested_beyond_reason_is_refused(model: inference.ClaimModel) -> None:
+    assert "the body is not JSON" in refusal(ask(model, b"[" * 100_000), 400)["error"]
+
+
 def test_another_content_type_is_refused(model: inference.ClaimModel) -> None:
     body = refusal(ask(model, b"", "image/png"), 415)
 
