@@ -61,7 +61,8 @@ def _problems(shape: Shape, value: Any, path: str) -> Iterator[str]:  # noqa: AN
                 f"pattern: {pattern}"
             )
     elif "max" in shape.metadata and isinstance(value, int | float) and value > shape.metadata["max"]:
-        yield f"Value '{value}' at '{path}' failed to satisfy constraint: Member must be at most {shape.metadata['max']}"
+        most = shape.metadata["max"]
+        yield f"Value '{value}' at '{path}' failed to satisfy constraint: Member must be at most {most}"
 
 
 def _too_long(shape: Shape, value: Any, path: str) -> Iterator[str]:  # noqa: ANN401 - any JSON value

@@ -65,6 +65,18 @@ def stack(lab: Lab, name: str) -> dict[str, Any]:
     return dict(lab.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0])
 
 
+@pytest.mark.parametrize("grant", ["s3:GetObject", "s3:GetObjectVersion"])
+def test_a_template_is_read_out_of_the_store_with_the_pipelines_rights(lab: Lab, stack_role: str, grant: str) -> None:
+    lab.commit(files(), "Deploy")
+    rights = [each for each in PIPELINE_GRANTS if each != grant]
+    role = lab.make_role(f"Blind-{grant.partition(':')[2]}", "codepipeline.amazonaws.com", rights)
+    declared = lab.declaration("blind", stage("Deploy", deploy("Ship", stack_role, f"blind-{len(grant)}")))
+    lab.finished(declared["name"], lab.create({**declared, "roleArn": role}))
+    error = lab.action(declared["name"], "Deploy", "Ship")["errorDetails"]
+    assert error["code"] == "PermissionError"
+    assert f"is not authorized to perform: {grant} " in error["message"]
+
+
 def test_a_stack_is_created_with_parameters_and_tags(lab: Lab, stack_role: str) -> None:
     _, shown = played(lab, deploy("Ship", stack_role, "created", ParameterOverrides='{"Colour": "blue"}'))
     assert shown["status"] == "Succeeded"
