@@ -25,7 +25,7 @@ from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.service import Call, Credentials
-from rehearsal.cloud.signatures import caller_of, claimed
+from rehearsal.cloud.signatures import Signature, caller_of, claimed
 from rehearsal.cloud.stacks import Stacks, error_document, form_of, stack_form
 from rehearsal.cloud.validation import to_wire
 
@@ -209,7 +209,7 @@ class FrontDoor:
     @staticmethod
     def _asked_for(request: Request) -> str:
         """`service:operation` as far as the request says it; where its path says it, method and path."""
-        signature = claimed(request)
+        signature = _stated(request)
         prefix, _, operation = request.headers.get("X-Amz-Target", "").rpartition(".")
         service = signature.service if signature else prefix.partition("_")[0] or "an unsigned request"
         operation = operation or (form_of(request) or request.args).get("Action", "")
@@ -241,3 +241,11 @@ class FrontDoor:
         response = cls.json({"__type": error.code, "message": error.message, "Message": error.message}, error.status)
         response.headers["x-amzn-ErrorType"] = error.code
         return response
+
+
+def _stated(request: Request) -> Signature | None:
+    """The signature of a request that the base has judged already; None for one that cannot be read."""
+    try:
+        return claimed(request)
+    except AwsError:
+        return None
