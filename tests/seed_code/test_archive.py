@@ -121,10 +121,13 @@ def test_a_merge_conflict_is_refused(repository: Path, git: Git) -> None:
         pack(repository, "build_repo", "modelbuild")
 
 
-def test_a_folder_that_git_does_not_know_is_refused(repository: Path, tmp_path: Path) -> None:
+def test_a_folder_that_git_does_not_know_is_refused(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(SeedError, match=r"git tracks no file in .*nothing_repo"):
         pack(repository, "nothing_repo", "nothing")
     (tmp_path / "bare").mkdir()
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))  # temporary folders may lie in a repository
     with pytest.raises(SeedError, match=r"'git ls-files' failed in .*bare: .*not a git repository"):
         pack(tmp_path / "bare", "build_repo", "modelbuild")
 

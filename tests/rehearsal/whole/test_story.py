@@ -46,6 +46,26 @@ def test_nobody_was_denied_anything(played: tuple[dict[str, Any], str]) -> None:
     assert report["authorised"] > 500, "so few authorisations cannot be the whole story"
 
 
+def test_services_acted_as_the_roles_they_were_given(played: tuple[dict[str, Any], str]) -> None:
+    report, _ = played
+    exercised = {(role, action) for role, action in report["exercised"]}
+    wanted = {
+        ("MLOpsProjectLaunchRole", "iam:CreateRole"),
+        ("MLOpsProjectLaunchRole", "codepipeline:CreatePipeline"),
+        ("BuildPipelineRole", "codecommit:UploadArchive"),
+        ("BuildPipelineRole", "codebuild:StartBuild"),
+        ("DeployPipelineRole", "iam:PassRole"),
+        ("ModelBuildRole", "sagemaker:StartPipelineExecution"),
+        ("PipelineExecutionRole", "sagemaker:CreateTrainingJob"),
+        ("PipelineExecutionRole", "ecr:BatchGetImage"),
+        ("EndpointDeploymentRole", "sagemaker:UpdateEndpoint"),
+        ("ModelExecutionRole", "cloudwatch:DescribeAlarms"),
+        ("StagingTestRole", "sagemaker:InvokeEndpoint"),
+        ("EventRulesRole", "codepipeline:StartPipelineExecution"),
+    }
+    assert wanted - exercised == set()
+
+
 def test_the_model_is_good_and_its_figures_are_real(played: tuple[dict[str, Any], str]) -> None:
     report, _ = played
     first, second = (next(act["facts"] for act in report["acts"] if act["name"] == name) for name in ACTS[2:4])
