@@ -21,6 +21,7 @@ from rich.table import Table
 class ActRecord:
     """What became of one act. `facts` is what a person would note down."""
 
+    number: int
     name: str
     ok: bool = False
     seconds: float = 0.0
@@ -56,10 +57,11 @@ class Progress:
     @contextmanager
     def act(self, number: int, name: str) -> Iterator[ActRecord]:
         """One act: timed, recorded, and its failure kept with its reason."""
-        record = ActRecord(name)
+        record = ActRecord(number, name)
         self._mine.number = number
         with self._lock:
             self.acts.append(record)
+            self.acts.sort(key=lambda each: each.number)  # overlapping acts may begin in any order
         self.say(f"Act {number}: {name}", style="bold cyan")
         self.now(name)
         started = time.monotonic()
@@ -99,10 +101,10 @@ class Progress:
         table.add_column("", no_wrap=True)
         table.add_column("seconds", justify="right", no_wrap=True)
         table.add_column("what was seen", overflow="fold")
-        for number, act in enumerate(self.acts, start=1):
+        for act in self.acts:
             seen = ", ".join(f"{key} {value}" for key, value in act.facts.items() if not isinstance(value, dict | list))
             verdict = "[green]ok[/green]" if act.ok else "[red]failed[/red]"
-            table.add_row(f"{number} {act.name}", verdict, f"{act.seconds:.1f}", escape(act.problem or seen))
+            table.add_row(f"{act.number} {act.name}", verdict, f"{act.seconds:.1f}", escape(act.problem or seen))
         self.console.print()
         self.console.print(table, soft_wrap=False)
 
