@@ -57,7 +57,7 @@ class Person:
 
     def run(self, *command: str, folder: Path | None = None) -> str:
         """Run a program as this person. Raises StoryError with what it printed when it fails."""
-        done = self._cloud.run(command, cwd=folder or self.home, env=self.environment())
+        done = self._cloud.processes.run(command, cwd=folder or self.home, env=self.environment())
         if done.returncode:
             raise StoryError(f"{self.name}: `{' '.join(command)}` failed with {done.returncode}:\n{done.stdout}")
         return done.stdout

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import subprocess
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +150,3 @@ class Cloud:
         thread = threading.Thread(target=guarded, name=name, daemon=True)
         thread.start()
         return thread
-
-    def run(self, command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:  # noqa: ANN401
-        """Run a child process that ends when the cloud ends."""
-        return self.processes.run(command, **options)

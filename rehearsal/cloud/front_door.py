@@ -167,7 +167,7 @@ class FrontDoor:
             operation = request.path.rpartition("/")[2]
             return self.json(self._cloud.resources.answer(operation, document))
         except AwsError as error:
-            return self.json({"error": self._cloud.resources.reason(error, document)})
+            return self.json({"error": self._cloud.resources.reason(error)})
         except Exception as problem:
             log.exception("%s failed", request.path)
             return self.json({"error": f"Internal failure of the rehearsal's cloud: {problem!r}"})

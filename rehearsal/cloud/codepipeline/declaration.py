@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator
 
 from rehearsal.cloud.codepipeline.actions import action_for
 from rehearsal.cloud.codepipeline.conditions import OPERATORS, VARIABLE_CHECK, VARIABLE_CHECK_KEYS
@@ -56,13 +55,6 @@ def check(declaration: Document, region: str) -> None:
             _check_action(stage["name"], action, region)
     _check_artifacts(declaration)
     check_references(declaration)
-
-
-def actions_of(declaration: Document) -> Iterator[tuple[Document, Document]]:
-    """Every (stage, action) of a declaration."""
-    for stage in declaration["stages"]:
-        for action in stage["actions"]:
-            yield stage, action
 
 
 def _check_pipeline(declaration: Document, region: str) -> None:

@@ -113,7 +113,7 @@ class ResourceEngine:
         return entity["Arn"], entity.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
 
     @staticmethod
-    def reason(error: AwsError, document: dict[str, Any]) -> str:
+    def reason(error: AwsError) -> str:
         """The words a stack event gives for a failed resource.
 
         https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract-errors.html
@@ -148,9 +148,5 @@ class ResourceEngine:
             self._checked.add(digest)
 
     def warm_up(self) -> None:
-        """Load the linter while nobody waits for it."""
-        self._cloud.background("load the linter", self._load_linter)
-
-    def _load_linter(self) -> None:
-        """Rules and schemas load on the first use, which takes seconds: let that use be nobody's."""
-        self.check_template("Resources: {First: {Type: AWS::S3::Bucket}}")
+        """Load the linter's rules and schemas, which takes seconds on the first use, while nobody waits for it."""
+        self._cloud.background("load the linter", self.check_template, "Resources: {First: {Type: AWS::S3::Bucket}}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -220,10 +221,7 @@ class PipelineRecords(Jobs):
         prefix = request.get("PipelineNamePrefix", "")
         with self._pipelines_lock:
             pipelines = [item for item in self._pipelines.values() if item.name.startswith(prefix)]
-        pipelines = created_between(pipelines, request)
-        descending = request.get("SortOrder", "Descending") == "Descending"
-        by_name = request.get("SortBy") == "Name"
-        pipelines.sort(key=lambda item: item.name if by_name else item.created.isoformat(), reverse=descending)
+        pipelines = wanted(pipelines, request, "Name", lambda item: item.name)
         summaries = []
         for item in pipelines:
             summary = {
@@ -250,10 +248,14 @@ def paged(items: list[Any], request: Document, member: str) -> Document:
     return {member: items[start : start + size], **more}
 
 
-def created_between(items: list[Any], request: Document) -> list[Any]:
+def wanted(items: list[Any], request: Document, other_order: str, key: Callable[[Any], str]) -> list[Any]:
+    """The items created between the times a list request names, in its order: by creation, or by `key` when `SortBy`
+    says `other_order`; newest or last first unless it asks otherwise."""
     after, before = request.get("CreatedAfter"), request.get("CreatedBefore")
     if after is not None:
         items = [item for item in items if item.created.timestamp() > after]
     if before is not None:
         items = [item for item in items if item.created.timestamp() < before]
-    return list(items)
+    by_key = request.get("SortBy") == other_order
+    descending = request.get("SortOrder", "Descending") == "Descending"
+    return sorted(items, key=lambda item: key(item) if by_key else item.created.isoformat(), reverse=descending)

@@ -8,7 +8,7 @@ from typing import Any
 
 from rehearsal.cloud.errors import NotImplementedHere
 from rehearsal.cloud.sagemaker.pipeline_execution import Execution
-from rehearsal.cloud.sagemaker.pipeline_records import PipelineRecords, created_between, paged, user_context
+from rehearsal.cloud.sagemaker.pipeline_records import PipelineRecords, paged, user_context, wanted
 from rehearsal.cloud.service import Call, Credentials, Document, operation
 
 IDENTIFIER = string.ascii_lowercase + string.digits
@@ -111,10 +111,7 @@ class Pipelines(PipelineRecords):
             raise NotImplementedHere("A version of a pipeline (PipelineVersionAlias)")
         with self._pipelines_lock:
             executions = list(self.pipeline(request["PipelineName"]).executions)
-        executions = created_between(executions, request)
-        descending = request.get("SortOrder", "Descending") == "Descending"
-        by_arn = request.get("SortBy") == "PipelineExecutionArn"
-        executions.sort(key=lambda item: item.arn if by_arn else item.created.isoformat(), reverse=descending)
+        executions = wanted(executions, request, "PipelineExecutionArn", lambda item: item.arn)
         summaries = []
         for item in executions:
             summary = {
