@@ -79,6 +79,7 @@ class BuildSpec:
     reports: tuple[Reports, ...] = ()
     artifacts: Artifacts | None = None
     secondary_artifacts: dict[str, Artifacts] = field(default_factory=dict)
+    cache_paths: tuple[str, ...] = ()
 
 
 def parse(text: str, file: str) -> BuildSpec:
@@ -99,7 +100,7 @@ def parse(text: str, file: str) -> BuildSpec:
         if top.has(key):
             raise NotPlayedError(f"'{key}' in {file}")
     _proxy(top)
-    _cache(top)
+    cache_paths = _cache(top)
     environment = _environment(top)
     phases, runtimes = _phases(top)
     artifacts, secondary = _artifacts(top)
@@ -116,6 +117,7 @@ def parse(text: str, file: str) -> BuildSpec:
         reports,
         artifacts,
         secondary,
+        cache_paths,
     )
 
 
@@ -159,16 +161,17 @@ def _proxy(top: Mapping) -> None:
     proxy.done()
 
 
-def _cache(top: Mapping) -> None:
-    """Checked and then left alone: a cache may be empty in any build, and a project here has none (`NO_CACHE`) or a
-    local one, for which CodeBuild makes no promise either."""
+def _cache(top: Mapping) -> tuple[str, ...]:
+    """The paths of a local cache (`local_cache.py`). Keys belong to a cache in S3, which no project here can have."""
     cache = top.mapping("cache")
-    if cache is not None:
-        cache.texts("paths")
-        cache.texts("fallback-keys")
-        cache.text("key")
-        cache.text("action")
-        cache.done()
+    if cache is None:
+        return ()
+    paths = cache.texts("paths")
+    cache.texts("fallback-keys")
+    cache.text("key")
+    cache.text("action")
+    cache.done()
+    return paths
 
 
 def _phases(top: Mapping) -> tuple[dict[str, Phase], dict[str, str]]:

@@ -146,8 +146,7 @@ class Projects(Room):
                 raise NotImplementedHere(f"{member} of CodeBuild {where}")
         self._check_source(project, where)
         self._check_environment(project["environment"], where)
-        if project["cache"]["type"] == "S3":
-            raise NotImplementedHere(f"an S3 cache of CodeBuild {where}")
+        self._check_cache(project["cache"], where)
         if (project.get("logsConfig") or {}).get("s3Logs", {}).get("status") == "ENABLED":
             raise NotImplementedHere(f"logs in S3 of CodeBuild {where}")
         self._check_role(project["serviceRole"], project["arn"])
@@ -174,6 +173,16 @@ class Projects(Room):
         for one in (artifacts, *project.get("secondaryArtifacts", [])):
             if one["type"] == "S3" and not one.get("location"):
                 raise AwsError("InvalidInputException", "Invalid artifacts: location must be a bucket")
+
+    @staticmethod
+    def _check_cache(cache: Document, where: str) -> None:
+        if cache["type"] == "S3":
+            raise NotImplementedHere(f"an S3 cache of CodeBuild {where}")
+        modes = cache.get("modes", [])
+        if cache["type"] == "LOCAL" and not modes:
+            raise AwsError("InvalidInputException", "Invalid cache: a local cache needs at least one mode")
+        if "LOCAL_DOCKER_LAYER_CACHE" in modes:
+            raise NotImplementedHere(f"a cache of Docker layers of CodeBuild {where}")
 
     @staticmethod
     def _check_environment(environment: Document, where: str) -> None:

@@ -15,6 +15,7 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rehearsal.cloud.codebuild.build import Build, PhaseRecord
@@ -23,6 +24,7 @@ from rehearsal.cloud.codebuild.delivery import deliver
 from rehearsal.cloud.codebuild.errors import InterruptedBuildError, PhaseError
 from rehearsal.cloud.codebuild.events import SOURCE, STATE_CHANGE, state_change
 from rehearsal.cloud.codebuild.images import chosen_runtimes, stand_in_note
+from rehearsal.cloud.codebuild.local_cache import kept_folders, link
 from rehearsal.cloud.codebuild.logs import BuildLog
 from rehearsal.cloud.codebuild.preparation import fetch_sources, provision, read_buildspec, variables
 from rehearsal.cloud.codebuild.shell import Shell
@@ -53,10 +55,15 @@ class BuildRun:
         self._spec = BuildSpec("")
         self._shell: Shell | None = None
         self._succeeding = True
+        self._kept: Path | None = None
 
     def play(self) -> None:
         """Run the build to its end. What goes wrong becomes the build's status, never an exception."""
-        with slot(self._cloud.cache_for("builds")) as place:
+        host = self._cloud.folder_for("codebuild", "cache")
+        with (
+            slot(self._cloud.cache_for("builds")) as place,
+            kept_folders(self._build.project, host, place.work) as self._kept,
+        ):
             self._play_in(place)
 
     def _play_in(self, taken: Slot) -> None:
@@ -135,6 +142,8 @@ class BuildRun:
         say(f"CODEBUILD_SRC_DIR={place.source}")
         sources = fetch_sources(place)
         self._spec = spec = read_buildspec(place)
+        if self._kept is not None:
+            link(spec.cache_paths, place.source, self._kept, say)
         say("Processing environment variables")
         environment = variables(place, spec, sources)
         image = self._build.project["environment"]["image"]

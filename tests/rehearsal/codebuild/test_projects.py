@@ -73,6 +73,7 @@ def test_who_creates_a_project_must_be_allowed_to_pass_its_role(lab: Lab) -> Non
         ({"vpcConfig": {"vpcId": "vpc-1", "subnets": ["s"], "securityGroupIds": ["g"]}}, "vpcConfig"),
         ({"concurrentBuildLimit": 1}, "concurrentBuildLimit"),
         ({"cache": {"type": "S3", "location": "b/c"}}, "S3 cache"),
+        ({"cache": {"type": "LOCAL", "modes": ["LOCAL_DOCKER_LAYER_CACHE"]}}, "cache of Docker layers"),
         ({"environment": {**ENVIRONMENT, "image": "python:3.12"}}, "image python:3.12"),
         ({"environment": {**ENVIRONMENT, "privilegedMode": True}}, "environment.privilegedMode"),
         ({"environment": {**ENVIRONMENT, "type": "ARM_CONTAINER"}}, "environment type ARM_CONTAINER"),
