@@ -2,7 +2,8 @@
 
     reads     the environment (deployment/settings.py), staging-config.json, prod-config.json
     writes    staging-config-export.json, prod-config-export.json, for the pipeline's CloudFormation actions
-              exports/build.env: DEPLOY, MODEL_PACKAGE_ARN_RESOLVED, MODEL_PACKAGE_VERSION, for the pipeline's variables
+              exports/build.env: DEPLOY, ASK_APPROVAL, MODEL_PACKAGE_ARN_RESOLVED, MODEL_PACKAGE_VERSION, for the
+              pipeline's variables
 
 Run it with `make build`. Nothing on AWS is changed: everything here only looks.
 """
@@ -47,7 +48,12 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
         print(f"Nothing to deploy: {choice.because}. Approve a version in the Model Registry to deploy it.")
         for path in exports.values():
             _write_json(path, stage.export_of_nothing(choice.because))
-        answers = {"DEPLOY": "no", "MODEL_PACKAGE_ARN_RESOLVED": "none", "MODEL_PACKAGE_VERSION": "none"}
+        answers = {
+            "DEPLOY": "no",
+            "ASK_APPROVAL": "no",
+            "MODEL_PACKAGE_ARN_RESOLVED": "none",
+            "MODEL_PACKAGE_VERSION": "none",
+        }
     else:
         print(f"Deploying version {choice.version}, because {choice.because}: {choice.arn}")
         endpoints = {"staging": settings.staging_endpoint_name, "prod": settings.production_endpoint_name}
@@ -57,6 +63,7 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
             print(f"{path.name}: endpoint {endpoints[stage_name]}")
         answers = {
             "DEPLOY": "yes",
+            "ASK_APPROVAL": "yes" if choice.ask_approval else "no",
             "MODEL_PACKAGE_ARN_RESOLVED": choice.arn,
             "MODEL_PACKAGE_VERSION": str(choice.version),
         }

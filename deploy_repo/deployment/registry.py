@@ -4,6 +4,7 @@ given an ARN        that package, or a refusal
 auto                the one in production, if it is still approved
                     else the newest approved one
                     else nothing, and that is no error: a new project has no approved model yet
+rollback            of those that were in production and are still approved, the one deployed last, or a refusal
 """
 
 from collections.abc import Iterator
@@ -12,21 +13,19 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deployment import served
-from deployment.errors import ACCESS_DENIED, RefusedError, is_missing
-from deployment.settings import AUTO, BuildSettings
-
-# A failed endpoint can only be deleted, so what it was meant to serve is not live.
-NOT_LIVE = frozenset({"Failed", "Deleting"})
+from deployment import artefacts, production, way_back
+from deployment.errors import RefusedError, is_missing
+from deployment.settings import AUTO, ROLLBACK, BuildSettings
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The model package to deploy and why it is this one."""
+    """The model package to deploy, why it is this one, and whether a person must agree before production gets it."""
 
     arn: str
     version: int
     because: str
+    ask_approval: bool = True
 
 
 @dataclass(frozen=True)
@@ -38,47 +37,50 @@ class NothingToDeploy:
 
 def choose(sagemaker: Any, s3: Any, settings: BuildSettings) -> Chosen | NothingToDeploy:
     """Choose the package and make sure it can be deployed; raise RefusedError where it cannot."""
-    if settings.model_package_arn != AUTO:
-        arn, because = settings.model_package_arn, "it was asked for by its ARN"
-        _check_group_in_arn(arn, settings.model_package_group_name)
+    if settings.model_package_arn == ROLLBACK:
+        return _earlier(sagemaker, s3, settings)
+    if settings.model_package_arn == AUTO:
+        choice = _live_or_newest(sagemaker, settings)
+        if isinstance(choice, NothingToDeploy):
+            return choice
+        package, because = choice
     else:
-        live_arn, why_not_live = _live(sagemaker, settings)
-        if live_arn:
-            arn, because = live_arn, f"{settings.production_endpoint_name} serves it"
-        else:
-            newest = next(_approved(sagemaker, settings.model_package_group_name), None)
-            if newest is None:
-                return NothingToDeploy(
-                    f"no version of {settings.model_package_group_name} is approved, and {why_not_live}"
-                )
-            arn, because = newest, f"it is the newest approved version, and {why_not_live}"
-    package = _describe(sagemaker, arn, settings.model_package_group_name)
+        _check_group_in_arn(settings.model_package_arn, settings.model_package_group_name)
+        package = _describe(sagemaker, settings.model_package_arn, settings.model_package_group_name)
+        because = "it was asked for by its ARN"
     _check_deployable(package)
     _check_artefacts(s3, package)
     return Chosen(arn=package["ModelPackageArn"], version=package["ModelPackageVersion"], because=because)
 
 
-def _live(sagemaker: Any, settings: BuildSettings) -> tuple[str | None, str]:
-    """The ARN of the package in production, or None and the reason why that one is not to be deployed again."""
-    name, group = settings.production_endpoint_name, settings.model_package_group_name
-    endpoint = served.describe(sagemaker, name)
-    if endpoint is None:
-        return None, f"there is no endpoint {name} yet"
-    if endpoint.status in NOT_LIVE:
-        return None, f"the endpoint {name} is {endpoint.status}"
-    arn = endpoint.model_package_arn
-    if arn is None or not _belongs(arn, group):
-        return None, f"the endpoint {name} serves no version of {group}"
-    try:
-        package = sagemaker.describe_model_package(ModelPackageName=arn)
-    except ClientError as error:
-        if is_missing(error):
-            return None, f"the version {name} serves was deleted from the registry"
-        raise
-    if package["ModelApprovalStatus"] != "Approved":
-        version, approval = package["ModelPackageVersion"], package["ModelApprovalStatus"]
-        return None, f"version {version}, which {name} serves, is {approval}"
-    return arn, ""
+def _earlier(sagemaker: Any, s3: Any, settings: BuildSettings) -> Chosen:
+    """The version to go back to; raise RefusedError if there is none.
+
+    Nobody is asked again: a person has approved this version for production before.
+    """
+    group = settings.model_package_group_name
+    found = way_back.find(sagemaker, group, lambda package: artefacts.fault(s3, package))
+    if found.package is None:
+        raise way_back.refusal(
+            found, group, production.look(sagemaker, settings.production_endpoint_name, group).clause
+        )
+    because = (
+        f"of the versions that were in production and are still approved it was deployed last, "
+        f"at {way_back.deployed_at(found.package)}{found.remark}"
+    )
+    return Chosen(found.package["ModelPackageArn"], found.package["ModelPackageVersion"], because, ask_approval=False)
+
+
+def _live_or_newest(sagemaker: Any, settings: BuildSettings) -> tuple[dict[str, Any], str] | NothingToDeploy:
+    """The package in production, else the newest approved one, and why it is this one."""
+    group = settings.model_package_group_name
+    live = production.look(sagemaker, settings.production_endpoint_name, group)
+    if live.package is not None and live.is_approved:
+        return live.package, f"{settings.production_endpoint_name} serves it"
+    newest = next(_approved(sagemaker, group), None)
+    if newest is None:
+        return NothingToDeploy(f"no version of {group} is approved, and {live.clause}")
+    return _describe(sagemaker, newest, group), f"it is the newest approved version, and {live.clause}"
 
 
 def _approved(sagemaker: Any, group: str) -> Iterator[str]:
@@ -95,26 +97,16 @@ def _approved(sagemaker: Any, group: str) -> Iterator[str]:
                 yield package["ModelPackageArn"]
 
 
-def _group_in_arn(arn: str) -> str | None:
-    """`fraud` of `arn:aws:sagemaker:<region>:<account>:model-package/fraud/7`; None for anything of another form."""
-    kind, *names = arn.partition(":sagemaker:")[2].rpartition(":")[2].split("/")
-    return names[0] if kind == "model-package" and len(names) == 2 and names[1].isdigit() else None
-
-
-def _belongs(arn: str, group: str) -> bool:
-    # SageMaker writes the group's name in lower case into some ARNs and not into others.
-    return (_group_in_arn(arn) or "").lower() == group.lower()
-
-
 def _check_group_in_arn(arn: str, group: str) -> None:
     # Before AWS is asked: the role of this build may not even look at other groups.
-    found = _group_in_arn(arn)
+    found = production.group_in_arn(arn)
     if found is None:
         raise RefusedError(
-            f"MODEL_PACKAGE_ARN is neither `{AUTO}` nor the ARN of a version of a model package group: {arn!r}\n"
+            f"MODEL_PACKAGE_ARN is neither `{AUTO}` nor `{ROLLBACK}` nor the ARN of a version of a model package "
+            f"group: {arn!r}\n"
             f"Copy the ARN of a version of {group} from the Model Registry, or start the pipeline with `{AUTO}`."
         )
-    if not _belongs(arn, group):
+    if not production.belongs(arn, group):
         raise RefusedError(
             f"The model package {arn} belongs to the group {found}, and this project deploys {group} only.\n"
             f"Register the model in {group}, or deploy it from the project it belongs to."
@@ -150,21 +142,8 @@ def _check_deployable(package: dict[str, Any]) -> None:
 
 def _check_artefacts(s3: Any, package: dict[str, Any]) -> None:
     """Make sure that the model's files are still there, before any endpoint is touched."""
-    containers = package.get("InferenceSpecification", {}).get("Containers", [])
-    for url in [container["ModelDataUrl"] for container in containers if "ModelDataUrl" in container]:
-        bucket, _, key = url.removeprefix("s3://").partition("/")
-        try:
-            s3.head_object(Bucket=bucket, Key=key)
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in {"404", "NoSuchKey", "NoSuchBucket", "NotFound"}:
-                reason = "is gone"
-            elif code in ACCESS_DENIED:
-                # S3 says so too when the object is gone and the caller may not list the bucket.
-                reason = "is gone, or the role of this build may not read it (s3:GetObject)"
-            else:
-                raise
-            raise RefusedError(
-                f"The model artefact {url} of {package['ModelPackageArn']} {reason}.\n"
-                "Restore it, or approve a version whose artefact exists. Nothing was deployed."
-            ) from error
+    if fault := artefacts.fault(s3, package):
+        raise RefusedError(
+            f"The model package {package['ModelPackageArn']} cannot be deployed: {fault}.\n"
+            "Restore it, or approve a version whose artefact exists. Nothing was deployed."
+        )

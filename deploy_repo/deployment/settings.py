@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from deployment.errors import RefusedError
 
 AUTO = "auto"
+ROLLBACK = "rollback"
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,11 @@ BUILD_VARIABLES = (
     Variable("ARTIFACT_BUCKET", "bucket that takes captured data, below data-capture/"),
     Variable("STAGING_ENDPOINT_NAME", "name of the staging endpoint"),
     Variable("PRODUCTION_ENDPOINT_NAME", "name of the production endpoint"),
-    Variable("MODEL_PACKAGE_ARN", "the package to deploy, or `auto`: the live one, else the newest approved", AUTO),
+    Variable(
+        "MODEL_PACKAGE_ARN",
+        "the package to deploy; or `auto`: the live one, else the newest approved; or `rollback`: the one before",
+        AUTO,
+    ),
 )
 
 STAGING_TEST_VARIABLES = (

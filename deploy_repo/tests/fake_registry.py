@@ -76,6 +76,18 @@ class Registry:
         """Put a package behind an endpoint, through a model and an endpoint configuration."""
         self._serves[endpoint_name] = arn
 
+    def record_deployment(self, arn: str, at: str | None, status: str = "Replaced") -> None:
+        """Note that a version was in production, and since when, as the project does after each deployment.
+
+        Without a time: as somebody does who sets the stage by hand.
+        """
+        self._packages[arn]["ModelLifeCycle"] = {"Stage": "Production", "StageStatus": status}
+        if at is not None:
+            self._packages[arn].setdefault("CustomerMetadataProperties", {})["production.deployed-at"] = at
+
+    def set_status(self, arn: str, status: str) -> None:
+        self._packages[arn]["ModelPackageStatus"] = status
+
     def lose_artefact(self, arn: str) -> None:
         [container] = self._packages[arn]["InferenceSpecification"]["Containers"]
         self._artefacts.remove(container["ModelDataUrl"])
@@ -180,6 +192,7 @@ _IN_LISTS = {
     "CreationTime",
     "ModelPackageStatus",
     "ModelApprovalStatus",
+    "ModelLifeCycle",
 }
 
 

@@ -86,9 +86,36 @@ def test_the_pipeline_is_told_what_is_deployed(checkout: Path, registry: Registr
     run(checkout, registry)
     assert (checkout / "exports/build.env").read_text().splitlines() == [
         "export DEPLOY=yes",
+        "export ASK_APPROVAL=yes",
         f"export MODEL_PACKAGE_ARN_RESOLVED={arn}",
         "export MODEL_PACKAGE_VERSION=1",
     ]
+
+
+def test_a_way_back_asks_nobody_for_an_approval_that_was_given_before(
+    checkout: Path, registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    earlier, live = registry.register(), registry.register("Rejected")
+    registry.record_deployment(earlier, "2026-11-01T10:00:00Z")
+    registry.record_deployment(live, "2026-11-02T10:00:00Z", "Live")
+    registry.serve(live)
+    run(checkout, registry, MODEL_PACKAGE_ARN="rollback")
+    assert (checkout / "exports/build.env").read_text().splitlines() == [
+        "export DEPLOY=yes",
+        "export ASK_APPROVAL=no",
+        f"export MODEL_PACKAGE_ARN_RESOLVED={earlier}",
+        "export MODEL_PACKAGE_VERSION=1",
+    ]
+    assert load(checkout / "prod-config-export.json")["Parameters"]["ModelPackageName"] == earlier
+    assert "Deploying version 1, because of the versions that were in production" in capsys.readouterr().out
+
+
+def test_a_way_back_that_leads_nowhere_ends_the_build_without_any_export(checkout: Path, registry: Registry) -> None:
+    registry.serve(registry.register("Rejected"))
+    with pytest.raises(RefusedError, match="There is nothing to go back to"):
+        run(checkout, registry, MODEL_PACKAGE_ARN="rollback")
+    assert list(checkout.glob("*-export.json")) == []
+    assert not (checkout / "exports/build.env").exists()
 
 
 def test_with_nothing_to_deploy_the_build_succeeds_and_says_why(
@@ -101,6 +128,7 @@ def test_with_nothing_to_deploy_the_build_succeeds_and_says_why(
     )
     assert (checkout / "exports/build.env").read_text().splitlines() == [
         "export DEPLOY=no",
+        "export ASK_APPROVAL=no",
         "export MODEL_PACKAGE_ARN_RESOLVED=none",
         "export MODEL_PACKAGE_VERSION=none",
     ]

@@ -100,10 +100,16 @@ def test_an_arn_of_another_group_is_refused_before_aws_is_asked_about_it() -> No
 
 @pytest.mark.parametrize(
     "asked_for",
-    ["7", "Auto", "arn:aws:sagemaker:eu-west-1:123456789012:model/fraud", f"arn:aws:s3:::model-package/{GROUP}/1"],
+    [
+        "7",
+        "Auto",
+        "Rollback",
+        "arn:aws:sagemaker:eu-west-1:123456789012:model/fraud",
+        f"arn:aws:s3:::model-package/{GROUP}/1",
+    ],
 )
 def test_what_is_no_arn_of_a_version_is_refused(asked_for: str) -> None:
-    with pytest.raises(RefusedError, match="neither `auto` nor the ARN of a version"):
+    with pytest.raises(RefusedError, match="neither `auto` nor `rollback` nor the ARN of a version"):
         choose(None, None, settings(MODEL_PACKAGE_ARN=asked_for))
 
 
