@@ -1,0 +1,217 @@
+"""Where the story plays: its people, their project, and what several acts do there.
+
+Everybody speaks to the cloud as people do (boto3, git, HTTP, the project's own commands); nothing here looks inside
+it.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rehearsal.cloud.cloud import Cloud
+from rehearsal.mailbox import Mailbox
+from rehearsal.people import People
+from rehearsal.person import Person
+from rehearsal.progress import Progress
+from rehearsal.watch import PipelineWatch, StoryError, wait_until
+
+PROJECT_NAME = "claims-fraud"
+
+
+def must(condition: object, sentence: str) -> None:
+    """Raise StoryError with the sentence unless the condition holds."""
+    if not condition:
+        raise StoryError(sentence)
+
+
+@dataclass
+class Project:
+    """What later acts know of the launched project."""
+
+    name: str
+    id: str = ""
+    outputs: dict[str, str] = field(default_factory=dict)
+    package_versions: list[str] = field(default_factory=list)
+
+    @property
+    def prefix(self) -> str:
+        return f"sagemaker-{self.name}-{self.id}"
+
+    @property
+    def build_pipeline(self) -> str:
+        return f"{self.prefix}-modelbuild"
+
+    @property
+    def deploy_pipeline(self) -> str:
+        return f"{self.prefix}-modeldeploy"
+
+    @property
+    def group(self) -> str:
+        return f"{self.name}-{self.id}"
+
+    def endpoint(self, stage: str) -> str:
+        return f"{self.name}-{stage}"
+
+
+class Scene:
+    """The people, the project and their common doings."""
+
+    def __init__(self, cloud: Cloud, people: People, progress: Progress) -> None:
+        self.progress = progress
+        self.cloud = cloud
+        self.studio_role_arn = people.studio_role_arn
+        self.engineer = Person("platform-engineer", cloud, people.platform_engineer)
+        self.scientist = Person("data-scientist", cloud, people.data_scientist)
+        self.project = Project(PROJECT_NAME)
+        self.mailbox: Mailbox | None = None
+        self.second_version: Future[None] | None = None
+        """Act 4 on its way, for the acts that begin before it ends."""
+
+    @property
+    def build_folder(self) -> Path:
+        """The data scientist's clone of model-build."""
+        return self.scientist.home / "model-build"
+
+    # ---- pipelines
+
+    def watch(self, pipeline: str, execution: str, sagemaker_pipeline: str = "") -> PipelineWatch:
+        """Follow an execution as the data scientist."""
+        person = self.scientist
+        return PipelineWatch(
+            person.client("codepipeline"),
+            person.client("sagemaker"),
+            person.client("codebuild"),
+            person.client("logs"),
+            self.progress,
+            pipeline,
+            execution,
+            sagemaker_pipeline,
+        )
+
+    def latest_execution(self, pipeline: str) -> str:
+        listed = self.scientist.client("codepipeline").list_pipeline_executions(pipelineName=pipeline, maxResults=1)
+        must(listed["pipelineExecutionSummaries"], f"{pipeline} was never started")
+        return str(listed["pipelineExecutionSummaries"][0]["pipelineExecutionId"])
+
+    def next_execution(self, pipeline: str, earlier: str, why: str) -> str:
+        """The execution that follows `earlier`, once it has started."""
+        return wait_until(
+            lambda: newest if (newest := self.latest_execution(pipeline)) != earlier else None, f"{why}", 30
+        )
+
+    def watch_build(self, execution: str) -> PipelineWatch:
+        """Follow a build and the SageMaker pipeline that it starts."""
+        return self.watch(self.project.build_pipeline, execution, self.project.group)
+
+    def newest_steps(self) -> list[dict[str, Any]]:
+        """The steps of the newest execution of the SageMaker pipeline."""
+        sagemaker = self.scientist.client("sagemaker")
+        newest = sagemaker.list_pipeline_executions(PipelineName=self.project.group)["PipelineExecutionSummaries"][0]
+        steps: list[dict[str, Any]] = sagemaker.list_pipeline_execution_steps(
+            PipelineExecutionArn=newest["PipelineExecutionArn"], SortOrder="Ascending"
+        )["PipelineExecutionSteps"]
+        return steps
+
+    def push(self, message: str) -> str:
+        """Commit and push the data scientist's edits of model-build; the build's execution that follows."""
+        pipeline = self.project.build_pipeline
+        earlier = self.latest_execution(pipeline)
+        self.scientist.git("commit", "--quiet", "--all", "--message", message, folder=self.build_folder)
+        self.scientist.git("push", "--quiet", "origin", "main", folder=self.build_folder)
+        return self.next_execution(pipeline, earlier, "a build for the push")
+
+    # ---- the registry
+
+    def packages(self) -> list[dict[str, Any]]:
+        """Summaries of the project's model versions, newest first."""
+        listed: list[dict[str, Any]] = self.scientist.client("sagemaker").list_model_packages(
+            ModelPackageGroupName=self.project.group, SortBy="CreationTime", SortOrder="Descending"
+        )["ModelPackageSummaryList"]
+        return listed
+
+    def describe_package(self, arn: str) -> dict[str, Any]:
+        described: dict[str, Any] = self.scientist.client("sagemaker").describe_model_package(ModelPackageName=arn)
+        return described
+
+    def newest_package(self) -> dict[str, Any]:
+        listed = self.packages()
+        must(listed, f"no model package was registered in {self.project.group}")
+        return self.describe_package(listed[0]["ModelPackageArn"])
+
+    def metrics(self, package: dict[str, Any]) -> dict[str, object]:
+        """The figures an approver reads, from the file the registry points at."""
+        uri = package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        document = json.loads(self.scientist.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+        measured = document["binary_classification_metrics"]
+        return {name: round(measured[name]["value"], 3) for name in ("accuracy", "recall", "auc", "top_decile_lift")}
+
+    def decide(self, arn: str, status: str, because: str) -> PipelineWatch:
+        """Approve or reject a version in the registry, and follow the deployment that this starts."""
+        pipeline = self.project.deploy_pipeline
+        before = self.latest_execution(pipeline)
+        self.scientist.client("sagemaker").update_model_package(
+            ModelPackageArn=arn, ModelApprovalStatus=status, ApprovalDescription=because
+        )
+        decided = f"{status.lower()} version {arn.rpartition('/')[2]}"
+        self.progress.say(f"{decided}: {because}")
+        return self.watch(pipeline, self.next_execution(pipeline, before, f"a deployment after a person {decided}"))
+
+    # ---- production
+
+    def approval_token(self, watch: PipelineWatch) -> str | None:
+        """What the question before production is answered with; None while this execution does not ask."""
+        states = self.scientist.client("codepipeline").get_pipeline_state(name=watch.pipeline)["stageStates"]
+        for stage in states:
+            if stage["stageName"] == "ApproveProduction":
+                if stage.get("latestExecution", {}).get("pipelineExecutionId") != watch.execution_id:
+                    return None
+                for action in stage["actionStates"]:
+                    token: str | None = action.get("latestExecution", {}).get("token")
+                    return token
+        return None
+
+    def until_asked(self, watch: PipelineWatch) -> None:
+        """Follow until the pipeline asks a person before production."""
+        watch.until(lambda: self.approval_token(watch), "the question before production")
+
+    def say_yes(self, watch: PipelineWatch) -> None:
+        """Let the execution that asks go on to production."""
+        self.scientist.client("codepipeline").put_approval_result(
+            pipelineName=watch.pipeline,
+            stageName="ApproveProduction",
+            actionName="ApproveProduction",
+            result={"summary": "Figures and staging tests read", "status": "Approved"},
+            token=self.approval_token(watch),
+        )
+        self.progress.say("a person approved production")
+
+    def served_package(self, stage: str) -> str:
+        """The ARN of the model package that the stage's endpoint serves."""
+        sagemaker = self.scientist.client("sagemaker")
+        endpoint = sagemaker.describe_endpoint(EndpointName=self.project.endpoint(stage))
+        must(endpoint["EndpointStatus"] == "InService", f"{endpoint['EndpointName']} is {endpoint['EndpointStatus']}")
+        config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+        model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+        container = model.get("PrimaryContainer") or model["Containers"][0]
+        return str(container["ModelPackageName"])
+
+    def serves(self, stage: str, package_arn: str) -> None:
+        """The stage's endpoint is in service with exactly this package."""
+        found = self.served_package(stage)
+        must(found == package_arn, f"{self.project.endpoint(stage)} serves {found} instead of {package_arn}")
+
+    # ---- mail
+
+    def mail(self, *words: str) -> dict[str, str]:
+        """The newest message with all the words, once it arrived."""
+        mailbox = self.mailbox
+        if mailbox is None:
+            raise StoryError("there is no mailbox before the launch")
+        mail = wait_until(lambda: mailbox.find(*words), f"a message about {' '.join(words)}", 20)
+        self.progress.say(f"the approver got mail: {mail['text'].splitlines()[0][:110]}")
+        return mail
