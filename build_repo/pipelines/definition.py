@@ -12,11 +12,12 @@ import logging
 import os
 import sys
 import time
+import traceback
 import warnings
 from dataclasses import asdict
 from pathlib import Path
 
-from pipelines import knobs
+from pipelines import checks, knobs
 from pipelines.settings import EXAMPLES, SYNTHETIC, Settings, SettingsError
 from pipelines.uploads import STEPS, StepCode, Upload, content_hash, read_manifest, write_manifest
 
@@ -27,8 +28,15 @@ COMPILED_FROM = Path("build/compiled-from")  # the hash of what the files above 
 SCRIPTS = ("preprocess.py", "train.py", "evaluate.py")
 
 
+class DefinitionError(Exception):
+    """The pipeline cannot be compiled, or SageMaker would refuse it. The message says where and why."""
+
+
 def compile_definition(settings: Settings, input_url: str) -> str:
-    """Return the pipeline definition as JSON text: the same bytes for the same code and settings."""
+    """Return the pipeline definition as JSON text: the same bytes for the same code and settings.
+
+    Raises DefinitionError for what SageMaker would refuse, and whatever the code of the pipeline raises.
+    """
     os.environ["AWS_DEFAULT_REGION"] = settings.region  # the SDK needs one to be imported
     os.environ["SAGEMAKER_VALIDATE_ROLE"] = "false"  # otherwise it asks IAM what the role may do
     logging.disable(logging.WARNING)
@@ -39,8 +47,11 @@ def compile_definition(settings: Settings, input_url: str) -> str:
 
     with configuration_checked_once():
         session = OfflineSession(settings.region, settings.bucket)
-        definition = build_pipeline(settings, session, input_url).definition()
-    return json.dumps(json.loads(definition), indent=1) + "\n"
+        definition = json.loads(build_pipeline(settings, session, input_url).definition())
+    found = list(checks.problems(definition))
+    if found:
+        raise DefinitionError(f"SageMaker would refuse this pipeline: {'; '.join(found)}. See pipelines/pipeline.py")
+    return json.dumps(definition, indent=1) + "\n"
 
 
 def input_data(settings: Settings, path: Path) -> tuple[str, list[Upload]]:
@@ -74,6 +85,7 @@ def is_compiled_from(inputs: str) -> bool:
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="make definition", description="Compile the pipeline definition.")
     parser.add_argument("--with-examples", action="store_true", help="stand in for variables that are not set")
+    parser.add_argument("--traceback", action="store_true", help="show where in the libraries an error comes from")
     given = parser.parse_args(arguments)
     start = time.monotonic()
     examples = {name: value for name, value in EXAMPLES.items() if given.with_examples and not os.environ.get(name)}
@@ -89,7 +101,7 @@ def main(arguments: list[str]) -> None:
     DEFINITION.parent.mkdir(exist_ok=True)
     gc.disable()  # the SDK makes millions of objects that all stay: looking for garbage takes a quarter of the time
     input_url, uploads = input_data(settings, SYNTHETIC_CLAIMS)
-    DEFINITION.write_text(compile_definition(settings, input_url))
+    DEFINITION.write_text(compiled(settings, input_url, traceback_wanted=given.traceback))
     for script in SCRIPTS:
         uploads += StepCode.of(script).uploads(settings.bucket, settings.pipeline_name)
     write_manifest(uploads, MANIFEST)
@@ -98,8 +110,26 @@ def main(arguments: list[str]) -> None:
     print(f"{MANIFEST}: {len(uploads)} files to be in s3://{settings.bucket} before it runs")
 
 
+def compiled(settings: Settings, input_url: str, *, traceback_wanted: bool) -> str:
+    """`compile_definition`, with a mistake in the code told by its place in this repository. Raises DefinitionError."""
+    try:
+        return compile_definition(settings, input_url)
+    except DefinitionError:
+        raise
+    except Exception as error:
+        if traceback_wanted:
+            raise
+        here = Path(__file__).parent
+        frames = [each for each in traceback.extract_tb(error.__traceback__) if Path(each.filename).parent == here]
+        place = f"pipelines/{Path(frames[-1].filename).name}, line {frames[-1].lineno}, in {frames[-1].name}"
+        raise DefinitionError(
+            f"the pipeline does not compile: {place}: {type(error).__name__}: {error}\n"
+            "For the whole traceback: .venv/bin/python -m pipelines.definition --with-examples --traceback"
+        ) from None
+
+
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except SettingsError as error:
+    except (SettingsError, DefinitionError) as error:
         sys.exit(f"make definition: {error}")

@@ -13,6 +13,11 @@ RUNNING = ("Executing", "Stopping")
 FIRST_WAIT = 0.5  # seconds; waits grow while nothing happens
 GROWTH = 1.2
 LOG_LINES = 25
+OWN_LINE = "error: "  # how the last line of a step begins that says itself why it failed (steps/failure.py)
+# What SageMaker says when the program ended by itself: then the end of its log says why.
+PROGRAM_FAILED = "AlgorithmError"
+# What SageMaker says when the program was ended because the instance's memory was full.
+MEMORY_FULL = ("use an instance type with more memory", "exit code: 137")
 # Where a job of this kind of step writes its log.
 LOG_GROUPS = {"ProcessingJob": "/aws/sagemaker/ProcessingJobs", "TrainingJob": "/aws/sagemaker/TrainingJobs"}
 
@@ -77,8 +82,44 @@ def explain(outcome: Outcome, logs: Any) -> Iterator[str]:
             yield from (f"  {measurement}" for measurement in missed)
             yield "Improve the model, or change the gate in pipelines/knobs.py if it asks too much."
         else:
-            yield f"Step {step['StepName']} failed: {reason or outcome.reason or 'SageMaker gives no reason'}"
-        yield from _log_tail(step, logs)
+            yield from _explain_step(step, reason or outcome.reason or "SageMaker gives no reason", logs)
+
+
+def _explain_step(step: dict[str, Any], reason: str, logs: Any) -> Iterator[str]:
+    """What happened in one line, what to do, and the end of the job's log."""
+    job = _job(step)
+    lines: list[str] = []
+    unreadable = ""
+    if job:
+        try:
+            lines = _last_lines(logs, LOG_GROUPS[job[0]], job[1])
+        except ClientError as error:
+            unreadable = f"not readable from here: {error}"
+    if job and any(words in reason for words in MEMORY_FULL):
+        yield f"Step {step['StepName']} failed: it needed more memory than its instance has. SageMaker says: {reason}"
+        yield from _larger_instance(job[0])
+    elif PROGRAM_FAILED in reason and (own := _own_words(lines)):
+        yield f"Step {step['StepName']} failed: {own}"
+        yield f"SageMaker says: {reason}"
+    else:
+        yield f"Step {step['StepName']} failed: {reason}"
+    if job:
+        yield f"Last lines of its log ({LOG_GROUPS[job[0]]}, stream {job[1]}/…):"
+        yield from (f"  | {line}" for line in lines or [unreadable or "the job wrote nothing"])
+
+
+def _larger_instance(kind: str) -> Iterator[str]:
+    parameter = kind.replace("Job", "InstanceType")
+    knob = "PROCESSING_INSTANCE_TYPE" if parameter.startswith("Processing") else "TRAINING_INSTANCE_TYPE"
+    yield f'Give it a larger one: for one execution make pipeline PARAMETERS="{parameter}=ml.m5.2xlarge", for good'
+    yield f"{knob} in pipelines/knobs.py. Or use fewer records."
+
+
+def _own_words(lines: list[str]) -> str:
+    """The line in which a program says why it failed: the one it marked, or else its last."""
+    said = [line.strip() for line in lines if line.strip()]
+    marked = [line.removeprefix(OWN_LINE) for line in said if line.startswith(OWN_LINE)]
+    return (marked or said or [""])[-1]
 
 
 def _steps(sagemaker: Any, execution_arn: str) -> list[dict[str, Any]]:
@@ -107,18 +148,11 @@ def _detail(step: dict[str, Any]) -> str:
     return ""
 
 
-def _log_tail(step: dict[str, Any], logs: Any) -> Iterator[str]:
+def _job(step: dict[str, Any]) -> tuple[str, str] | None:
+    """Kind and name of the job that the step ran; None when it ran none."""
     metadata = step.get("Metadata", {})
-    for kind, group in LOG_GROUPS.items():
-        arn = metadata.get(kind, {}).get("Arn")
-        if arn:
-            job = arn.rsplit("/", 1)[-1]
-            yield f"Last lines of its log ({group}, stream {job}/…):"
-            try:
-                lines = _last_lines(logs, group, job)
-            except ClientError as error:
-                lines = [f"not readable from here: {error}"]
-            yield from (f"  | {line}" for line in lines or ["the job wrote nothing"])
+    arns = ((kind, metadata.get(kind, {}).get("Arn")) for kind in LOG_GROUPS)
+    return next(((kind, arn.rsplit("/", 1)[-1]) for kind, arn in arns if arn), None)
 
 
 def _last_lines(logs: Any, group: str, job: str) -> list[str]:

@@ -35,8 +35,11 @@ CONSOLES = {
 }
 
 
+TYPES = {"Integer": (int, "a whole number"), "Float": (float, "a number")}  # of parameters; others take any text
+
+
 class ParameterError(Exception):
-    """A NAME=VALUE argument is not a parameter of the pipeline."""
+    """A NAME=VALUE argument is not a parameter of the pipeline, or its value is none that the parameter takes."""
 
 
 def main(arguments: list[str]) -> int:
@@ -73,17 +76,31 @@ def main(arguments: list[str]) -> int:
 
 def execution_parameters(definition: str, known: dict[str, str], given: list[str]) -> list[dict[str, str]]:
     """Check `NAME=VALUE` arguments against the definition and add what is known. The last value of a name counts."""
-    names = [parameter["Name"] for parameter in json.loads(definition)["Parameters"]]
+    parameters = {parameter["Name"]: parameter for parameter in json.loads(definition)["Parameters"]}
     values = dict(known)
     for argument in given:
         name, equals, value = argument.partition("=")
         if not equals or not value:
             raise ParameterError(f"{argument!r}: expected NAME=VALUE")
         values[name] = value
-    unknown = [name for name in values if name not in names]
+    unknown = [name for name in values if name not in parameters]
     if unknown:
-        raise ParameterError(f"the pipeline has no parameter {', '.join(unknown)}; it has {', '.join(names)}")
+        raise ParameterError(f"the pipeline has no parameter {', '.join(unknown)}; it has {', '.join(parameters)}")
+    for name, value in values.items():
+        check_value(parameters[name], value)
     return [{"Name": name, "Value": value} for name, value in values.items()]
+
+
+def check_value(parameter: dict[str, Any], value: str) -> None:
+    """Raises ParameterError for what SageMaker would refuse only after everything else has been sent."""
+    read, expected = TYPES.get(parameter["Type"], (str, "text"))
+    try:
+        read(value)
+    except ValueError:
+        raise ParameterError(f"{parameter['Name']}={value}: expected {expected}") from None
+    allowed = parameter.get("EnumValues")
+    if allowed and value not in map(str, allowed):
+        raise ParameterError(f"{parameter['Name']}={value}: expected one of {', '.join(map(str, allowed))}")
 
 
 def upload_missing(s3: Any, uploads: list[Upload]) -> None:
@@ -175,6 +192,16 @@ def studio_link(settings: Settings) -> str:
     return f"https://{settings.region}.{console}/sagemaker/home?region={settings.region}#/studio-landing"
 
 
+def advice(error: Exception) -> str:
+    """Where to look when AWS refuses a request, as a further sentence."""
+    operation = getattr(error, "operation_name", "")
+    if operation in ("CreatePipeline", "UpdatePipeline"):
+        return " The pipeline in SageMaker is as it was. It is put together in pipelines/pipeline.py."
+    if operation == "StartPipelineExecution":
+        return " Nothing was started. The pipeline itself is up to date."
+    return ""
+
+
 def stop_command(execution_arn: str) -> str:
     return f"  aws sagemaker stop-pipeline-execution --pipeline-execution-arn {execution_arn}"
 
@@ -185,4 +212,4 @@ if __name__ == "__main__":
     except (SettingsError, ParameterError) as error:
         sys.exit(f"make pipeline: {error}")
     except (ClientError, BotoCoreError) as error:
-        sys.exit(f"make pipeline: AWS did not accept a request. {error}")
+        sys.exit(f"make pipeline: AWS did not accept a request. {error}{advice(error)}")

@@ -7,6 +7,7 @@ Writes  <base>/processing/evaluation/
             bias.json             per-group bias, in Clarify's format
             explainability.json   feature importance, in Clarify's format
             lift_chart.png, confusion_matrix.png, feature_importance.png
+        <base>/output/message     why the step failed, shown as the job's ExitMessage
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import numpy as np
 import pandas as pd
 import xgboost
 from claims_contract import LABEL, read_csv
+from failure import PROCESSING, StepError, told
 from numpy.typing import NDArray
 
 BATCH = 2000  # claims per request
@@ -52,7 +54,10 @@ def score(serving: ModuleType, model: Any, claims: pd.DataFrame) -> tuple[NDArra
         body = unlabelled.iloc[start : start + BATCH].to_csv(index=False)
         response = serving.transform_fn(model, body, "text/csv", "application/json")
         if response.status_code != 200:
-            raise SystemExit(f"the model refused test claims: {response.get_data(as_text=True)}")
+            raise StepError(
+                f"the model refused test claims with status {response.status_code}: {response.get_data(as_text=True)} "
+                "Preprocessing let them pass: look at transform_fn in steps/inference.py."
+            )
         predictions += json.loads(response.get_data())["predictions"]
     probabilities = np.array([prediction["fraud_probability"] for prediction in predictions])
     decisions = np.array([prediction["decision"] == "investigate" for prediction in predictions], dtype=int)
@@ -105,4 +110,6 @@ def write(path: Path, report: dict[str, Any]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Evaluate the model on the test claims.")
     parser.add_argument("--base-dir", type=Path, default=Path("/opt/ml"))
-    main(parser.parse_args().base_dir)
+    base = parser.parse_args().base_dir
+    with told(base, PROCESSING):
+        main(base)

@@ -3,6 +3,7 @@
 Reads   <base>/processing/input/raw/*.csv
 Writes  <base>/processing/{train,validation,test}/claims.csv     raw, typed claims with label
         <base>/processing/baseline/{statistics,constraints}.json  what the training claims looked like
+        <base>/output/message                             why the step failed, shown as the job's ExitMessage
 """
 
 from __future__ import annotations
@@ -14,32 +15,55 @@ from pathlib import Path
 import pandas as pd
 from baseline import constraints, statistics
 from claims_contract import LABEL, ContractError, read_csv
+from failure import PROCESSING, StepError, told
 from sklearn.model_selection import train_test_split
 
 FEWEST_PER_CLASS = 50  # below this a stratified split has nothing to say about the rare class
+# How the files begin that people most often take for CSV.
+OTHER_FORMATS = {b"PK": "an Excel workbook or a zip archive", b"PAR1": "a Parquet file", b"\x1f\x8b": "a gzip archive"}
 
 
 def load(directory: Path) -> pd.DataFrame:
-    """Return the one CSV file in `directory` as typed claims. Raises ContractError or SystemExit with the reason."""
+    """Return the one CSV file in `directory` as typed claims. Raises StepError when it cannot be used."""
     files = sorted(directory.glob("*.csv"))
     if len(files) != 1:
         found = ", ".join(path.name for path in sorted(directory.iterdir())) if directory.is_dir() else "no such folder"
-        raise SystemExit(f"expected exactly one CSV file in {directory}, found: {found or 'nothing'}")
+        raise StepError(
+            f"expected exactly one CSV file in {directory}, found: {found or 'nothing'}. Check InputDataUrl: no other "
+            "object's key may begin with it."
+        )
+    name = files[0].name
     try:
-        return read_csv(files[0].read_text(encoding="utf-8-sig"), labelled=True)
-    except UnicodeDecodeError as error:
-        raise SystemExit(f"{files[0].name} is not UTF-8 text: {error}") from None
+        return read_csv(text_of(files[0]), labelled=True)
     except ContractError as error:
-        raise SystemExit(f"{files[0].name} breaks the data contract (steps/claims_contract.py).\n{error}") from None
+        print(f"{name}: {error}")
+        raise StepError(
+            f"{name} breaks the data contract in {len(error.violations)} place(s), the first: {error.violations[0]}. "
+            "The log lists more. Correct the data, or steps/claims_contract.py if your data is meant to look like this."
+        ) from None
+
+
+def text_of(file: Path) -> str:
+    """Raises StepError when the file is empty or no text."""
+    content = file.read_bytes()
+    if not content.strip():
+        raise StepError(f"{file.name} is empty. Check how it was exported, and that InputDataUrl names the right file.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        looks = next((what for start, what in OTHER_FORMATS.items() if content.startswith(start)), None)
+        why = f"it looks like {looks}" if looks else f"byte {error.start} is {content[error.start]:#04x}"
+        raise StepError(f"{file.name} is not UTF-8 text: {why}. Save it as CSV in UTF-8.") from None
 
 
 def split(claims: pd.DataFrame, *, validation_share: float, test_share: float, seed: int) -> dict[str, pd.DataFrame]:
-    """Split at random, keeping the share of fraud equal in all three parts."""
+    """Split at random, keeping the share of fraud equal in all three parts. Raises StepError for too few of a class."""
     counts = claims[LABEL.name].value_counts()
     for value in (0, 1):
         if counts.get(value, 0) < FEWEST_PER_CLASS:
-            raise SystemExit(
-                f"only {counts.get(value, 0)} claims have {LABEL.name}={value}; at least {FEWEST_PER_CLASS} are needed"
+            raise StepError(
+                f"only {counts.get(value, 0)} claims have {LABEL.name}={value}; at least {FEWEST_PER_CLASS} are needed "
+                "to train and test on. Add such claims to the data, and check that the label column is filled in."
             )
     rest, test = train_test_split(claims, test_size=test_share, stratify=claims[LABEL.name], random_state=seed)
     train, validation = train_test_split(
@@ -82,4 +106,5 @@ if __name__ == "__main__":
     parser.add_argument("--test-share", type=float, default=0.2)
     parser.add_argument("--seed", type=int, default=7)
     given = parser.parse_args()
-    main(given.base_dir, validation_share=given.validation_share, test_share=given.test_share, seed=given.seed)
+    with told(given.base_dir, PROCESSING):
+        main(given.base_dir, validation_share=given.validation_share, test_share=given.test_share, seed=given.seed)

@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import sys
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ import numpy as np
 import pandas as pd
 import xgboost
 from claims_contract import LABEL, read_csv
+from failure import TRAINING, told
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
@@ -115,11 +114,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Train the fraud model.")
     parser.add_argument("--base-dir", type=Path, default=Path("/opt/ml"))
     base = parser.parse_args().base_dir
-    try:
+    with told(base, TRAINING):
         main(base)
-    except Exception as error:
-        failure = base / "output" / "failure"
-        failure.parent.mkdir(parents=True, exist_ok=True)
-        failure.write_text(f"{type(error).__name__}: {error}"[:1024])
-        traceback.print_exc()
-        sys.exit(1)

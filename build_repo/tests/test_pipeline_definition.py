@@ -185,9 +185,9 @@ def test_a_step_ships_only_the_modules_it_imports() -> None:
     }
 
     assert shipped == {
-        "preprocess.py": ["baseline.py", "claims_contract.py", "preprocess.py"],
-        "train.py": ["claims_contract.py", "features.py", "inference.py", "train.py"],
-        "evaluate.py": ["charts.py", "claims_contract.py", "evaluate.py", "fairness.py", "measures.py"],
+        "preprocess.py": ["baseline.py", "claims_contract.py", "failure.py", "preprocess.py"],
+        "train.py": ["claims_contract.py", "failure.py", "features.py", "inference.py", "train.py"],
+        "evaluate.py": ["charts.py", "claims_contract.py", "evaluate.py", "failure.py", "fairness.py", "measures.py"],
     }
 
 

@@ -73,6 +73,22 @@ def test_the_parameters_sent_exist_in_the_definition(compiled: Compilation) -> N
         run.execution_parameters(definition, {}, ["MaxDepth"])
 
 
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("MaxDepth=deep", "a whole number"),
+        ("MaxDepth=4.5", "a whole number"),
+        ("LearningRate=fast", "a number"),
+        ("ModelApprovalStatus=Maybe", "one of PendingManualApproval, Approved, Rejected"),
+    ],
+)
+def test_a_value_its_parameter_does_not_take_is_refused_before_anything_is_sent(
+    compiled: Compilation, argument: str, expected: str
+) -> None:
+    with pytest.raises(run.ParameterError, match=f"{argument}: expected {expected}"):
+        run.execution_parameters(compiled.definition.decode(), {}, [argument])
+
+
 def test_only_missing_files_are_uploaded(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("pass")
     client, stubber = stubbed("s3")
@@ -178,7 +194,7 @@ def test_a_failed_job_is_explained_with_the_end_of_its_log() -> None:
     )
     stubber.add_response(
         "get_log_events",
-        {"events": [{"message": "KeyError: 'max_depth'\n"}]},
+        {"events": [{"message": "error: train.py, line 52: KeyError: 'max_depth'\n"}, {"message": "goodbye\n"}]},
         {"logGroupName": group, "logStreamName": stream, "limit": 25, "startFromHead": False},
     )
     metadata = {"TrainingJob": {"Arn": f"{ACCOUNT}:training-job/{job}"}}
@@ -186,8 +202,24 @@ def test_a_failed_job_is_explained_with_the_end_of_its_log() -> None:
 
     lines = list(explain(Outcome("Failed", "Step failure", [failed]), logs))
 
-    assert lines[0] == "Step Train failed: AlgorithmError: exit code 1"
-    assert lines[-1] == "  | KeyError: 'max_depth'"
+    assert lines[0] == "Step Train failed: train.py, line 52: KeyError: 'max_depth'"
+    assert lines[1] == "SageMaker says: AlgorithmError: exit code 1"
+    assert lines[-1] == "  | goodbye"
+
+
+@pytest.mark.parametrize(("kind", "instance"), [("Processing", "PROCESSING"), ("Training", "TRAINING")])
+def test_a_job_that_ran_out_of_memory_is_explained_with_the_parameter_to_raise(kind: str, instance: str) -> None:
+    logs, stubber = stubbed("logs")
+    stubber.add_response("describe_log_streams", {"logStreams": []})
+    reason = "ClientError: Please use an instance type with more memory, or reduce the size of job data processed."
+    metadata = {f"{kind}Job": {"Arn": f"{ACCOUNT}:{kind.lower()}-job/pipelines-1"}}
+    failed = step("Preprocess", "Failed", FailureReason=reason, Metadata=metadata)
+
+    text = "\n".join(explain(Outcome("Failed", "", [failed]), logs))
+
+    assert "Step Preprocess failed: it needed more memory than its instance has" in text
+    assert f'make pipeline PARAMETERS="{kind}InstanceType=ml.m5.2xlarge"' in text
+    assert f"{instance}_INSTANCE_TYPE in pipelines/knobs.py" in text
 
 
 def test_a_log_that_may_not_be_read_hides_nothing_else() -> None:
