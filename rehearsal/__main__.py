@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import IO
 
+from rehearsal.cloud.faults import FAULTS, UnknownFaultError, check_names
 from rehearsal.cloud.rooms import new_cloud
 from rehearsal.cloud.settings import CloudSettings
 from rehearsal.people import People, settle
@@ -41,10 +42,22 @@ def arguments(given: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--port", type=int, default=0, help="the port of the cloud's address (a free one)")
     parser.add_argument("--folder", type=Path, help="where the cloud writes (a new folder below .rehearsal)")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME",
+        dest="faults",
+        help=f"let this go wrong, to see what is promised then; may be given again ({', '.join(FAULTS)})",
+    )
     parser.add_argument("--verbose", action="store_true", help="print what the cloud logs")
     chosen = parser.parse_args(given)
     if chosen.speed <= 0:
         parser.error("--speed must be above 0")
+    try:
+        check_names(chosen.faults)
+    except UnknownFaultError as problem:
+        parser.error(str(problem))
     return chosen
 
 
@@ -65,11 +78,17 @@ def main(given: list[str] | None = None) -> int:
         signal.signal(ending, lambda number, _: sys.exit(128 + number))
     progress = Progress()
     settings = CloudSettings(
-        folder, REPOSITORY_ROOT / ".venvs", speed=chosen.speed, port=chosen.port, cache=RUNS / "cache"
+        folder,
+        REPOSITORY_ROOT / ".venvs",
+        speed=chosen.speed,
+        port=chosen.port,
+        cache=RUNS / "cache",
+        faults=tuple(chosen.faults),
     )
     try:
         with new_cloud(settings) as cloud:
             progress.say(f"the cloud stands at {cloud.url}, its waits {settings.speed:g} times faster than AWS")
+            cloud.faults.listen(lambda strike: progress.say(f"fault: {strike}", style="yellow"))
             people = settle(cloud)
             ok = True
             if chosen.verb == "rehearse":
@@ -80,6 +99,9 @@ def main(given: list[str] | None = None) -> int:
                     if not isinstance(problem, StoryError):
                         logging.getLogger(__name__).exception("the story broke")
                     progress.say(f"{problem}", style="red")
+                for fault in cloud.faults.missed():
+                    ok = False
+                    progress.say(f"the fault {fault.name} never struck, so nothing was shown about it", style="red")
                 document = report(cloud, progress)
                 progress.summary()
                 path = write(document, folder)

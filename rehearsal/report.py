@@ -73,7 +73,10 @@ def names_in_stacks(cloud: Cloud) -> dict[str, str]:
 
 
 def report(cloud: Cloud, progress: Progress) -> dict[str, Any]:
-    """`{"ok", "seconds", "acts", "denied", "authorised", "exercised", "resources", "versions"}`.
+    """`{"ok", "seconds", "acts", "faults", "denied", "authorised", "exercised", "resources", "versions"}`.
+
+    `faults` are those that were switched on: what each struck, and what is promised then. One that struck nothing has
+    shown nothing, so that the rehearsal is not `ok`.
 
     `exercised` is a sorted list of `[role, action]`: what each role was allowed at least once. A role that a stack
     named stands under its logical id, so that the list is the same from run to run.
@@ -81,9 +84,17 @@ def report(cloud: Cloud, progress: Progress) -> dict[str, Any]:
     exercised = cloud.identity.exercised()
     names = names_in_stacks(cloud)
     return {
-        "ok": bool(progress.acts) and all(act.ok for act in progress.acts),
+        "ok": bool(progress.acts) and all(act.ok for act in progress.acts) and not cloud.faults.missed(),
         "seconds": round(progress.seconds, 1),
         "acts": [asdict(act) for act in progress.acts],
+        "faults": [
+            {
+                "name": fault.name,
+                "struck": cloud.faults.struck(fault.name),
+                "promise": f"{fault.ending}: {fault.then}",
+            }
+            for fault in cloud.faults.chosen
+        ],
         "denied": [
             {"principal": each.principal, "action": each.action, "resource": each.resource}
             for each in cloud.identity.denials()

@@ -13,6 +13,7 @@ from rehearsal.cloud.clients import Clients
 from rehearsal.cloud.clock import Clock
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.events import Events
+from rehearsal.cloud.faults import Faults
 from rehearsal.cloud.front_door import FrontDoor
 from rehearsal.cloud.identity import Identity
 from rehearsal.cloud.processes import Processes
@@ -29,8 +30,9 @@ class Cloud:
     """One AWS account in one region, on this machine.
 
     Shared parts that rooms use: `identity` (who may what, and roles to act as), `events` (EventBridge), `clock`,
-    `processes` (child processes that end with the cloud), `folder_for` (state on disk), `client` (boto3 as a role),
-    `call` (one of our own services as a role, without HTTP), `background` (work that outlives its request).
+    `faults` (what is to go wrong), `processes` (child processes that end with the cloud), `folder_for` (state on disk),
+    `client` (boto3 as a role), `call` (one of our own services as a role, without HTTP), `background` (work that
+    outlives its request).
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Cloud:
         self.account = settings.account
         self.region = settings.region
         self.clock = Clock(settings.speed)
+        self.faults = Faults(settings.faults)
         self.stopping = threading.Event()
         self.processes = Processes()
         self.shapes = ServiceShapes(settings.region)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rehearsal.cloud.errors import NotImplementedHere
+from rehearsal.cloud.event_faults import EventFaults
 from rehearsal.cloud.service import Call
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Events:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._deliverers: dict[str, Deliver] = {}
+        self._faults = EventFaults(cloud, self._put)
 
     def add_target(self, service: str, deliver: Deliver) -> None:
         """Deliver events to targets whose ARN names `service`."""
@@ -32,15 +34,17 @@ class Events:
 
     def emit(self, source: str, detail_type: str, detail: dict[str, Any], resources: Sequence[str] = ()) -> None:
         """Put one event on the default bus as the AWS service `source` does."""
-        self._cloud.base.ask(
-            "emit",
-            {
-                "Source": source,
-                "DetailType": detail_type,
-                "Detail": json.dumps(detail, default=str),
-                "Resources": list(resources),
-            },
-        )
+        entry = {
+            "Source": source,
+            "DetailType": detail_type,
+            "Detail": json.dumps(detail, default=str),
+            "Resources": list(resources),
+        }
+        for each in self._faults.what_comes(entry):
+            self._put(each)
+
+    def _put(self, entry: dict[str, Any]) -> None:
+        self._cloud.base.ask("emit", entry)
 
     def arrived(self, document: dict[str, Any]) -> None:
         """The base matched a rule whose target it cannot reach, or whose target does not let EventBridge in."""

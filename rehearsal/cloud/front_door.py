@@ -4,6 +4,7 @@ A request takes the first of these that knows it:
 
 1. `/_cloud/...`: the base's process asks about a resource of a stack or hands over an event;
 2. paths that a room answers as plain HTTP: git, endpoint invocations;
+   (a call may be throttled here, when that fault is switched on)
 3. the JSON protocol of a service of ours, by `X-Amz-Target`;
 4. stack operations, looked at (who acts? is the template valid?) and then the base's;
 5. everything else: the base, which authenticates, authorises and answers or refuses.
@@ -27,6 +28,7 @@ from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.service import Call, Credentials
 from rehearsal.cloud.signatures import Signature, caller_of, claimed
 from rehearsal.cloud.stacks import Stacks, error_document, form_of, stack_form
+from rehearsal.cloud.throttling import Throttle
 from rehearsal.cloud.validation import to_wire
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class FrontDoor:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._stacks = Stacks(cloud)
+        self._throttle = Throttle(cloud.faults)
         self._server: BaseWSGIServer | None = None
         self._targets: dict[str, str] = {}
         self.url = ""
@@ -110,6 +113,9 @@ class FrontDoor:
             if room.http_prefixes and request.path.startswith(room.http_prefixes):
                 request.environ[CALLER] = self._signer(request, room.name)
                 return room.handle_http(request)
+        throttled = self._throttle.refusal(request)
+        if throttled is not None:
+            return throttled
         target = request.headers.get("X-Amz-Target", "")
         prefix, _, operation = target.rpartition(".")
         if prefix in self._targets:

@@ -20,3 +20,7 @@ class CloudSettings:
     """0 lets the system choose a free port, so that several clouds can stand on one machine."""
     cache: Path | None = None
     """What clouds on this machine may share and find again: by default a folder of this cloud's own."""
+    memory: float = 1.0
+    """How much of its instance's memory a job may use: with less, small data show what too large data do."""
+    faults: tuple[str, ...] = ()
+    """Names of faults to switch on (`faults.py`)."""

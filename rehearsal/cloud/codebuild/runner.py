@@ -30,6 +30,7 @@ from rehearsal.cloud.codebuild.preparation import fetch_sources, provision, read
 from rehearsal.cloud.codebuild.shell import Shell
 from rehearsal.cloud.codebuild.slots import Slot, slot
 from rehearsal.cloud.codebuild.workplace import Workplace, reason
+from rehearsal.cloud.faults import BUILD_TIMEOUT
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
@@ -185,7 +186,7 @@ class BuildRun:
         with place.log.console.open("ab") as output:
             for command in commands:
                 place.log.say(f"Running command {command}")
-                status = self._shell.run(command, output, succeeding=self._succeeding)
+                status = self._shell.run(command, output, succeeding=self._succeeding, started=self._run_into_faults)
                 if status:
                     ended = f"exit status {status}" if status > 0 else f"signal {-status}"
                     place.log.say(f"Command did not exit successfully {command} {ended}")
@@ -193,6 +194,10 @@ class BuildRun:
                         f"Error while executing command: {command}. Reason: {ended}", "COMMAND_EXECUTION_ERROR"
                     )
         return None
+
+    def _run_into_faults(self) -> None:
+        if self._cloud.faults.strikes(BUILD_TIMEOUT, f"build {self._build.id}"):
+            self.interrupt("TIMED_OUT")
 
     def _deliver(self, place: Workplace) -> None:
         deliver(place, self._spec, self._room, partial(self._evaluated, place))

@@ -12,7 +12,7 @@ import shlex
 import shutil
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -53,8 +53,18 @@ class Shell:
         self._left_behind: list[subprocess.Popen[Any]] = []
         self._interrupted = ""
 
-    def run(self, command: str, output: IO[bytes] | int, *, succeeding: bool = True) -> int:
-        """Run one command to its end and return its exit status. Raises InterruptedBuildError."""
+    def run(
+        self,
+        command: str,
+        output: IO[bytes] | int,
+        *,
+        succeeding: bool = True,
+        started: Callable[[], None] | None = None,
+    ) -> int:
+        """Run one command to its end and return its exit status; `started` is called while it runs.
+
+        Raises InterruptedBuildError.
+        """
         self._script.write_text(
             SCRIPT.format(
                 folder=shlex.quote(str(self._folder)),
@@ -75,6 +85,8 @@ class Shell:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+        if started is not None:
+            started()
         status = child.wait()
         with self._lock:
             self._running = None

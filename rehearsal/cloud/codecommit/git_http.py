@@ -18,6 +18,8 @@ import gzip
 import hmac
 import os
 import re
+import socket
+import struct
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -29,6 +31,7 @@ from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.codecommit.repository import NOBODY, Repository, git_environment
 from rehearsal.cloud.errors import AccessDenied, AwsError
+from rehearsal.cloud.faults import GIT_NETWORK
 from rehearsal.cloud.git_passwords import TIME_FORMAT, password
 from rehearsal.cloud.service import Call, Credentials
 
@@ -105,6 +108,8 @@ class GitHttp:
             raise RefusedError(404, unknown.message) from unknown
         call = Call(ACTIONS[service], self._arn(repository.name), self._context(repository))
         self._require(caller, call)
+        if request.method == "POST" and self._breaks(service, repository.name):
+            return Response(_cut_off(request), content_type=f"application/x-{service}-result")
         with tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(self._cloud.folder_for("codecommit", "tmp"))) as body:
             length = _spool(request, body)
             inside = f"/{repository.folder.name}/{found['rest']}"
@@ -112,6 +117,10 @@ class GitHttp:
                 self._check_references(caller, call, _pushed_updates(body, request))
                 return self._push(repository, inside, caller, request, body, length)
             return self._backend(repository, inside, caller, request, body, length)
+
+    def _breaks(self, service: str, repository: str) -> bool:
+        verb = {"git-upload-pack": "a clone or fetch", "git-receive-pack": "a push"}[service]
+        return self._cloud.faults.strikes(GIT_NETWORK, f"{verb} of {repository}", part=service)
 
     # ---- who, and may they
 
@@ -210,6 +219,18 @@ class GitHttp:
         assert child.stdout is not None  # noqa: S101 - it is a pipe
         status, headers = _cgi_head(child.stdout)
         return Response(_rest_of(child, self._cloud), status, headers)
+
+
+def _cut_off(request: Request) -> Iterator[bytes]:
+    """An answer whose connection breaks after its first bytes; what was sent is thrown away.
+
+    Not before them: on a connection it has used already, a client would quietly ask again.
+    """
+    yield b"00"
+    connection: socket.socket = request.environ["werkzeug.socket"]
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing it is a reset
+    connection.shutdown(socket.SHUT_RD)
+    raise ConnectionResetError("the connection to a git client breaks on purpose")
 
 
 def _spool(request: Request, body: IO[bytes]) -> int:

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.faults import ENDPOINT_KILLED
 from rehearsal.cloud.sagemaker.alarms import EndpointAlarms
 from rehearsal.cloud.sagemaker.endpoint_state import DEPLOYMENT_STATE_CHANGE, Endpoint
 from rehearsal.cloud.sagemaker.fleets import Fleet
@@ -161,6 +162,8 @@ class Deployment:
             if step.wait > 0:
                 message = f"Baking for {step.wait:.0f} seconds ({step.why}) with traffic enabled on {on}."
                 self._endpoint.step(self._green, "Baking", message)
+                if not last and self._cloud.faults.strikes(ENDPOINT_KILLED, self._endpoint.name):
+                    self._green.kill()
                 self._bake(step.wait)
 
     def _turn_on(self, instances: int) -> None:

@@ -72,6 +72,11 @@ class Fleet:
             self.stop(drain=False)
             raise
 
+    def kill(self) -> None:
+        """Kill every server's container, as if it had crashed; each is started again."""
+        for variant in self.variants:
+            variant.server.kill()
+
     def stop(self, *, drain: bool = True) -> None:
         """End every server, after the requests under way when `drain`; write captured data that waits."""
         for variant in self.variants:

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.cloud.container import Containers
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.memory import OutOfMemoryError, memory_of
 from rehearsal.cloud.runtimes.images import runtime_for
 from rehearsal.cloud.sagemaker.job_data import DataProblem
 from rehearsal.cloud.sagemaker.job_logs import JobLog
@@ -28,8 +29,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONGEST_REASON = 1024
+OUT_OF_MEMORY = "ClientError: Please use an instance type with more memory, or reduce the size of job data processed on an instance."
+"""What SageMaker says of processing and training jobs alike when the instance's memory was full and its kernel ended the
+program with exit status 137. AWS documents that it happens, not the words: people quote them from their failed jobs."""
+KILLED = 137
 HOST = "algo-1"
 """The name of a job's first instance, on which the containers of all jobs here run."""
+
+
+class PlatformFault(Exception):
+    """SageMaker itself failed, not the job's program. The message is what it says of that."""
 
 
 class Job(ABC):
@@ -59,6 +68,7 @@ class Job(ABC):
         self.finished = threading.Event()
         self._child: subprocess.Popen[bytes] | None = None
         self._stop_asked = threading.Event()
+        self._out_of_memory = False
         self._lock = threading.Lock()
         self.folder = cloud.folder_for("sagemaker", f"{self.kind}s", name)
         self.ml = self.folder / "ml"
@@ -78,6 +88,10 @@ class Job(ABC):
     @abstractmethod
     def variables(self) -> Mapping[str, str]:
         """What SageMaker and the request add to the program's environment."""
+
+    @abstractmethod
+    def instance_type(self) -> str:
+        """What the job runs on."""
 
     @abstractmethod
     def longest_run(self) -> float:
@@ -117,6 +131,9 @@ class Job(ABC):
     def enter(self, phase: str) -> None:  # noqa: B027 - not every kind has phases
         """A secondary status begins; only training jobs have them."""
 
+    def run_into_faults(self) -> None:  # noqa: B027 - not every kind has any
+        """What may go wrong before the program starts. Raises PlatformFault."""
+
     # ---- the life of a job
 
     def run(self) -> None:
@@ -125,6 +142,8 @@ class Job(ABC):
             self._run()
         except DataProblem as problem:
             self._end("Failed", str(problem))
+        except PlatformFault as problem:
+            self._end("Failed", f"InternalServerError: {problem}")
         except AwsError as problem:
             self._end("Failed", f"ClientError: {problem.code}: {problem.message}")
         except ClientError as problem:
@@ -156,6 +175,7 @@ class Job(ABC):
         s3 = self.cloud.client("s3", credentials)
         self.enter("Downloading")
         self.bring(s3)
+        self.run_into_faults()
         self.started = self.modified = self.cloud.clock.now()
         logs = self._open_log(credentials)
         try:
@@ -172,7 +192,7 @@ class Job(ABC):
         elif status == 0:
             self._end("Completed", None)
         else:
-            self._end("Failed", self.failure_of(status))
+            self._end("Failed", OUT_OF_MEMORY if self._out_of_memory else self.failure_of(status))
 
     def _run_program(self, credentials: Credentials, logs: JobLog) -> tuple[int, bool]:
         def line(text: str) -> None:
@@ -188,12 +208,18 @@ class Job(ABC):
         if self._stop_asked.is_set():
             return 0, False
         environment = {**self.cloud.environment(credentials), **self.variables()}
+        memory = memory_of(self.instance_type())
+        limit = None if memory is None else int(memory * self.cloud.settings.memory)
         try:
             status = self.containers.run(
-                self.image, self.ml, self.command(), environment, line, self.longest_run(), started
+                self.image, self.ml, self.command(), environment, line, self.longest_run(), started, limit
             )
         except subprocess.TimeoutExpired:
             return 0, True
+        except OutOfMemoryError as problem:
+            log.info("%s: %s", self.name, problem)
+            self._out_of_memory = True
+            return KILLED, False
         return status, False
 
     def _open_log(self, credentials: Credentials) -> JobLog:

@@ -16,7 +16,6 @@ import logging
 import queue
 import shutil
 import socket
-import subprocess
 import tarfile
 import threading
 import time
@@ -32,6 +31,7 @@ from rehearsal.cloud.errors import AccessDenied, AwsError
 from rehearsal.cloud.runtimes.images import ECR_IMAGE
 from rehearsal.cloud.sagemaker.container_logs import ContainerLogs
 from rehearsal.cloud.sagemaker.models import SERVICE, Container, split_s3_url
+from rehearsal.cloud.sagemaker.serving_container import ServingContainer
 from rehearsal.cloud.service import Credentials
 from rehearsal.cloud.service_calls import SAGEMAKER_ECR_LOGIN, SAGEMAKER_ECR_PULL
 
@@ -89,7 +89,7 @@ class ModelServer:
         self._startup = cloud.clock.real_seconds(startup or STARTUP_SECONDS)
         self._folder = cloud.settings.folder / "sagemaker" / "endpoints" / f"{endpoint}-{variant}-{uuid4().hex[:8]}"
         self._endpoint = endpoint
-        self._process: subprocess.Popen[bytes] | None = None
+        self._serving: ServingContainer | None = None
         self._logs: ContainerLogs | None = None
         self._idle: queue.LifoQueue[http.client.HTTPConnection] = queue.LifoQueue()
         self._busy = 0
@@ -192,8 +192,13 @@ class ModelServer:
             "AWS_REGION": self._cloud.region,
         }
         environment.setdefault("OMP_NUM_THREADS", "1")
-        self._process = self._containers.start(
-            self._container.image, self._folder, ["python3", str(SERVE)], environment, output
+        self._serving = ServingContainer(
+            self._cloud,
+            self._containers,
+            f"{self._endpoint}/{self._variant}",
+            lambda: self._containers.start(
+                self._container.image, self._folder, ["python3", str(SERVE)], environment, output
+            ),
         )
         self._logs = ContainerLogs(
             self._cloud,
@@ -207,10 +212,11 @@ class ModelServer:
         deadline = time.monotonic() + max(self._startup, STARTUP_FLOOR)
         answered = False
         while time.monotonic() < deadline and not self._cloud.stopping.is_set():
-            if self._process is None or self._process.poll() is not None:
+            if self._serving is None or not self._serving.alive:
                 break  # AWS would start it again until the time is up; it would end again
             status = self._ping()
             if status == http.client.OK:
+                self._serving.keep()
                 return
             if status is not None and not answered:
                 answered = True  # it is up and unhealthy: from here on time is the cloud's
@@ -279,14 +285,18 @@ class ModelServer:
 
     # ---- going
 
+    def kill(self) -> None:
+        """Let the container crash. It is started again; requests fail meanwhile."""
+        if self._serving is not None:
+            self._serving.kill()
+
     def stop(self, *, drain: bool = True) -> None:
         """End the process, after the requests it is answering when `drain`. Safe to call twice."""
         if drain:
             with self._quiet:
                 self._quiet.wait_for(lambda: self._busy == 0 or self._cloud.stopping.is_set(), DRAIN_SECONDS)
-        process, self._process = self._process, None
-        if process is not None:
-            self._containers.stop(process)
+        if self._serving is not None:
+            self._serving.stop()
         while True:
             try:
                 self._idle.get_nowait().close()

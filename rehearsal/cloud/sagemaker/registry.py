@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.sagemaker.listing import listing, page
 from rehearsal.cloud.sagemaker.model_packages import STATE_CHANGE, VERSION_ARN, ModelPackage, ModelPackageGroup
+from rehearsal.cloud.sagemaker.registry_faults import lose_artefact
 from rehearsal.cloud.sagemaker.tags import Context, Tags, creating, tag_map
 from rehearsal.cloud.service import Call, Credentials, Document, operation
 
@@ -265,6 +266,8 @@ class Registry(Tags):
             document["LastModifiedBy"] = _identity(caller)
             updated = list(dict.fromkeys(name for member, name in UPDATES.items() if member in request))
             detail = package.event_detail(updated)
+        if request.get("ModelApprovalStatus") == "Approved":
+            lose_artefact(self.cloud, package)
         self.cloud.events.emit("aws.sagemaker", STATE_CHANGE, detail, [package.arn])
         return {"ModelPackageArn": package.arn}
 

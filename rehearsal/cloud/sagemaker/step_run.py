@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from rehearsal.cloud.errors import AwsError
+from rehearsal.cloud.faults import THROTTLING
 from rehearsal.cloud.sagemaker.expressions import ExpressionProblem, Scope
 from rehearsal.cloud.sagemaker.job_data import split_s3_uri
 from rehearsal.cloud.sagemaker.pipeline_definition import Step, own_arguments
@@ -87,8 +88,13 @@ class StepRun:
 
     def call(self, operation: str, request: Document) -> Document:
         """Call SageMaker as the pipeline's role. Raises StepFailed in the words of Pipelines."""
+        cloud = self.execution.cloud
         try:
-            return self.execution.cloud.call(self.credentials, "sagemaker", operation, request)
+            if operation.startswith("Create") and cloud.faults.strikes(
+                THROTTLING, f"{operation} of step {self.step.name}", part="a pipeline's step"
+            ):
+                raise AwsError("ThrottlingException", "Rate exceeded")
+            return cloud.call(self.credentials, "sagemaker", operation, request)
         except AwsError as error:
             kind = exception_type_of(error)
             reason = f"ClientError: Failed to invoke sagemaker:{operation}. Error Details: {error.message}"

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
-from rehearsal.cloud.sagemaker.job import HOST, Job, check_image, one_instance, read_message, refuse
+from rehearsal.cloud.faults import FLAKY_STEP
+from rehearsal.cloud.sagemaker.job import HOST, Job, PlatformFault, check_image, one_instance, read_message, refuse
 from rehearsal.cloud.sagemaker.job_data import download_prefix, pack, upload_file
 from rehearsal.cloud.service import Document
 
@@ -74,6 +75,9 @@ class TrainingJob(Job):
             **self.request.get("Environment", {}),
         }
 
+    def instance_type(self) -> str:
+        return str(self.request["ResourceConfig"]["InstanceType"])
+
     def longest_run(self) -> float:
         return float(self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", LONGEST_RUN))
 
@@ -129,6 +133,14 @@ class TrainingJob(Job):
             "inputdataconfig.json": channels,
             "resourceconfig.json": resources,
         }
+
+    def run_into_faults(self) -> None:
+        """The words are SageMaker's own for a failure of its platform, which SageMaker.JOB_INTERNAL_ERROR retries.
+
+        https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html
+        """
+        if self.cloud.faults.strikes(FLAKY_STEP, f"training job {self.name}"):
+            raise PlatformFault("We encountered an internal error. Please try again.")
 
     def on_line(self, line: str) -> None:
         """Metrics are what their regular expressions capture of the log, as AWS takes them."""
