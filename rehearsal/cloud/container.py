@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from rehearsal.cloud.errors import NotImplementedHere
+from rehearsal.cloud.memory import MemoryWatch, OutOfMemoryError
 from rehearsal.cloud.runtimes.images import Runtime, runtime_for
 
 if TYPE_CHECKING:
@@ -155,17 +156,19 @@ class Containers:
         on_line: Callable[[str], None],
         timeout: float | None = None,
         on_start: Callable[[subprocess.Popen[bytes]], None] | None = None,
+        memory: int | None = None,
     ) -> int:
         """Run `command` in `image` with `folder` as `/opt/ml`, handing over each line it prints.
 
         Returns its exit status, 128 + n when signal n ended it.
 
         `on_start` is given the process, for `stop`. Raises subprocess.TimeoutExpired after `timeout` real seconds,
-        NotImplementedHere for an image without a runtime.
+        OutOfMemoryError when it wanted more than `memory` bytes, NotImplementedHere for an image without a runtime.
         """
         child = self._start(image, folder, command, environment, subprocess.PIPE)
         if on_start:
             on_start(child)
+        watch = MemoryWatch(child.pid, memory) if memory is not None else None
         reader = threading.Thread(target=_read_lines, args=(child.stdout, on_line), daemon=True)
         reader.start()
         ran_out = threading.Event()
@@ -182,10 +185,14 @@ class Containers:
             status = child.wait()  # not with a timeout of its own: that polls, up to 50 ms late
         finally:
             timer.cancel()
+            if watch:
+                watch.stop()
             self.stop(child)  # whatever the program left running ends with it, as in a container
             reader.join()
         if ran_out.is_set():
             raise subprocess.TimeoutExpired(list(command), timeout or 0)
+        if watch and watch.exceeded:
+            raise OutOfMemoryError(f"{command[0]} wanted more than {memory} bytes of memory")
         return status if status >= 0 else ENDED_BY_SIGNAL - status
 
     def start(

@@ -44,6 +44,9 @@ class ProcessingJob(Job):
         variables: dict[str, str] = self.request.get("Environment", {})
         return variables
 
+    def instance_type(self) -> str:
+        return str(self.request["ProcessingResources"]["ClusterConfig"]["InstanceType"])
+
     def longest_run(self) -> float:
         return float(self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", LONGEST_RUN))
 
