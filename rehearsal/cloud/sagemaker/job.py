@@ -29,9 +29,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONGEST_REASON = 1024
-OUT_OF_MEMORY = "ClientError: Please use an instance type with more memory, or reduce the size of job data processed on an instance."
-"""What SageMaker says of processing and training jobs alike when the instance's memory was full and its kernel ended the
-program with exit status 137. AWS documents that it happens, not the words: people quote them from their failed jobs."""
+OUT_OF_MEMORY = (
+    "ClientError: Please use an instance type with more memory, "
+    "or reduce the size of job data processed on an instance."
+)
+"""What SageMaker says of processing and training jobs alike when the instance's memory was full and its kernel ended
+the program with exit status 137. AWS documents no words for that: people quote these from their failed jobs."""
 KILLED = 137
 HOST = "algo-1"
 """The name of a job's first instance, on which the containers of all jobs here run."""
