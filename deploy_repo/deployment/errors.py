@@ -25,18 +25,23 @@ def is_missing(error: ClientError) -> bool:
     return any(words in message for words in ("could not find", "does not exist", "not found"))
 
 
+def explained(error: ClientError | BotoCoreError) -> RefusedError:
+    """The error for a person that stands for what AWS, or the way there, answered."""
+    if isinstance(error, BotoCoreError):
+        return RefusedError(
+            f"AWS cannot be reached: {error}\nCheck the credentials and AWS_DEFAULT_REGION of the environment."
+        )
+    code, message = error.response["Error"].get("Code", "?"), error.response["Error"].get("Message", "")
+    text = f"AWS refused {error.operation_name}: {code}: {message}"
+    if code in ACCESS_DENIED:
+        text += "\nGrant the action to the role that runs this, or run it as a role that has it."
+    return RefusedError(text)
+
+
 @contextmanager
 def aws_errors_explained() -> Iterator[None]:
     """Turn whatever AWS or the way there answers into a RefusedError."""
     try:
         yield
-    except ClientError as error:
-        code, message = error.response["Error"].get("Code", "?"), error.response["Error"].get("Message", "")
-        text = f"AWS refused {error.operation_name}: {code}: {message}"
-        if code in ACCESS_DENIED:
-            text += "\nGrant the action to the role that runs this build, or run it as a role that has it."
-        raise RefusedError(text) from error
-    except BotoCoreError as error:
-        raise RefusedError(
-            f"AWS cannot be reached: {error}\nCheck the credentials and AWS_DEFAULT_REGION of the environment."
-        ) from error
+    except (ClientError, BotoCoreError) as error:
+        raise explained(error) from error

@@ -10,11 +10,15 @@ from deployment.errors import is_missing
 
 @dataclass(frozen=True)
 class Served:
-    """An endpoint that exists: its status and, where it serves one, the ARN of its model package."""
+    """An endpoint that exists: its status and, where it serves one, the ARN of its model package.
+
+    While a deployment is under way, `arriving_config` names the endpoint configuration that is on its way in.
+    """
 
     status: str
     model_package_arn: str | None
     failure_reason: str = ""
+    arriving_config: str | None = None
 
 
 def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
@@ -29,22 +33,30 @@ def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
         if is_missing(error):
             return None
         raise
+    return Served(
+        status=endpoint["EndpointStatus"],
+        model_package_arn=model_package_arn(sagemaker, endpoint["EndpointConfigName"]),
+        failure_reason=endpoint.get("FailureReason", ""),
+        arriving_config=endpoint.get("PendingDeploymentSummary", {}).get("EndpointConfigName"),
+    )
+
+
+def model_package_arn(sagemaker: Any, endpoint_config_name: str) -> str | None:
+    """The ARN of the package an endpoint configuration puts behind its endpoint; None where that can't be known.
+
+    That is so for a model that came from no package, and where somebody deleted the configuration or the model by hand
+    while the endpoint lives on.
+    """
     try:
-        arn = _model_package_arn(sagemaker, endpoint["EndpointConfigName"])
+        config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint_config_name)
+        model_name = config["ProductionVariants"][0].get("ModelName")
+        if model_name is None:
+            return None
+        model = sagemaker.describe_model(ModelName=model_name)
     except ClientError as error:
-        # Configuration or model deleted by hand while the endpoint lives on: which package it was can't be known.
-        if not is_missing(error):
-            raise
-        arn = None
-    return Served(endpoint["EndpointStatus"], arn, endpoint.get("FailureReason", ""))
-
-
-def _model_package_arn(sagemaker: Any, endpoint_config_name: str) -> str | None:
-    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint_config_name)
-    model_name = config["ProductionVariants"][0].get("ModelName")
-    if model_name is None:
-        return None
-    model = sagemaker.describe_model(ModelName=model_name)
+        if is_missing(error):
+            return None
+        raise
     containers = [model["PrimaryContainer"]] if "PrimaryContainer" in model else model.get("Containers", [])
     arns = [container["ModelPackageName"] for container in containers if "ModelPackageName" in container]
     return arns[0] if arns else None

@@ -28,13 +28,16 @@ class _NotThereError(Exception):
 
 @dataclass
 class Registry:
-    """Starts empty. The clients only look at it; the tests change it by its methods."""
+    """Starts empty. The tests change it by its methods; the clients look at it, and may approve and reject."""
 
     sagemaker: Any
     s3: Any
     _packages: dict[str, dict[str, Any]] = field(default_factory=dict)  # by ARN, oldest first
     _serves: dict[str, str] = field(default_factory=dict)  # package ARN by endpoint name
+    _arriving: dict[str, str] = field(default_factory=dict)  # package ARN by endpoint name
+    _status: dict[str, str] = field(default_factory=dict)  # by endpoint name, where not InService
     _artefacts: set[str] = field(default_factory=set)
+    _hidden: set[str] = field(default_factory=set)  # artefacts that nobody may read
 
     def client(self, service: str) -> Any:
         return {"sagemaker": self.sagemaker, "s3": self.s3}[service]
@@ -75,6 +78,19 @@ class Registry:
     def serve(self, arn: str, endpoint_name: str = "fraud-prod") -> None:
         """Put a package behind an endpoint, through a model and an endpoint configuration."""
         self._serves[endpoint_name] = arn
+        self._arriving.pop(endpoint_name, None)
+        self._status.pop(endpoint_name, None)
+
+    def stop_serving(self, endpoint_name: str = "fraud-prod") -> None:
+        del self._serves[endpoint_name]
+
+    def shift(self, arn: str, endpoint_name: str = "fraud-prod", status: str = "Updating") -> None:
+        """Begin to put a package behind an endpoint that goes on serving what it serves."""
+        self._arriving[endpoint_name] = arn
+        self._status[endpoint_name] = status
+
+    def package(self, arn: str) -> dict[str, Any]:
+        return self._packages[arn]
 
     def record_deployment(self, arn: str, at: str | None, status: str = "Replaced") -> None:
         """Note that a version was in production, and since when, as the project does after each deployment.
@@ -89,8 +105,15 @@ class Registry:
         self._packages[arn]["ModelPackageStatus"] = status
 
     def lose_artefact(self, arn: str) -> None:
+        self._artefacts.remove(self._artefact(arn))
+
+    def hide_artefact(self, arn: str) -> None:
+        """Let S3 refuse to show it, as to somebody without the right to read it."""
+        self._hidden.add(self._artefact(arn))
+
+    def _artefact(self, arn: str) -> str:
         [container] = self._packages[arn]["InferenceSpecification"]["Containers"]
-        self._artefacts.remove(container["ModelDataUrl"])
+        return str(container["ModelDataUrl"])
 
     # ---- what AWS answers
 
@@ -114,37 +137,42 @@ class Registry:
             "DescribeModel": self._describe_model,
             "DescribeModelPackage": self._describe_model_package,
             "ListModelPackages": self._list_model_packages,
+            "UpdateModelPackage": self._update_model_package,
         }
         try:
             answer = operations[operation](json.loads(request.body))
         except _NotThereError as missing:
-            return _response(request, 400, {"__type": "ValidationException", "message": str(missing)})
+            return response(request, 400, {"__type": "ValidationException", "message": str(missing)})
         validate_parameters(answer, self.sagemaker.meta.service_model.operation_model(operation).output_shape)
-        return _response(request, 200, answer)
+        return response(request, 200, answer)
 
     def _s3(self, request: Any, event_name: str, **_: Any) -> AWSResponse:
         assert event_name == "before-send.s3.HeadObject"
         place = urlsplit(request.url)
         bucket = str(place.hostname).partition(".s3.")[0]
-        return _response(request, 200 if f"s3://{bucket}{unquote(place.path)}" in self._artefacts else 404)
+        artefact = f"s3://{bucket}{unquote(place.path)}"
+        return response(request, 403 if artefact in self._hidden else 200 if artefact in self._artefacts else 404)
 
     def _describe_endpoint(self, asked: dict[str, Any]) -> dict[str, Any]:
         name = asked["EndpointName"]
         if name not in self._serves:
             raise _NotThereError(f'Could not find endpoint "{ARN}:endpoint/{name}".')
-        return {
+        answer = {
             "EndpointName": name,
             "EndpointArn": f"{ARN}:endpoint/{name}",
             "EndpointConfigName": f"{name}-config",
-            "EndpointStatus": "InService",
+            "EndpointStatus": self._status.get(name, "InService"),
             "CreationTime": 1_800_000_000,
             "LastModifiedTime": 1_800_000_000,
         }
+        if name in self._arriving:
+            answer["PendingDeploymentSummary"] = {"EndpointConfigName": f"{name}-arriving-config"}
+        return answer
 
     def _describe_endpoint_config(self, asked: dict[str, Any]) -> dict[str, Any]:
         name = asked["EndpointConfigName"]
         endpoint = name.removesuffix("-config")
-        if endpoint not in self._serves:
+        if self._package_behind(endpoint) is None:
             raise _NotThereError(f'Could not find endpoint configuration "{ARN}:endpoint-config/{name}".')
         return {
             "EndpointConfigName": name,
@@ -155,7 +183,7 @@ class Registry:
 
     def _describe_model(self, asked: dict[str, Any]) -> dict[str, Any]:
         name = asked["ModelName"]
-        arn = self._serves.get(name.removesuffix("-model"))
+        arn = self._package_behind(name.removesuffix("-model"))
         if arn is None:
             raise _NotThereError(f'Could not find model "{ARN}:model/{name}".')
         return {
@@ -165,6 +193,17 @@ class Registry:
             "ExecutionRoleArn": ROLE,
             "CreationTime": 1_800_000_000,
         }
+
+    def _package_behind(self, endpoint: str) -> str | None:
+        if endpoint.endswith("-arriving"):
+            return self._arriving.get(endpoint.removesuffix("-arriving"))
+        return self._serves.get(endpoint)
+
+    def _update_model_package(self, asked: dict[str, Any]) -> dict[str, Any]:
+        package = self._packages[asked.pop("ModelPackageArn")]
+        assert asked.keys() == {"ModelApprovalStatus", "ApprovalDescription"}
+        package.update(asked)
+        return {"ModelPackageArn": package["ModelPackageArn"]}
 
     def _describe_model_package(self, asked: dict[str, Any]) -> dict[str, Any]:
         arn = asked["ModelPackageName"]
@@ -203,7 +242,7 @@ class _Body(io.BytesIO):
         yield self.read()
 
 
-def _response(request: Any, status: int, answer: dict[str, Any] | None = None) -> AWSResponse:
+def response(request: Any, status: int, answer: dict[str, Any] | None = None) -> AWSResponse:
     content = b"" if answer is None else json.dumps(answer).encode()
     headers: Any = {"Content-Type": "application/x-amz-json-1.1"}
     return AWSResponse(request.url, status, headers, _Body(content))
