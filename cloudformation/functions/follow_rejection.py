@@ -1,0 +1,167 @@
+"""EventBridge: a model version was rejected in the registry.
+
+    it is on its way to production      its executions of the deploy pipeline are stopped
+    it is live, or reaches production   the version that was live before it comes back: an execution with `rollback`
+    anything else                       nothing
+
+Events may come twice, late, or out of order, so the registry is asked what holds now, and a rollback that is on its
+way already is not started again.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+import notifications
+from aws import Client, client, is_missing
+from deployments import ROLLBACK, Deployment, DeployPipeline
+from live_model import same_package, served_package, version_of
+
+log = logging.getLogger(__name__)
+logging.getLogger().setLevel(logging.INFO)
+
+
+class StillResolvingError(Exception):
+    """An execution may be choosing the rejected version at this moment. Lambda runs the event again in a minute."""
+
+
+def handler(event: Mapping[str, Any], _context: object) -> None:
+    """Follow one rejection. Errors are left to Lambda, which runs the event again, twice."""
+    detail = event["detail"]
+    sagemaker = client("sagemaker")
+    package = _rejected(sagemaker, detail["ModelPackageArn"])
+    if package is None:
+        return
+    pipeline = DeployPipeline(client("codepipeline"), os.environ["DEPLOY_PIPELINE"])
+    live = served_package(sagemaker, os.environ["PRODUCTION_ENDPOINT_NAME"])
+    moment = detail.get("LastModifiedTime") or package.get("LastModifiedTime") or package["CreationTime"]
+    rejection = Rejection(package, pipeline, is_live=same_package(live, package["ModelPackageArn"]))
+    rejection.follow(_request_token(package["ModelPackageArn"], str(moment)))
+    if rejection.done:
+        subject, text = rejection.report(os.environ["MODEL_PACKAGE_GROUP_NAME"])
+        notifications.publish(client("sns"), os.environ["NOTIFICATION_TOPIC_ARN"], subject, text)
+    else:
+        log.info("Version %s is neither live nor on its way to production: nothing to do", rejection.version)
+    if rejection.resolving:
+        ids = ", ".join(each.execution_id for each in rejection.resolving)
+        raise StillResolvingError(f"Which version these executions carry is not known yet: {ids}. Look again.")
+
+
+def _rejected(sagemaker: Client, arn: str) -> dict[str, Any] | None:
+    """The version as the registry has it now; None when it is not rejected (any more)."""
+    try:
+        package: dict[str, Any] = sagemaker.describe_model_package(ModelPackageName=arn)
+    except ClientError as error:
+        if is_missing(error):
+            log.info("%s was deleted since it was rejected: nothing to do", arn)
+            return None
+        raise
+    if package["ModelApprovalStatus"] != "Rejected":
+        log.info("%s is %s by now: nothing to do", arn, package["ModelApprovalStatus"])
+        return None
+    return package
+
+
+def _request_token(arn: str, moment: str) -> str:
+    """The same for every event of one rejection, so that CodePipeline starts one execution for all of them."""
+    return hashlib.sha256(f"{arn} {moment}".encode()).hexdigest()
+
+
+class Rejection:
+    """A rejected version and what has to be done about it."""
+
+    def __init__(self, package: Mapping[str, Any], pipeline: DeployPipeline, *, is_live: bool) -> None:
+        self._package = package
+        self._arn: str = package["ModelPackageArn"]
+        self._pipeline = pipeline
+        self._is_live = is_live
+        self._stopped: list[Deployment] = []
+        self._moved_aside: list[Deployment] = []
+        self._rollback_id = ""
+        self.version = version_of(self._arn)
+        self.resolving: list[Deployment] = []
+        """Executions that began before the rejection and have not said yet which version they carry."""
+
+    @property
+    def done(self) -> bool:
+        """Whether anything was changed."""
+        return bool(self._stopped or self._moved_aside or self._rollback_id)
+
+    def follow(self, request_token: str) -> None:
+        """Stop what carries the version; bring back the one before it where this one is live or becomes so."""
+        under_way = list(self._pipeline.in_flight())
+        reaches_production = any(each.carries(self._arn) and each.reached_production for each in under_way)
+        ahead = [each for each in under_way if not each.reached_production]
+        carriers = [each for each in ahead if each.carries(self._arn)]
+        reason = f"Version {self.version} was rejected in the Model Registry"
+        self._stopped = self._stop(carriers, reason)
+        # Approved in the moment between looking and stopping: then production is changing after all.
+        overtaken = any(self._is_in_production(each) for each in self._stopped)
+        others = [each for each in ahead if each not in carriers]
+        # A rollback to this version was wanted because another version has to go: that holds still.
+        rollback_stopped = any(each.asked_for == ROLLBACK for each in self._stopped)
+        if self._is_live or reaches_production or overtaken or rollback_stopped:
+            self._go_back(others, request_token)
+        rejected_at = self._package.get("LastModifiedTime") or self._package["CreationTime"]
+        self.resolving = [
+            each
+            for each in others
+            if each not in self._moved_aside and each.package_arn is None and each.started < rejected_at
+        ]
+
+    def _go_back(self, others: Sequence[Deployment], request_token: str) -> None:
+        """Bring back the version before, and let nothing stand in its way.
+
+        A stage holds one execution at a time, so every execution ahead would make the rollback wait for an approver:
+        those that wait for one now, and those that soon would.
+        """
+        in_the_way = [each for each in others if each.asked_for != ROLLBACK]
+        self._moved_aside = self._stop(in_the_way, f"Makes way for a rollback: version {self.version} was rejected")
+        if any(each.asked_for == ROLLBACK for each in others):
+            log.info("A rollback is on its way already")
+            return
+        self._rollback_id = self._pipeline.start(ROLLBACK, request_token)
+
+    def _stop(self, deployments: Sequence[Deployment], reason: str) -> list[Deployment]:
+        return [each for each in deployments if self._pipeline.stop(each, reason)]
+
+    def _is_in_production(self, deployment: Deployment) -> bool:
+        return any(
+            Deployment(deployment.execution_id, deployment.asked_for, deployment.started, actions).reached_production
+            for actions in [self._pipeline.actions(deployment.execution_id)]
+        )
+
+    def report(self, group: str) -> tuple[str, str]:
+        """Subject and text of the message to the people of the project."""
+        parts = [f"Version {self.version} of {group} was rejected in the Model Registry."]
+        if self._package.get("ApprovalDescription"):
+            parts.append(f"Reason given: {self._package['ApprovalDescription']}")
+        if self._stopped:
+            parts.append(
+                f"Stopped on its way to production:\n{_listed(self._stopped)}\n"
+                "It starts again when somebody approves the version."
+            )
+        if self._rollback_id:
+            where = "It is live in production" if self._is_live else "It was about to be live in production"
+            parts.append(
+                f"{where}. Execution {self._rollback_id} of {self._pipeline.name} brings back the version that was "
+                "live before it and is still approved; nobody is asked again, because it was approved before. "
+                "If there is none, that execution fails, says so, and production stays as it is."
+            )
+        if self._moved_aside:
+            again = "\n".join(
+                f"- execution {each.execution_id}\n"
+                f"    {self._pipeline.command_to_start(each.package_arn or each.asked_for)}"
+                for each in self._moved_aside
+            )
+            parts.append(f"Stopped so that it does not hold up the rollback; start it again afterwards with:\n{again}")
+        outcome = "production goes back" if self._rollback_id else "its deployment was stopped"
+        return f"{group}: version {self.version} was rejected, {outcome}", "\n\n".join(parts)
+
+
+def _listed(deployments: Sequence[Deployment]) -> str:
+    return "\n".join(f"- execution {each.execution_id}" for each in deployments)
