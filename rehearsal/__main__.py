@@ -16,6 +16,7 @@ from typing import IO
 from rehearsal.cloud.faults import FAULTS, UnknownFaultError, check_names
 from rehearsal.cloud.rooms import new_cloud
 from rehearsal.cloud.settings import CloudSettings
+from rehearsal.disk import LEAST, MEGABYTE, NEEDED, DiskWatch, shortage
 from rehearsal.people import People, settle
 from rehearsal.person import REPOSITORY_ROOT, Person
 from rehearsal.progress import Progress
@@ -27,6 +28,8 @@ RUNS = REPOSITORY_ROOT / ".rehearsal"
 KEPT_RUNS = 3
 HELD: list[IO[str]] = []
 """Locked files of folders that are this process's own."""
+LARGEST_PORT = 65535
+NO_FOLDER = "The rehearsal cannot write there: {}: {}. Choose another --folder."
 MISSING = "{} is needed and was not found on the PATH. Install it, then run this again."
 
 
@@ -50,10 +53,19 @@ def arguments(given: list[str]) -> argparse.Namespace:
         dest="faults",
         help=f"let this go wrong, to see what is promised then; may be given again ({', '.join(FAULTS)})",
     )
+    parser.add_argument(
+        "--least-free",
+        type=int,
+        default=LEAST // MEGABYTE,
+        metavar="MB",
+        help=f"end when less than this is free on the folder's disk ({LEAST // MEGABYTE})",
+    )
     parser.add_argument("--verbose", action="store_true", help="print what the cloud logs")
     chosen = parser.parse_args(given)
     if chosen.speed <= 0:
         parser.error("--speed must be above 0")
+    if not 0 <= chosen.port <= LARGEST_PORT:
+        parser.error(f"--port must be a number from 0 to {LARGEST_PORT}; 0 takes a free one")
     try:
         check_names(chosen.faults)
     except UnknownFaultError as problem:
@@ -68,10 +80,19 @@ def main(given: list[str] | None = None) -> int:
         if shutil.which(program) is None:
             print(MISSING.format(program), file=sys.stderr)
             return 2
-    folder = (chosen.folder or new_run_folder()).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    if not hold(folder):
+    try:
+        folder = (chosen.folder or new_run_folder()).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        held = hold(folder)
+    except OSError as problem:
+        print(NO_FOLDER.format(problem.strerror, problem.filename), file=sys.stderr)
+        return 2
+    if not held:
         print(f"Another rehearsal is playing in {folder}. Choose another --folder.", file=sys.stderr)
+        return 2
+    too_little = shortage(folder, max(NEEDED, chosen.least_free * MEGABYTE))
+    if too_little:
+        print(too_little, file=sys.stderr)
         return 2
     log_to(folder / "cloud.log", aloud=chosen.verbose)
     for ending in (signal.SIGTERM, signal.SIGHUP):  # so that `with` blocks end processes on these too
@@ -85,8 +106,9 @@ def main(given: list[str] | None = None) -> int:
         cache=RUNS / "cache",
         faults=tuple(chosen.faults),
     )
+    watch = DiskWatch(folder, chosen.least_free * MEGABYTE)
     try:
-        with new_cloud(settings) as cloud:
+        with watch, new_cloud(settings) as cloud:
             progress.say(f"the cloud stands at {cloud.url}, its waits {settings.speed:g} times faster than AWS")
             cloud.faults.listen(lambda strike: progress.say(f"fault: {strike}", style="yellow"))
             people = settle(cloud)
@@ -112,8 +134,8 @@ def main(given: list[str] | None = None) -> int:
                 stay(cloud.url, Person("data-scientist", cloud, people.data_scientist), people)
             return 0 if ok else 1
     except KeyboardInterrupt:
-        progress.say("stopped; nothing is left running")
-        return 130
+        progress.say(watch.problem or "stopped; nothing is left running")
+        return 1 if watch.problem else 130
     except RuntimeError as problem:
         print(problem, file=sys.stderr)
         return 1
