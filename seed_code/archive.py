@@ -7,7 +7,7 @@ bytes and an archive that is already uploaded never needs to be uploaded again. 
 - entries are stored, not compressed: deflate's output depends on the zlib it was made with. A seed is a few hundred
   kilobytes of text, and CodeCommit unpacks it once.
 
-The files lie at the top of the archive, which is where CodeCommit looks for them.
+The files lie at the top of the archive, which is where CodeCommit and Lambda look for them.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from seed_code import SeedError
-from seed_code.worktree import tracked_files
+from seed_code import SeedError, Source
+from seed_code.worktree import TrackedFile, tracked_files
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment a zip archive can express
 _UNIX = 3
@@ -32,24 +32,25 @@ https://docs.aws.amazon.com/codecommit/latest/userguide/creating-resources-with-
 class Archive:
     """A packed folder. ``sha256`` is that of ``data``, in hexadecimal."""
 
-    name: str
+    source: Source
     sha256: str
     data: bytes
     files: tuple[str, ...]
 
     @property
     def key(self) -> str:
-        """Where the archive lies in the seed bucket."""
-        return f"seed/{self.name}-{self.sha256}.zip"
+        """Where the archive lies in the bucket of everything published."""
+        return self.source.key(self.sha256)
 
 
-def pack(root: Path, folder: str, name: str) -> Archive:
-    """Pack what git tracks in ``root/folder``, with the content the working tree has now.
+def pack(root: Path, source: Source) -> Archive:
+    """Pack what git tracks in the source's folder below ``root``, with the content the working tree has now.
 
-    Raises SeedError for what ``tracked_files`` refuses, and for an archive CodeCommit would refuse.
+    Raises SeedError for what ``tracked_files`` refuses, for functions without a module, and for an archive CodeCommit
+    would refuse.
     """
     buffer = io.BytesIO()
-    files = tracked_files(root, folder)
+    files = _chosen(root, source)
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for file in files:
             entry = zipfile.ZipInfo(file.name, _EARLIEST)
@@ -60,7 +61,17 @@ def pack(root: Path, folder: str, name: str) -> Archive:
     if len(data) >= SIZE_LIMIT:
         largest = max(files, key=lambda file: file.path.stat().st_size)
         raise SeedError(
-            f"{folder} packs to {len(data) / 1e6:.1f} MB, but CodeCommit seeds a repository from less than "
-            f"{SIZE_LIMIT / 1e6:.0f} MB. The largest file is {folder}/{largest.name}."
+            f"{source.folder} packs to {len(data) / 1e6:.1f} MB, but CodeCommit seeds a repository from less than "
+            f"{SIZE_LIMIT / 1e6:.0f} MB. The largest file is {source.folder}/{largest.name}."
         )
-    return Archive(name, hashlib.sha256(data).hexdigest(), data, tuple(file.name for file in files))
+    return Archive(source, hashlib.sha256(data).hexdigest(), data, tuple(file.name for file in files))
+
+
+def _chosen(root: Path, source: Source) -> list[TrackedFile]:
+    files = tracked_files(root, source.folder)
+    if not source.modules_only:
+        return files
+    modules = [file for file in files if file.name.endswith(".py") and "/" not in file.name]
+    if not modules:
+        raise SeedError(f"No Python module lies directly in {root / source.folder}: there is nothing to run.")
+    return modules

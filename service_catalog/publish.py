@@ -15,7 +15,7 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from seed_code import SEEDS
+from seed_code import SOURCES
 from seed_code.archive import Archive, pack
 from seed_code.render import render
 from seed_code.worktree import commit, uncommitted
@@ -29,6 +29,8 @@ ACCOUNT_STACK = "mlops-account-setup"
 LAUNCH_ROLE = "MLOpsProjectLaunchRole"
 PROJECT_TEMPLATE = Path("cloudformation/project.yaml")
 ACCOUNT_TEMPLATE = Path("cloudformation/account-setup.yaml")
+
+_PACKED = (*(each.folder for each in SOURCES), str(PROJECT_TEMPLATE))
 
 # Service Catalog lets the launch role read a version's template and archives because of this tag:
 # https://docs.aws.amazon.com/servicecatalog/latest/adminguide/constraints-launch.html
@@ -91,18 +93,17 @@ def publish(target: Target, settings: Settings, say: Say = print) -> Published:
 
 
 def pack_all(root: Path, say: Say) -> Package:
-    """Pack the seed archives and render the product template; nothing leaves this machine."""
+    """Pack the archives and render the product template; nothing leaves this machine."""
     source = root / PROJECT_TEMPLATE
     if not source.is_file():
         raise PublishError(f"{source} is missing: there is no product to publish. Run this from a full clone.")
-    for folder in (*SEEDS.values(), str(PROJECT_TEMPLATE)):
-        _say_uncommitted(root, folder, say)
-    archives = tuple(pack(root, folder, name) for name, folder in SEEDS.items())
+    for path in _PACKED:
+        _say_uncommitted(root, path, say)
+    archives = tuple(pack(root, each) for each in SOURCES)
     for archive in archives:
         size = f"{len(archive.files)} files, {len(archive.data) / 1000:.0f} kB"
-        say(f"{archive.name}: {size}, sha256 {archive.sha256[:12]}…")
-    hashes = {archive.name: archive.sha256 for archive in archives}
-    template = render(source.read_text(encoding="utf-8"), hashes, str(PROJECT_TEMPLATE)).encode()
+        say(f"{archive.source.name}: {size}, sha256 {archive.sha256[:12]}…")
+    template = render(source.read_text(encoding="utf-8"), archives, str(PROJECT_TEMPLATE)).encode()
     sha256 = hashlib.sha256(template).hexdigest()
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     version = f"{project['version']}-{sha256[:8]}"
@@ -112,7 +113,7 @@ def pack_all(root: Path, say: Say) -> Package:
 
 def _origin(root: Path) -> str:
     """Where a version came from, as its description in Service Catalog."""
-    found = uncommitted(root, *SEEDS.values(), str(PROJECT_TEMPLATE))
+    found = uncommitted(root, *_PACKED)
     text = f"Packed from commit {commit(root) or '(none yet)'}"
     return f"{text} with uncommitted changes" if found.changed or found.untracked else text
 

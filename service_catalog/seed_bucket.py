@@ -1,4 +1,4 @@
-"""The bucket that keeps everything published: seed archives and templates, each under the hash of its content.
+"""The bucket that keeps everything published: archives and templates, each under the hash of its content.
 
 Nothing in it is ever overwritten, because launched projects and published versions refer to its keys for good.
 """

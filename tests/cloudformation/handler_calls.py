@@ -129,6 +129,33 @@ NOT_CAUSED = {
             "lambda:PutProvisionedConcurrencyConfig",
         },
     },
+    "AWS::Lambda::Function": {
+        "properties that are not set": {
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeVpcs",
+            "elasticfilesystem:DescribeMountTargets",
+            "kms:CreateGrant",
+            "kms:Decrypt",
+            "kms:DescribeKey",
+            "kms:Encrypt",
+            "kms:GenerateDataKey",
+            "lambda:AssociateRuntimeAlias",
+            "lambda:DeleteFunctionCodeSigningConfig",
+            "lambda:DeleteFunctionConcurrency",
+            "lambda:GetCodeSigningConfig",
+            "lambda:GetLayerVersion",
+            "lambda:PassCapacityProvider",
+            "lambda:PublishVersion",
+            "lambda:PutFunctionCodeSigningConfig",
+            "lambda:PutFunctionConcurrency",
+            "lambda:PutFunctionRecursionConfig",
+            "lambda:PutFunctionScalingConfig",
+            "lambda:PutRuntimeManagementConfig",
+            "s3files:ListMountTargets",
+        },
+    },
     "AWS::IAM::Policy": {
         "only roles have it": {
             "iam:DeleteGroupPolicy",
@@ -141,8 +168,9 @@ NOT_CAUSED = {
     },
 }
 
-# AWS publishes no handlers for this type; its API calls are these.
+# AWS publishes no handlers for these types; their API calls are these.
 # https://docs.aws.amazon.com/codebuild/latest/userguide/auth-and-access-control-iam-access-control-identity-based.html
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources-lambda.html
 UNPUBLISHED = {
     "AWS::CodeBuild::Project": {
         "codebuild:BatchGetProjects",
@@ -151,6 +179,7 @@ UNPUBLISHED = {
         "codebuild:UpdateProject",
         "iam:PassRole",
     },
+    "Custom::ProjectCleanUp": {"lambda:InvokeFunction"},
 }
 HANDLERS = ("create", "read", "update", "delete")
 

@@ -23,6 +23,7 @@ PSEUDO = {
     "AWS::Region": REGION,
     "AWS::Partition": "aws",
     "AWS::StackName": STACK,
+    "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/0a1b2c3d",
     "AWS::URLSuffix": "amazonaws.com",
     "AWS::NoValue": None,
 }
@@ -34,6 +35,7 @@ WORST_CASE = {
     "SageMakerProjectId": LONGEST_ID,
     "NotificationEmail": "someone@example.com",
     "InputDataUrl": "s3://their-bucket/claims/2026.csv",
+    "WhenProjectIsDeleted": "delete-everything",
 }
 ACCOUNT_PARAMETERS = {"StudioRoleName": "Studio,OtherStudio", "AllowS3Templates": "yes"}
 
@@ -60,6 +62,7 @@ ARNS = {
     "AWS::Events::Rule": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{{name}}",
     "AWS::IAM::ManagedPolicy": f"arn:aws:iam::{ACCOUNT}:policy{{path}}{{name}}",
     "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role{{path}}{{name}}",
+    "AWS::Lambda::Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{name}}",
     "AWS::Logs::LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{{name}}:*",
     "AWS::S3::Bucket": "arn:aws:s3:::{name}",
     "AWS::SNS::Topic": f"arn:aws:sns:{REGION}:{ACCOUNT}:{{name}}",
@@ -208,11 +211,50 @@ class Template:
     def arn(self, resource: Resource) -> str:
         return ARNS[resource.type].format(name=self.name(resource), path=resource.properties.get("Path", "/"))
 
+    # ---- order
+
+    def needs(self, logical_id: str) -> set[str]:
+        """The resources that a resource depends on, however far away: created before it, deleted after it.
+
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-dependson.html
+        """
+        found: set[str] = set()
+        todo = [logical_id]
+        while todo:
+            new = self._direct_needs(todo.pop()) - found
+            found |= new
+            todo += new
+        return found
+
+    def _direct_needs(self, logical_id: str) -> set[str]:
+        body = self.resource(logical_id).body
+        explicit = body.get("DependsOn", [])
+        named = {str(each) for each in (explicit if isinstance(explicit, list) else [explicit])}
+        for node in walk(body.get("Properties", {})):
+            if isinstance(node, dict) and len(node) == 1:
+                named |= _referred_to(node)
+        return named & {each.logical_id for each in self.resources}
+
     # ---- walking
 
     def calls_of(self, function: str) -> Iterator[dict[str, Any]]:
         """Every use of an intrinsic function, anywhere in the file."""
         return (node for node in walk(self.document) if isinstance(node, dict) and set(node) == {function})
+
+
+def _referred_to(function: dict[str, Any]) -> set[str]:
+    """The logical ids that one use of an intrinsic function names, parameters included."""
+    ((name, argument),) = function.items()
+    match name:
+        case "Ref":
+            return {str(argument)}
+        case "Fn::GetAtt":
+            return {str(argument.split(".", 1)[0] if isinstance(argument, str) else argument[0])}
+        case "Fn::Sub":
+            text = argument[0] if isinstance(argument, list) else argument
+            return {found[1].split(".", 1)[0] for found in FUNCTION.finditer(str(text))}
+        case _:
+            return set()
 
 
 def line_of(node: Any) -> int:

@@ -35,6 +35,8 @@ def untagged(template: Template) -> list[str]:
 
 
 def _taggable(resource: Resource) -> bool:
+    if resource.type.startswith("Custom::"):
+        return False
     tagging = schema(resource.type).get("tagging", {})
     return resource.type in TAGGABLE_BESIDES or bool(tagging.get("taggable"))
 

@@ -42,7 +42,7 @@ def filled(template: str, values: dict[str, str]) -> str:
 
 def test_every_rule_is_one_we_know(project: Template) -> None:
     rules = {rule.logical_id for rule in project.of_type("AWS::Events::Rule")}
-    assert rules == {*GROUP_RULES, *PUSH_RULES, "PipelineFailedRule"}
+    assert rules == {*GROUP_RULES, *PUSH_RULES, "ModelRejectedRule", "PipelineFailedRule"}
 
 
 def test_patterns_are_lists_all_the_way_down(project: Template) -> None:
@@ -95,6 +95,28 @@ def test_what_was_approved_is_what_is_deployed(project: Template) -> None:
     # https://docs.aws.amazon.com/codepipeline/latest/userguide/create-cwe-ecr-source-console.html
     assert json.loads(filled(transformer["InputTemplate"], {"modelPackageArn": approved})) == {
         "variables": [{"name": "MODEL_PACKAGE_ARN", "value": approved}]
+    }
+
+
+def test_a_rejection_reaches_the_function_whole_and_only_when_the_approval_changed(project: Template) -> None:
+    found = properties(project, "ModelRejectedRule")
+    assert found["EventPattern"] == {
+        "source": ["aws.sagemaker"],
+        "detail-type": ["SageMaker Model Package State Change"],
+        "detail": {
+            "ModelPackageGroupName": [project.name(project.resource("ModelPackageGroup"))],
+            "ModelApprovalStatus": ["Rejected"],
+            "UpdatedModelPackageFields": ["ModelApprovalStatus"],
+        },
+    }
+    function = project.arn(project.resource("FollowRejectionFunction"))
+    assert found["Targets"] == [{"Id": "follow-rejection", "Arn": function}]
+    (permission,) = project.of_type("AWS::Lambda::Permission")
+    assert project.resolve(permission.properties) == {
+        "FunctionName": function,
+        "Action": "lambda:InvokeFunction",
+        "Principal": "events.amazonaws.com",
+        "SourceArn": project.arn(project.resource("ModelRejectedRule")),
     }
 
 

@@ -40,7 +40,9 @@ def test_whatever_sagemaker_does_not_fill_in_has_a_default_that_works(project: T
     with_default = {name: each["Default"] for name, each in parameters(project).items() if "Default" in each}
     assert set(with_default) == set(parameters(project)) - filled_in
     for name, default in with_default.items():
-        assert re.fullmatch(parameters(project)[name]["AllowedPattern"], default), name
+        parameter = parameters(project)[name]
+        allowed = parameter.get("AllowedValues")
+        assert default in allowed if allowed else re.fullmatch(parameter["AllowedPattern"], default), name
     rules = project.document["Metadata"]["SagemakerTemplateParameterRules"]
     assert {name: each["Optional"] for name, each in rules.items()} == dict.fromkeys(with_default, True)
 
@@ -79,6 +81,14 @@ def test_the_refusal_of_an_upper_case_name_says_why(project: Template) -> None:
     assert "lower-cases the ARNs" in parameters(project)["SageMakerProjectName"]["ConstraintDescription"]
 
 
+def test_whoever_does_not_choose_keeps_their_work(project: Template) -> None:
+    choice = parameters(project)["WhenProjectIsDeleted"]
+    assert choice["Default"] == "keep-code-models-data"
+    assert choice["AllowedValues"] == ["keep-code-models-data", "delete-everything"]
+    for value in choice["AllowedValues"]:
+        assert value in choice["Description"]
+
+
 def test_the_project_id_is_not_echoed(project: Template) -> None:
     assert parameters(project)["SageMakerProjectId"]["NoEcho"] is True
 
@@ -102,12 +112,16 @@ def test_the_outputs_a_person_needs_are_there(project: Template) -> None:
     )
 
 
-def test_publishing_finds_each_token_of_the_seed_archives_once(project: Template) -> None:
+def test_publishing_finds_each_token_of_the_archives_once(project: Template) -> None:
     text = "\n".join(project.lines)
-    for name in ("ModelBuild", "ModelDeploy"):
-        token = f"@{name.lower()}-sha256@"
-        assert text.count(token) == 1
-        assert project.document["Mappings"]["SeedArchives"][name]["Key"] == f"seed/{name.lower()}-{token}.zip"
+    keys = {
+        ("SeedArchives", "ModelBuild"): "seed/modelbuild-@modelbuild-sha256@.zip",
+        ("SeedArchives", "ModelDeploy"): "seed/modeldeploy-@modeldeploy-sha256@.zip",
+        ("FunctionArchives", "Project"): "functions/project-@functions-sha256@.zip",
+    }
+    for (mapping, name), key in keys.items():
+        assert project.document["Mappings"][mapping][name]["Key"] == key
+        assert text.count(key) == 1
 
 
 def own_data(project: Template, url: str) -> list[Statement]:

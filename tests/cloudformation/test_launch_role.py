@@ -22,12 +22,16 @@ def arn_for(project: Template, resource: Resource, action: str) -> str:
             return str(properties["Topics"][0])
         case "AWS::SNS::Subscription":
             return str(properties["TopicArn"])
+        case "AWS::Lambda::Permission":
+            return str(properties["FunctionName"])
+        case "Custom::ProjectCleanUp":
+            return str(properties["ServiceToken"])
         case "AWS::IAM::Policy":
             return f"arn:aws:iam::{ACCOUNT}:role/sagemaker-projects/{properties['Roles'][0]}"
         case _ if action in {"iam:PassRole", "iam:GetRole"}:
             return f"arn:aws:iam::{ACCOUNT}:role/sagemaker-projects/any"
         case _ if action in {"s3:GetObject", "s3:GetObjectVersion"}:
-            return f"arn:aws:s3:::sagemaker-mlops-catalog-{ACCOUNT}-{REGION}/seed/any.zip"
+            return f"arn:aws:s3:::sagemaker-mlops-catalog-{ACCOUNT}-{REGION}/any.zip"
         case _:
             return project.arn(resource)
 
@@ -94,6 +98,7 @@ def test_the_launch_role_passes_roles_only_to_the_services_that_project_yaml_giv
         "AWS::CodeBuild::Project": "codebuild.amazonaws.com",
         "AWS::CodePipeline::Pipeline": "codepipeline.amazonaws.com",
         "AWS::Events::Rule": "events.amazonaws.com",
+        "AWS::Lambda::Function": "lambda.amazonaws.com",
     }
     assert all(project.of_type(kind) for kind in given)
     assert set(passing.condition["StringEquals"]["iam:PassedToService"]) == set(given.values())

@@ -63,6 +63,8 @@ VARIABLE_LIMITS = {
     "STAGING_ENDPOINT_NAME": 63,  # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpoint.html
     "PRODUCTION_ENDPOINT_NAME": 63,
 }
+# Types whose properties ending in Name name something else, or that have no limit of their own.
+NAMES_OF_OTHERS = {"AWS::IAM::Policy", "AWS::Lambda::Permission", "Custom::ProjectCleanUp"}
 LONGEST_STACK_NAME = 128  # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
 LONGEST_BUCKET_NAME = 63
 
@@ -93,7 +95,7 @@ def test_every_named_resource_has_a_limit_here(project: Template) -> None:
     known = {(kind, name) for kind, name, *_ in LIMITS}
     for resource in project.resources:
         for name in resource.properties:
-            if str(name).endswith("Name") and resource.type not in {"AWS::IAM::Policy"}:
+            if str(name).endswith("Name") and resource.type not in NAMES_OF_OTHERS:
                 assert (resource.type, str(name)) in known, f"{project.at(resource.line)}: {name}"
 
 
@@ -110,6 +112,8 @@ def test_stack_and_seed_bucket_names_fit(project: Template) -> None:
     for node in walk(project.document["Resources"]):
         if isinstance(node, dict) and "StackName" in node:
             assert len(project.resolve(node["StackName"])) <= LONGEST_STACK_NAME, project.at(line_of(node))
+        if isinstance(node, dict) and "S3Bucket" in node:
+            assert len(project.resolve(node["S3Bucket"])) <= LONGEST_BUCKET_NAME, project.at(line_of(node))
     for repository in project.of_type("AWS::CodeCommit::Repository"):
         bucket = project.resolve(repository.properties["Code"]["S3"]["Bucket"])
         assert len(bucket) <= LONGEST_BUCKET_NAME, project.at(repository.line)

@@ -9,7 +9,9 @@ from pipeline_stages import REFERENCE, actions, references, stages
 from template_file import Template
 
 PIPELINES = ("BuildPipeline", "DeployPipeline")
-SKIPPED_WITHOUT_PACKAGE = ("DeployStaging", "ApproveProduction", "DeployProduction")
+# Stage, and the variable that has to say yes for it not to be skipped.
+SKIPPED_UNLESS = {"DeployStaging": "DEPLOY", "ApproveProduction": "ASK_APPROVAL", "DeployProduction": "DEPLOY"}
+GIVEN_BY_CODEPIPELINE = {"variables", "codepipeline"}
 LONGEST_CUSTOM_DATA = 1000  # https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
 
 
@@ -33,13 +35,32 @@ def test_the_deploy_pipeline_asks_a_person_in_a_stage_of_its_own(project: Templa
     assert approval["Configuration"]["NotificationArn"] == project.arn(project.resource("NotificationTopic"))
 
 
-@pytest.mark.parametrize("stage", SKIPPED_WITHOUT_PACKAGE)
-def test_a_stage_is_skipped_when_there_is_nothing_to_deploy(project: Template, stage: str) -> None:
+def test_what_went_to_production_is_recorded_after_it_is_there(project: Template) -> None:
+    deploy, record = stages(project, "DeployPipeline")["DeployProduction"]["Actions"]
+    assert [(deploy["Name"], deploy["RunOrder"]), (record["Name"], record["RunOrder"])] == [
+        ("DeployProduction", 1),
+        ("RecordDeployment", 2),
+    ]
+    assert record["ActionTypeId"] == {"Category": "Invoke", "Owner": "AWS", "Provider": "Lambda", "Version": "1"}
+    function = project.resource("RecordDeploymentFunction")
+    assert record["Configuration"]["FunctionName"] == project.name(function)
+    assert json.loads(record["Configuration"]["UserParameters"]) == {
+        "modelPackageArn": "#{BuildVariables.MODEL_PACKAGE_ARN_RESOLVED}",
+        "executionId": "#{codepipeline.PipelineExecutionId}",
+    }
+
+
+@pytest.mark.parametrize("stage", SKIPPED_UNLESS)
+def test_a_stage_is_skipped_when_it_has_nothing_to_do(project: Template, stage: str) -> None:
     (condition,) = stages(project, "DeployPipeline")[stage]["BeforeEntry"]["Conditions"]
     assert condition["Result"] == "SKIP"
     (rule,) = condition["Rules"]
     assert rule["RuleTypeId"] == {"Category": "Rule", "Owner": "AWS", "Provider": "VariableCheck", "Version": "1"}
-    assert rule["Configuration"] == {"Variable": "#{BuildVariables.DEPLOY}", "Operator": "EQ", "Value": "yes"}
+    assert rule["Configuration"] == {
+        "Variable": f"#{{BuildVariables.{SKIPPED_UNLESS[stage]}}}",
+        "Operator": "EQ",
+        "Value": "yes",
+    }
 
 
 def test_source_actions_wait_for_their_rule_instead_of_polling(project: Template) -> None:
@@ -55,13 +76,13 @@ def test_source_actions_wait_for_their_rule_instead_of_polling(project: Template
 def test_namespaces_are_those_that_variables_are_read_from(project: Template) -> None:
     for name in PIPELINES:
         namespaces = {action["Namespace"] for action in actions(project, name) if "Namespace" in action}
-        read = {namespace for namespace, _ in references(project, name)} - {"variables"}
+        read = {namespace for namespace, _ in references(project, name)} - GIVEN_BY_CODEPIPELINE
         assert read <= namespaces, name
 
 
 def test_a_variable_is_read_only_after_the_action_that_sets_it(project: Template) -> None:
     for name in PIPELINES:
-        set_so_far: set[str] = {"variables"}
+        set_so_far: set[str] = set(GIVEN_BY_CODEPIPELINE)
         for stage in stages(project, name).values():
             condition = json.dumps(stage.get("BeforeEntry", {}))
             assert {found[1] for found in REFERENCE.finditer(condition)} <= set_so_far, f"{name}, {stage['Name']}"

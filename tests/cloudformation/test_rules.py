@@ -60,6 +60,7 @@ def test_nothing_the_user_made_goes_when_the_project_goes(project: Template) -> 
     kept = {
         "ArtifactBucket",
         "ArtifactBucketPolicy",
+        "FunctionsLogGroup",  # says what was deleted and where the rest is
         "ModelBuildRepository",
         "ModelDeployRepository",
         "ModelPackageGroup",

@@ -221,12 +221,17 @@ def test_what_the_deployment_role_may_create_without_a_name_carries_the_tag_it_i
 
 
 def test_stage_names_in_conditions_are_those_of_the_stages(project: Template) -> None:
-    """The builds may look at models by stage tag; a renamed stage would blind them."""
+    """Builds and functions may look at models by stage tag; a renamed stage would blind them."""
 
     def stage_of(statement: Statement) -> Any:
         return statement.condition.get("StringEquals", {}).get("aws:ResourceTag/sagemaker:deployment-stage")
 
     found = {each.owner.logical_id: stage_of(each) for each in statements(project) if stage_of(each)}
-    assert found == {"ModelDeployRole": "prod", "StagingTestRole": "staging"}
+    assert found == {
+        "ModelDeployRole": "prod",
+        "StagingTestRole": "staging",
+        "FollowRejectionRole": "prod",
+        "RecordDeploymentRole": "prod",
+    }
     stack = next(endpoint_stacks(project))
     assert set(stack.document["Parameters"]["StageName"]["AllowedValues"]) == set(found.values())

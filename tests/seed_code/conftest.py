@@ -25,6 +25,8 @@ def _make_repository(root: Path) -> Path:
         "build_repo/.gitignore": ".venv/\n",
         "build_repo/run": "#!/bin/sh\n",
         "deploy_repo/README.md": "# Deploy — with an umlaut: ü\n",
+        "cloudformation/functions/answer.py": "from shared import nothing\n",
+        "cloudformation/functions/shared.py": "nothing = None\n",
     }
     for name, text in files.items():
         path = root / name
@@ -51,5 +53,5 @@ def make_repository() -> Callable[[Path], Path]:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A committed repository with both seeds."""
+    """A committed repository with both seeds and two modules of functions."""
     return _make_repository(tmp_path / "repository")

@@ -28,10 +28,12 @@ _FILES = {
     "pyproject.toml": '[project]\nname = "x"\nversion = "1.2.3"\n',
     "build_repo/Makefile": "test:\n\tpytest\n",
     "deploy_repo/README.md": "# Deploy\n",
+    "cloudformation/functions/clean_up.py": "def handler(event, context): ...\n",
     "cloudformation/project.yaml": (
         "Mappings:\n  SeedArchives:\n"
         "    ModelBuild: {Key: seed/modelbuild-@modelbuild-sha256@.zip}\n"
         "    ModelDeploy: {Key: seed/modeldeploy-@modeldeploy-sha256@.zip}\n"
+        "  FunctionArchives:\n    Project: {Key: functions/project-@functions-sha256@.zip}\n"
         "Resources:\n  Topic: {Type: 'AWS::SNS::Topic'}\n"
     ),
     "cloudformation/account-setup.yaml": (

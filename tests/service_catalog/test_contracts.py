@@ -5,7 +5,8 @@ from typing import Any
 
 import yaml
 
-from seed_code import SEEDS
+from seed_code import SEEDS, SOURCES
+from seed_code.archive import Archive
 from seed_code.render import render
 from service_catalog.publish import ACCOUNT_TEMPLATE, LAUNCH_ROLE, PROJECT_TEMPLATE
 from service_catalog.seed_bucket import SeedBucket
@@ -35,27 +36,30 @@ def read(path: Path) -> dict[str, Any]:
     return template
 
 
-def test_the_product_template_renders_with_the_seeds_that_are_packed() -> None:
+def test_the_product_template_renders_with_the_archives_that_are_packed() -> None:
     text = (ROOT / PROJECT_TEMPLATE).read_text(encoding="utf-8")
-    rendered = render(text, dict.fromkeys(SEEDS, "0" * 64), str(PROJECT_TEMPLATE))
+    packed = [Archive(source, "0" * 64, b"", ()) for source in SOURCES]
+    rendered = render(text, packed, str(PROJECT_TEMPLATE))
 
-    archives = yaml.load(rendered, Loader)["Mappings"]["SeedArchives"]  # noqa: S506 a SafeLoader
-    assert {archive["Key"] for archive in archives.values()} == {f"seed/{name}-{'0' * 64}.zip" for name in SEEDS}
+    mappings = yaml.load(rendered, Loader)["Mappings"]  # noqa: S506 a SafeLoader
+    named = [archive["Key"] for name in ("SeedArchives", "FunctionArchives") for archive in mappings[name].values()]
+    assert sorted(named) == sorted(archive.key for archive in packed)
 
 
-def test_repositories_are_seeded_from_the_bucket_that_is_uploaded_to(aws: None) -> None:
+def test_repositories_and_functions_are_made_from_the_bucket_that_is_uploaded_to(aws: None) -> None:
     target = find_target()
     bucket = (
         SeedBucket(target).name.replace(target.account, "${AWS::AccountId}").replace(target.region, "${AWS::Region}")
     )
 
-    resources = read(PROJECT_TEMPLATE)["Resources"].values()
-    buckets = [
-        resource["Properties"]["Code"]["S3"]["Bucket"]
-        for resource in resources
-        if resource["Type"] == "AWS::CodeCommit::Repository"
-    ]
-    assert buckets == [{"Sub": bucket}] * len(SEEDS)
+    resources = list(read(PROJECT_TEMPLATE)["Resources"].values())
+    repositories = [each for each in resources if each["Type"] == "AWS::CodeCommit::Repository"]
+    functions = [each for each in resources if each["Type"] == "AWS::Lambda::Function"]
+    buckets = [each["Properties"]["Code"]["S3"]["Bucket"] for each in repositories]
+    buckets += [each["Properties"]["Code"]["S3Bucket"] for each in functions]
+    assert buckets == [{"Sub": bucket}] * (len(SEEDS) + len(functions))
+    assert len(repositories) == len(SEEDS)
+    assert {each["Properties"]["Code"]["S3Key"]["FindInMap"][0] for each in functions} == {"FunctionArchives"}
 
 
 def test_the_launch_role_has_the_name_that_the_launch_constraint_gives() -> None:

@@ -1,5 +1,6 @@
 """Publishing end to end against S3 and IAM, with the real synthesis and a CloudFormation that keeps AWS's rules."""
 
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
+from seed_code import FUNCTIONS, SOURCES, SeedError
 from seed_code.archive import pack
 from service_catalog.catalog import read_catalog
 from service_catalog.errors import PublishError
@@ -63,9 +65,11 @@ def test_the_published_template_names_archives_that_are_there_and_may_be_read_at
     [version] = published_catalog(target).versions
     template_key = version.template_url.split(".amazonaws.com/")[1]
     template = boto3.client("s3").get_object(Bucket=BUCKET, Key=template_key)["Body"].read().decode()
-    for name, folder in (("modelbuild", "build_repo"), ("modeldeploy", "deploy_repo")):
-        archive = pack(settings.root, folder, name)
-        assert archive.key in template
+    assert sorted(re.findall(r"[a-z]+/[\w-]+\.zip", template)) == sorted(
+        pack(settings.root, each).key for each in SOURCES
+    )
+    for source in SOURCES:
+        archive = pack(settings.root, source)
         assert boto3.client("s3").get_object(Bucket=BUCKET, Key=archive.key)["Body"].read() == archive.data
         assert tags(archive.key) == {"servicecatalog:provisioning": "true"}
     assert tags(template_key) == {"servicecatalog:provisioning": "true"}
@@ -194,6 +198,42 @@ def test_when_the_account_setup_fails_nothing_is_revealed(
         publish(target, settings, lambda _: None)
 
     assert "mlops-catalog" not in cloudformation.stacks
+
+
+def test_a_changed_function_becomes_a_further_version_with_an_archive_of_its_own(
+    target: Target, settings: Settings
+) -> None:
+    publish(target, settings, lambda _: None)
+    first = pack(settings.root, FUNCTIONS)
+    (settings.root / FUNCTIONS.folder / "clean_up.py").write_text("def handler(event, context): return None\n")
+
+    assert publish(target, settings, lambda _: None).new
+
+    assert {first.key, pack(settings.root, FUNCTIONS).key} == {key for key in keys() if key.startswith("functions/")}
+    assert boto3.client("s3").get_object(Bucket=BUCKET, Key=first.key)["Body"].read() == first.data
+
+
+def test_a_corrupt_archive_in_the_bucket_is_named_and_nothing_is_revealed(
+    target: Target, settings: Settings, cloudformation: Any
+) -> None:
+    publish(target, settings, lambda _: None)
+    (settings.root / "build_repo" / "Makefile").write_text("changed\n")
+    key = pack(settings.root, FUNCTIONS).key
+    boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"cut short")
+
+    with pytest.raises(PublishError, match=rf"{key} does not hold what its name says.*publish again"):
+        publish(target, settings, lambda _: None)
+
+    assert len(published_catalog(target).versions) == 1
+
+
+def test_without_the_functions_nothing_is_made(target: Target, settings: Settings) -> None:
+    for module in (settings.root / FUNCTIONS.folder).iterdir():
+        module.unlink()
+    with pytest.raises(SeedError, match=r"clean_up\.py is tracked by git but missing.*git restore"):
+        publish(target, settings, lambda _: None)
+
+    assert boto3.client("s3").list_buckets()["Buckets"] == []
 
 
 def test_a_missing_template_is_named(target: Target, settings: Settings) -> None:
