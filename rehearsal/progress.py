@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
+
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
 
 
 @dataclass
@@ -79,6 +83,16 @@ class Progress:
             style = "green" if record.ok else "red"
             self.say(f"Act {number} {'done' if record.ok else 'FAILED'} in {record.seconds:.1f} s", style=style)
             self._mine.number = None
+
+    def along(self, work: Callable[Given, Answer]) -> Callable[Given, Answer]:
+        """`work` as a part of the present act that runs on another thread: its lines name the same act."""
+        number = getattr(self._mine, "number", None)
+
+        def as_part(*arguments: Given.args, **named: Given.kwargs) -> Answer:
+            self._mine.number = number
+            return work(*arguments, **named)
+
+        return as_part
 
     def _show(self) -> None:
         """Draw, change or take away the living line of a terminal."""

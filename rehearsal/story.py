@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from rehearsal.acts.approve import approve
 from rehearsal.acts.build import build
+from rehearsal.acts.delete import delete
 from rehearsal.acts.edit import edit_and_push
 from rehearsal.acts.launch import launch
 from rehearsal.acts.production import production
 from rehearsal.acts.publish import publish
+from rehearsal.acts.refuse import refuse
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.people import People
 from rehearsal.progress import ActRecord, Progress
@@ -23,6 +25,8 @@ ACTS: tuple[tuple[str, Callable[[Scene, ActRecord], None]], ...] = (
     ("Edit and push", edit_and_push),
     ("Approve", approve),
     ("Production", production),
+    ("Refuse", refuse),
+    ("Delete", delete),
 )
 
 
@@ -43,6 +47,8 @@ class Story:
             self.scene.second_version = meanwhile.submit(self._play, 4)
             self._play(5)
             self._play(6)
+        for number in (7, 8):
+            self._play(number)
 
     def _play(self, number: int) -> None:
         name, act = ACTS[number - 1]

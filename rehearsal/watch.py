@@ -77,6 +77,19 @@ class PipelineWatch:
         """Follow to the good end."""
         self.until(lambda: self.status() == "Succeeded", f"the success of {self.pipeline}", seconds)
 
+    def until_failed(self, seconds: float = 300.0) -> None:
+        """Follow to the bad end that is expected. Raises StoryError when it ends otherwise."""
+
+        def ended() -> str | None:
+            self.look()
+            status = self.status()
+            return status if status in ENDED else None
+
+        status = wait_until(ended, f"the end of {self.pipeline}", seconds)
+        self.look()
+        if status != "Failed":
+            raise StoryError(f"{self.pipeline} must fail here, but it ended as {status}")
+
     def look(self) -> None:
         """Print what changed since the last look."""
         for action in reversed(self._actions()):

@@ -1,0 +1,136 @@
+"""Act 7: what must not reach people does not, and what reached them can be taken back.
+
+A model below the gate is not registered. A version that breaks under real traffic is rolled back while it is rolled
+out, and the old one answers all the time. Rejecting the live version brings back the one before it.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+
+from rehearsal.acts.edit import turn
+from rehearsal.acts.production import HARMLESS, SUSPICIOUS, claims_are_scored
+from rehearsal.callers import ANSWERED, Callers
+from rehearsal.progress import ActRecord
+from rehearsal.scene import Scene, must
+from rehearsal.watch import PipelineWatch, wait_until
+
+HOTFIX = '''
+
+_transform = transform_fn
+
+
+def transform_fn(model, data, content_type, accept):
+    """A bonus by age, added in a hurry: it divides by nought for customers of 33, whom no test has met."""
+    response = _transform(model, data, content_type, accept)
+    if response.status_code == 200 and content_type == "application/json":
+        for record in json.loads(data)["records"]:
+            1 / (record["customer_age"] - 33)
+    return response
+'''
+UNLUCKY = {**SUSPICIOUS, "customer_age": 33}
+LEAST_ANSWERED = 0.75
+"""Of all calls during a bad canary of 10 percent, the part that must be answered at the very least."""
+
+
+def refuse(scene: Scene, act: ActRecord) -> None:
+    with ThreadPoolExecutor(1, "gate") as meanwhile:
+        gate = meanwhile.submit(scene.progress.along(_below_the_gate), scene)
+        act.facts |= _bad_deployment(scene)
+        act.facts |= _reject_what_is_live(scene)
+        act.facts |= gate.result()
+
+
+def _below_the_gate(scene: Scene) -> dict[str, object]:
+    """The data scientist asks more of the model than it can do: nothing is registered, and the build says why."""
+    versions = {each["ModelPackageArn"] for each in scene.packages() if "hotfix" not in description(each)}
+    turn(scene.build_folder, r'^(    Threshold\("accuracy", "MinAccuracy", )0\.\d+', lambda front: f"{front}0.99")
+    watch = scene.watch_build(scene.push("Ask for 99 percent accuracy"))
+    watch.until_failed()
+    reason = watch.reason()
+    must("accuracy" in reason and "0.99" in reason, f"the build must name the threshold that was missed, not: {reason}")
+    after = {each["ModelPackageArn"] for each in scene.packages() if "hotfix" not in description(each)}
+    must(after == versions, f"a model below the gate must not be registered, but there is {after - versions}")
+    told = next(line for line in reason.splitlines() if "accuracy" in line and "0.99" in line)
+    scene.progress.say(f"refused: {told.strip()}")
+    return {"below the gate": told.strip()}
+
+
+def description(package: dict[str, object]) -> str:
+    return str(package.get("ModelPackageDescription", ""))
+
+
+def _bad_deployment(scene: Scene) -> dict[str, object]:
+    """A hotfix passes every test and breaks on real claims: the canary's alarm brings the old model back."""
+    live = scene.served_package("prod")
+    watch = scene.decide(_register_hotfix(scene), "Approved", "The fix we need today")
+    scene.until_asked(watch)
+    with Callers(scene.scientist.client, scene.project.endpoint("prod"), [UNLUCKY, HARMLESS]) as callers:
+        scene.say_yes(watch)
+        watch.until_failed()
+        during = callers.count()
+        scene.serves("prod", live)
+        wait_until(lambda: callers.count()[ANSWERED] > during[ANSWERED] + 20, "answers after the rollback", 30)
+        after = callers.count() - during
+    broken = during.total() - during[ANSWERED]
+    must(broken, "the bad version must have been met by some of the calls, or the alarm was never put to the test")
+    share = during[ANSWERED] / during.total()
+    must(share >= LEAST_ANSWERED, f"the old model must answer throughout; only {share:.0%} of the calls were answered")
+    must(set(after) <= {ANSWERED} or after.total() - after[ANSWERED] <= 1, f"after the rollback: {dict(after)}")
+    reason = watch.reason()
+    must("alarm" in reason.lower(), f"the deployment must say which alarm rolled it back, not: {reason}")
+    scene.progress.say(f"rolled back by an alarm: {broken} of {during.total()} calls met the bad version")
+    return {"rolled back": f"{broken} of {during.total()} calls met the bad version, then none"}
+
+
+def _register_hotfix(scene: Scene) -> str:
+    """Somebody with all rights packs a model by hand, past the pipeline: the newest version, edited."""
+    package = scene.describe_package(scene.project.package_versions[1])
+    container = dict(package["InferenceSpecification"]["Containers"][0])
+    bucket, _, key = container["ModelDataUrl"].removeprefix("s3://").partition("/")
+    s3 = scene.engineer.client("s3")
+    archive = io.BytesIO(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    edited = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="r:gz") as before, tarfile.open(fileobj=edited, mode="w:gz") as after:
+        for member in before.getmembers():
+            content = before.extractfile(member)
+            data = content.read() if content else b""
+            if member.name.endswith("code/inference.py"):
+                data += HOTFIX.encode()
+                member.size = len(data)
+            after.addfile(member, io.BytesIO(data) if content else None)
+    hotfix = f"{key.rpartition('/')[0]}/hotfix/model.tar.gz"
+    s3.put_object(Bucket=bucket, Key=hotfix, Body=edited.getvalue())
+    specification = {
+        **package["InferenceSpecification"],
+        "Containers": [
+            {name: container[name] for name in ("Image", "Environment") if name in container}
+            | {"ModelDataUrl": f"s3://{bucket}/{hotfix}"}
+        ],
+    }
+    arn: str = scene.engineer.client("sagemaker").create_model_package(
+        ModelPackageGroupName=scene.project.group,
+        ModelPackageDescription="A hotfix, packed by hand",
+        InferenceSpecification=specification,
+        ModelApprovalStatus="PendingManualApproval",
+    )["ModelPackageArn"]
+    scene.progress.say(f"a hotfix was registered by hand as version {arn.rpartition('/')[2]}")
+    return arn
+
+
+def _reject_what_is_live(scene: Scene) -> dict[str, object]:
+    """Production is not content with version 2 after all: version 1 comes back through staging and its tests."""
+    first, second = scene.project.package_versions
+    scene.serves("prod", second)
+    watch: PipelineWatch = scene.decide(second, "Rejected", "Too many honest customers are investigated")
+    watch.until_succeeded()
+    scored = claims_are_scored(scene, first)
+    back = scene.describe_package(first)
+    must(back.get("ModelLifeCycle", {}).get("StageStatus") == "Live", "the registry must show what is live")
+    properties = back.get("CustomerMetadataProperties", {})
+    must("production.deployed-at" in properties, f"the registry must record when it went live, not {properties}")
+    gone = scene.describe_package(second).get("ModelLifeCycle", {})
+    must(gone.get("StageStatus") == "Rejected", f"version 2 must be shown as taken back, not {gone}")
+    return {"back": "version 1", "recorded": back["ModelLifeCycle"]["StageDescription"], **scored}

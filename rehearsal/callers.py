@@ -1,0 +1,58 @@
+"""Callers of an endpoint: several at once, without a pause, counting what they are answered."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from botocore.exceptions import ClientError
+
+CALLERS = 4
+ANSWERED = "answered"
+
+
+class Callers:
+    """Between `with` and its end, calls go on; `heard` counts answers, and errors by their code."""
+
+    def __init__(self, client: Callable[[str], Any], endpoint: str, claims: list[dict[str, Any]]) -> None:
+        self._runtime = client("sagemaker-runtime")
+        self._endpoint = endpoint
+        self._body = json.dumps({"records": claims})
+        self._ending = threading.Event()
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._call, name="caller", daemon=True) for _ in range(CALLERS)]
+        self.heard: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        for each in self._threads:
+            each.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.set()
+        for each in self._threads:
+            each.join()
+
+    def count(self) -> Counter[str]:
+        """What was heard so far."""
+        with self._lock:
+            return self.heard.copy()
+
+    def _call(self) -> None:
+        while not self._ending.is_set():
+            try:
+                answer = self._runtime.invoke_endpoint(
+                    EndpointName=self._endpoint, Body=self._body, ContentType="application/json"
+                )
+                json.loads(answer["Body"].read())
+                result = ANSWERED
+            except ClientError as error:
+                result = str(error.response["Error"]["Code"])
+            with self._lock:
+                self.heard[result] += 1
