@@ -12,6 +12,8 @@ PIPELINES = ("BuildPipeline", "DeployPipeline")
 # Stage, and the variable that has to say yes for it not to be skipped.
 SKIPPED_UNLESS = {"DeployStaging": "DEPLOY", "ApproveProduction": "ASK_APPROVAL", "DeployProduction": "DEPLOY"}
 GIVEN_BY_CODEPIPELINE = {"variables", "codepipeline"}
+# https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineVariableDeclaration.html
+LONGEST_VARIABLE_DESCRIPTION = 200
 LONGEST_CUSTOM_DATA = 1000  # https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
 
 
@@ -97,6 +99,8 @@ def test_pipeline_variables_exist_and_have_a_default(project: Template) -> None:
         each["Name"]: each["DefaultValue"] for each in project.resource("DeployPipeline").properties["Variables"]
     }
     assert declared == {"MODEL_PACKAGE_ARN": "auto"}
+    for variable in project.resource("DeployPipeline").properties["Variables"]:
+        assert len(variable["Description"]) <= LONGEST_VARIABLE_DESCRIPTION, variable["Name"]
     assert {each for namespace, each in references(project, "DeployPipeline") if namespace == "variables"} == set(
         declared
     )
