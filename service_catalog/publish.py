@@ -9,6 +9,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,13 +84,20 @@ def publish(target: Target, settings: Settings, say: Say = print) -> Published:
     roles = _studio_roles(target, settings, before)
     with _verb(say, "1/4", "Pack"):
         package = pack_all(settings.root, _indented(say))
-    with _verb(say, "2/4", f"Upload to s3://{bucket.name}"):
-        template_url = _upload(bucket, package, _indented(say))
-    with _verb(say, "3/4", f"Set up the account (stack {ACCOUNT_STACK})"):
-        _set_up_account(target, settings, bucket, stacks, roles, _indented(say))
-    with _verb(say, "4/4", f"Reveal version {package.version} (stack {STACK})"):
-        after = _with_version(before, package, template_url, roles)
-        return _reveal(target, bucket, stacks, before, after, package, _indented(say))
+        after = _with_version(before, package, bucket.url(package.template_key), roles)
+    with ThreadPoolExecutor(1, "synthesis") as meanwhile:  # takes as long as the two verbs that follow
+        catalog = meanwhile.submit(_synthesised, after, target.role_arn(LAUNCH_ROLE))
+        with _verb(say, "2/4", f"Upload to s3://{bucket.name}"):
+            _upload(bucket, package, _indented(say))
+        with _verb(say, "3/4", f"Set up the account (stack {ACCOUNT_STACK})"):
+            _set_up_account(target, settings, bucket, stacks, roles, _indented(say))
+        with _verb(say, "4/4", f"Reveal version {package.version} (stack {STACK})"):
+            return _reveal(bucket, stacks, before, after, catalog.result(), package, _indented(say))
+
+
+def _synthesised(catalog: Catalog, launch_role_arn: str) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="catalog-") as work:
+        return synthesise(catalog, launch_role_arn, Path(work))
 
 
 def pack_all(root: Path, say: Say) -> Package:
@@ -148,7 +156,7 @@ def _studio_roles(target: Target, settings: Settings, before: Catalog) -> tuple[
     return roles
 
 
-def _upload(bucket: SeedBucket, package: Package, say: Say) -> str:
+def _upload(bucket: SeedBucket, package: Package, say: Say) -> None:
     if bucket.ensure():
         say("bucket created: private, versioned, encrypted, TLS only")
     objects = [(archive.key, archive.data, "application/zip") for archive in package.archives]
@@ -156,7 +164,6 @@ def _upload(bucket: SeedBucket, package: Package, say: Say) -> str:
     for key, body, content_type in objects:
         stored = bucket.put_once(key, body, content_type, _READABLE_AT_LAUNCH)
         say(f"{'uploaded' if stored else 'already there'}: {key}")
-    return bucket.url(package.template_key)
 
 
 def _set_up_account(
@@ -212,7 +219,7 @@ def _with_version(before: Catalog, package: Package, template_url: str, roles: S
 
 
 def _reveal(
-    target: Target, bucket: SeedBucket, stacks: Stacks, before: Catalog, after: Catalog, package: Package, say: Say
+    bucket: SeedBucket, stacks: Stacks, before: Catalog, after: Catalog, template: bytes, package: Package, say: Say
 ) -> Published:
     new = after.versions != before.versions
     if not new:
@@ -222,8 +229,6 @@ def _reveal(
     for arn in before.principals:
         if arn not in after.principals:
             say(f"WARNING {arn} may no longer launch projects: it was not named this time")
-    with tempfile.TemporaryDirectory(prefix="catalog-") as work:
-        template = synthesise(after, target.role_arn(LAUNCH_ROLE), Path(work))
     key = f"template/catalog-{hashlib.sha256(template).hexdigest()}.json"
     bucket.put_once(key, template, "application/json")
     done = stacks.deploy(STACK, bucket.url(key))
