@@ -1,0 +1,82 @@
+"""An execution of the SageMaker pipeline that failed: its step, the quality gate, the job and the job's log."""
+
+import re
+from typing import Any
+
+from project_tools import logs
+from project_tools.aws import Aws
+from project_tools.findings import Trail
+
+# Kind of a step's metadata -> where a job of that kind writes its log.
+# https://docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html
+LOG_GROUPS = {
+    "ProcessingJob": "/aws/sagemaker/ProcessingJobs",
+    "TrainingJob": "/aws/sagemaker/TrainingJobs",
+    "TransformJob": "/aws/sagemaker/TransformJobs",
+}
+# One measured value in the message of the quality gate: recall=0.41 (at least 0.6)
+MEASURED = re.compile(r"(?P<metric>\w+)=(?P<value>[-+.\deE]+) \(at least (?P<minimum>[-+.\deE]+)\)")
+# The script ended badly, so its log knows why. Any other reason is SageMaker's own, and the log may not even exist.
+SCRIPT_FAILED = re.compile(r"AlgorithmError")
+# What SageMaker says when the script left no message of its own.
+SAYS_NOTHING = re.compile(r"AlgorithmError:\s*(?:See job logs for more information)?,? ?(?:exit code: \d+)?$")
+
+
+def follow(aws: Aws, trail: Trail, execution_arn: str) -> None:
+    """From an execution of the SageMaker pipeline down to the line that matters."""
+    execution = aws.ask("sagemaker", "DescribePipelineExecution", PipelineExecutionArn=execution_arn)
+    pipeline, _, identifier = execution_arn.rpartition(":pipeline/")[2].partition("/execution/")
+    if execution is None:
+        trail.at("execution", f"{identifier} of SageMaker pipeline {pipeline}")
+        return
+    status = execution["PipelineExecutionStatus"]
+    if status == "Succeeded":
+        return  # the model was trained; what failed came after it
+    trail.at("execution", f"{identifier} of SageMaker pipeline {pipeline}, {status}")
+    if status == "Failed":
+        trail.says(execution.get("FailureReason", ""))
+    else:
+        trail.says(f"The execution {identifier} of the SageMaker pipeline is {status}: it did not end by itself")
+    steps = aws.items(
+        "sagemaker",
+        "ListPipelineExecutionSteps",
+        "PipelineExecutionSteps",
+        PipelineExecutionArn=execution_arn,
+        SortOrder="Ascending",
+    )
+    failed = [step for step in steps if step.get("StepStatus") == "Failed"]
+    if failed:
+        _step(aws, trail, min(failed, key=lambda step: step["EndTime"].timestamp() if "EndTime" in step else 0.0))
+
+
+def _step(aws: Aws, trail: Trail, step: dict[str, Any]) -> None:
+    trail.at("step", step["StepName"])
+    metadata = step.get("Metadata", {})
+    reason = metadata.get("Fail", {}).get("ErrorMessage") or step.get("FailureReason", "")
+    trail.says(reason, list(missed(reason)))
+    for kind, group in LOG_GROUPS.items():
+        arn = metadata.get(kind, {}).get("Arn")
+        if arn:
+            _job(aws, trail, arn.rpartition("/")[2], group, reason)
+
+
+def missed(message: str) -> list[str]:
+    """The metrics that missed the quality gate, each with what it lacks."""
+    said = []
+    for found in MEASURED.finditer(message):
+        value, minimum = float(found["value"]), float(found["minimum"])
+        if value < minimum:
+            said.append(f"{found['metric']} is {value:.4g}: {minimum - value:.3g} below the {minimum:.4g} required")
+    return said
+
+
+def _job(aws: Aws, trail: Trail, job: str, group: str, reason: str) -> None:
+    trail.at("job", job)
+    if not SCRIPT_FAILED.search(reason):
+        return
+    found = logs.search(aws, trail, group, job)
+    if found is None:
+        return
+    if found.strong or SAYS_NOTHING.search(reason.strip()):
+        trail.says(found.line, found.more)
+        trail.hints(reason)

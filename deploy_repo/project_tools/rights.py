@@ -1,0 +1,71 @@
+"""What a refusal of IAM says: who lacks which right on what, and why.
+
+    User: arn:aws:sts::1:assumed-role/R/s is not authorized to perform: s3:GetObject on resource: "arn:…" because no
+    identity-based policy allows the s3:GetObject action
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+"""
+
+import re
+from dataclasses import dataclass
+
+REFUSAL = re.compile(
+    r"(?:User: )?(?P<who>arn:[\w-]+:(?:sts|iam)::\d*:\S+) is not authorized to perform: (?P<action>[\w-]+:\*?\w+)"
+    r"(?: on (?:the )?resource: \"?(?P<resource>[^\s\"]+?)\"?(?=[\s\",.;)]|$))?"
+    r"(?:[\s,]*(?P<because>because [^.;(\n]+|with an explicit deny[^.;(\n]*))?"
+)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One refused call. `role` is a role's or user's name."""
+
+    role: str
+    action: str
+    resource: str
+    because: str
+
+    @property
+    def advice(self) -> str:
+        on = f" on {self.resource}" if self.resource else ""
+        return f"The role {self.role} lacks {self.action}{on}.{self._how()}"
+
+    def _how(self) -> str:
+        if "explicit deny" in self.because:
+            return (
+                " A statement denies it explicitly, so granting it does not help: have your platform team find the "
+                f"denial ({self.because})."
+            )
+        if "boundary" in self.because:
+            return (
+                " The role's own policy may grant it, but its permissions boundary does not: the platform team decides "
+                "on that in cloudformation/account-setup.yaml (MLOpsProjectBoundary)."
+            )
+        if "service control policy" in self.because:
+            return " The organisation's service control policy does not allow it: ask your platform team."
+        return (
+            " Have your platform team add it to that role, in the project template if it is a role of the project, so "
+            "that the next project has it too."
+        )
+
+
+def refusal(text: str) -> Refusal | None:
+    """The first refusal in a text; None when there is none."""
+    found = REFUSAL.search(text)
+    if found is None:
+        return None
+    return Refusal(_name(found["who"]), found["action"], found["resource"] or "", (found["because"] or "").strip())
+
+
+def missing_right(message: str, service: str, operation: str) -> str:
+    """`that takes logs:GetLogEvents on arn:…`, from the message or, where it says nothing, from the call."""
+    found = refusal(message)
+    if found is None:
+        return f"that takes {service}:{operation}"
+    return f"that takes {found.action}{f' on {found.resource}' if found.resource else ''}"
+
+
+def _name(principal: str) -> str:
+    """The role of an assumed role's session, else the last part of the ARN."""
+    parts = principal.rstrip(".,").split("/")
+    return parts[1] if ":assumed-role/" in principal and len(parts) > 2 else parts[-1]
