@@ -21,7 +21,7 @@ from seed_code.archive import Archive, pack
 from seed_code.render import render
 from seed_code.worktree import commit, uncommitted
 from service_catalog.catalog import PRODUCT_NAME, STACK, Catalog, Version, read_catalog, synthesise
-from service_catalog.errors import PublishError, code_of
+from service_catalog.errors import PublishError, code_of, message_of
 from service_catalog.seed_bucket import SeedBucket
 from service_catalog.stacks import Say, Stacks
 from service_catalog.target import StudioRole, Target, studio_role
@@ -89,6 +89,7 @@ def publish(target: Target, settings: Settings, say: Say = print) -> Published:
         catalog = meanwhile.submit(_synthesised, after, target.role_arn(LAUNCH_ROLE))
         with _verb(say, "2/4", f"Upload to s3://{bucket.name}"):
             _upload(bucket, package, _indented(say))
+            _check_template(target, bucket.url(package.template_key))
         with _verb(say, "3/4", f"Set up the account (stack {ACCOUNT_STACK})"):
             _set_up_account(target, settings, bucket, stacks, roles, _indented(say))
         with _verb(say, "4/4", f"Reveal version {package.version} (stack {STACK})"):
@@ -164,6 +165,19 @@ def _upload(bucket: SeedBucket, package: Package, say: Say) -> None:
     for key, body, content_type in objects:
         stored = bucket.put_once(key, body, content_type, _READABLE_AT_LAUNCH)
         say(f"{'uploaded' if stored else 'already there'}: {key}")
+
+
+def _check_template(target: Target, url: str) -> None:
+    """Raises PublishError for a template that CloudFormation would refuse at every launch."""
+    try:
+        target.client("cloudformation").validate_template(TemplateURL=url)
+    except ClientError as error:
+        if code_of(error) != "ValidationError":
+            raise
+        raise PublishError(
+            f"CloudFormation does not accept {PROJECT_TEMPLATE}: {message_of(error)}. Nothing was published: people go "
+            "on launching the version before. 'make lint' checks the template on this machine."
+        ) from error
 
 
 def _set_up_account(

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 ACTING = {"CreateStack", "UpdateStack", "DeleteStack", "RollbackStack", "ContinueUpdateRollback"}
 CHANGE_SETS = {"CreateChangeSet", "ExecuteChangeSet"}
+LOOKING = {"ValidateTemplate"}
+"""Operations that only look at a template."""
 STACK_ID = re.compile(r"<StackId>([^<]+)</StackId>")
 CHANGE_SET_ID = re.compile(r"<Id>([^<]+)</Id>")
 ACCEPTED_WITHIN_SECONDS = 30.0
@@ -67,10 +69,12 @@ def form_of(request: Request) -> dict[str, str] | None:
 
 
 def stack_form(request: Request) -> dict[str, str] | None:
-    """The form of a stack operation that touches resources; None for every other request."""
+    """The form of an operation on a stack's resources or on a template; None for every other request."""
     form = form_of(request)
     if form is None:
         return None
+    if form.get("Action") in LOOKING:
+        return form
     if form.get("Action") in CHANGE_SETS and "ChangeSetName" in form:
         return form
     return form if form.get("Action") in ACTING and "StackName" in form else None
@@ -126,6 +130,8 @@ class Stacks:
             self._cloud.resources.check_template(template)
 
         def accepted(answer: str) -> None:
+            if form["Action"] in LOOKING:
+                return
             if form["Action"] == "CreateChangeSet":
                 self._note_change_set(form, stack, answer)
             elif form["Action"] != "ExecuteChangeSet" or change_set:

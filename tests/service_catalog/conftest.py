@@ -144,6 +144,11 @@ class FakeCloudFormation:
         described["Parameters"] = [{"ParameterKey": k, "ParameterValue": v} for k, v in stack.parameters.items()]
         return {"Stacks": [described]}
 
+    def do_validate_template(self, TemplateURL: str) -> dict[str, Any]:  # noqa: N803
+        if "Resources" not in yaml.safe_load(self._read(TemplateURL)):
+            raise self._refusal("ValidateTemplate", "Template format error: At least one Resources member must be set.")
+        return {}
+
     def do_get_template_summary(self, TemplateURL: str) -> dict[str, Any]:  # noqa: N803
         parameters = yaml.safe_load(self._read(TemplateURL)).get("Parameters", {})
         return {"Parameters": [{"ParameterKey": key} for key in parameters]}

@@ -236,6 +236,18 @@ def test_without_the_functions_nothing_is_made(target: Target, settings: Setting
     assert boto3.client("s3").list_buckets()["Buckets"] == []
 
 
+def test_a_template_that_no_launch_could_use_is_refused_and_nothing_is_revealed(
+    target: Target, settings: Settings, cloudformation: Any, said: list[str]
+) -> None:
+    template = settings.root / "cloudformation" / "project.yaml"
+    template.write_text(template.read_text().replace("Resources:", "Resource:"))
+
+    with pytest.raises(PublishError, match=r"does not accept cloudformation/project\.yaml: .*Nothing was published"):
+        publish(target, settings, said.append)
+
+    assert cloudformation.executed == []
+
+
 def test_a_missing_template_is_named(target: Target, settings: Settings) -> None:
     (settings.root / "cloudformation" / "project.yaml").unlink()
     with pytest.raises(PublishError, match=r"cloudformation/project\.yaml is missing"):
