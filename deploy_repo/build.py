@@ -39,7 +39,9 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
     settings = BuildSettings.from_environment(environment)
     parameters = template.parameters(folder / "endpoint-config-template.yml")
     configs = {
-        stage_name: stage.read(folder / f"{stage_name}-config.json", parameters, stage.RESOLVED_PARAMETERS)
+        stage_name: stage.read(
+            folder / f"{stage_name}-config.json", parameters, stage.RESOLVED_PARAMETERS, watched=stage_name == "prod"
+        )
         for stage_name in STAGES
     }
     choice = registry.choose(client("sagemaker"), client("s3"), settings)

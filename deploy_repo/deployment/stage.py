@@ -25,8 +25,10 @@ class StageConfig:
     tags: dict[str, str]
 
 
-def read(path: Path, template: dict[str, Parameter], resolved: frozenset[str]) -> StageConfig:
+def read(path: Path, template: dict[str, Parameter], resolved: frozenset[str], *, watched: bool = False) -> StageConfig:
     """Read and check a configuration file; `resolved` names the parameters that build.py sets.
+
+    `watched` asks for traffic to move in a way that leaves the alarms time to roll a deployment back.
 
     Raises RefusedError with one line for each fault, naming file and key.
     """
@@ -42,7 +44,7 @@ def read(path: Path, template: dict[str, Parameter], resolved: frozenset[str]) -
     parameters = _checked_parameters(written["Parameters"], template, resolved, faults)
     tags = _checked_tags(written.get("Tags", {}), faults)
     if not faults:
-        faults += _contradictions(parameters, template)
+        faults += _contradictions(parameters, template, watched)
     if faults:
         raise RefusedError("\n".join(f"{path.name}: {fault}" for fault in faults))
     return StageConfig(parameters, tags)
@@ -83,7 +85,7 @@ def _checked_tags(written: object, faults: list[str]) -> dict[str, str]:
     return written
 
 
-def _contradictions(parameters: dict[str, str], template: dict[str, Parameter]) -> list[str]:
+def _contradictions(parameters: dict[str, str], template: dict[str, Parameter], watched: bool) -> list[str]:
     """What each value alone cannot show."""
 
     def number(name: str) -> int:
@@ -108,6 +110,11 @@ def _contradictions(parameters: dict[str, str], template: dict[str, Parameter]) 
                 f"Parameters.TrafficWaitSeconds: is {wait}, but the alarms need "
                 f"{SHORTEST_WATCHED_WAIT_SECONDS} seconds or more to notice a bad canary"
             )
+    elif watched and (wait := number("TerminationWaitSeconds")) < SHORTEST_WATCHED_WAIT_SECONDS:
+        faults.append(
+            f"Parameters.TerminationWaitSeconds: is {wait}, but with TrafficRouting ALL_AT_ONCE it is the only time "
+            f"in which alarms can bring the old version back; they need {SHORTEST_WATCHED_WAIT_SECONDS} seconds or more"
+        )
     return faults
 
 

@@ -159,6 +159,18 @@ def test_a_bad_configuration_is_refused_before_aws_is_asked(checkout: Path) -> N
         build.main(checkout, ENVIRONMENT, client=_no_client)
 
 
+def test_production_without_time_for_the_alarms_is_refused_and_staging_is_not(
+    checkout: Path, registry: Registry
+) -> None:
+    registry.register()
+    unwatched = '{"Parameters": {"TrafficRouting": "ALL_AT_ONCE", "TerminationWaitSeconds": 0}}'
+    (checkout / "staging-config.json").write_text(unwatched)
+    run(checkout, registry)
+    (checkout / "prod-config.json").write_text(unwatched)
+    with pytest.raises(RefusedError, match=r"^prod-config\.json: Parameters\.TerminationWaitSeconds: is 0"):
+        run(checkout, registry)
+
+
 def _no_client(service: str) -> None:
     raise AssertionError(f"{service} was asked")
 

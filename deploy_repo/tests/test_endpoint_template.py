@@ -54,7 +54,7 @@ def test_every_name_the_template_uses_is_one_it_has() -> None:
     """The mistake an edit makes most easily. All others cfn-lint finds (`make lint-template`), and CloudFormation."""
     has = {
         "Condition": TEMPLATE["Conditions"].keys(),
-        "Ref": PARAMETERS.keys() | RESOURCES.keys() | {"AWS::NoValue"},
+        "Ref": PARAMETERS.keys() | RESOURCES.keys() | {"AWS::NoValue", "AWS::StackName"},
     }
     used = set(named({section: TEMPLATE[section] for section in ("Conditions", "Resources", "Outputs")}))
     assert {kind for kind, _ in used} == has.keys()
@@ -100,14 +100,40 @@ def test_a_deployment_is_rolled_back_by_exactly_the_alarms_of_this_template() ->
     assert len(alarms) == 2
 
 
+CONFIG_NAME = {"Fn::GetAtt": ["EndpointConfig", "EndpointConfigName"]}
+
+
 @pytest.mark.parametrize("name", of_type("AWS::CloudWatch::Alarm"))
-def test_every_alarm_watches_this_endpoint_by_parameter_and_states_what_no_data_means(name: str) -> None:
-    alarm = RESOURCES[name]["Properties"]
-    assert alarm["TreatMissingData"] == "notBreaching"
-    assert alarm["Dimensions"] == [
+def test_every_alarm_states_what_no_data_means(name: str) -> None:
+    assert RESOURCES[name]["Properties"]["TreatMissingData"] == "notBreaching"
+
+
+@pytest.mark.parametrize("name", of_type("AWS::CloudWatch::Alarm"))
+def test_every_alarm_counts_the_new_fleet_only_so_that_a_failing_old_one_cannot_undo_the_way_back(name: str) -> None:
+    assert RESOURCES[name]["Properties"]["Dimensions"] == [
         {"Name": "EndpointName", "Value": {"Ref": "EndpointName"}},
         {"Name": "VariantName", "Value": "AllTraffic"},
+        {"Name": "EndpointConfigName", "Value": CONFIG_NAME},
     ]
+    [endpoint] = of_type("AWS::SageMaker::Endpoint").values()
+    assert endpoint["EndpointConfigName"] == CONFIG_NAME
+
+
+def test_every_deployment_gets_alarms_of_its_own_under_the_name_of_the_stack() -> None:
+    """The role the model runs as may look at alarms of this stack's name only."""
+    names = [alarm["AlarmName"]["Fn::Sub"] for alarm in of_type("AWS::CloudWatch::Alarm").values()]
+    assert len(set(names)) == len(names)
+    for name in names:
+        assert re.fullmatch(r"\$\{AWS::StackName\}-[a-z-]+-\$\{EndpointConfig\.EndpointConfigName\}", name)
+
+
+def test_the_names_of_alarms_fit_the_longest_names_they_are_made_of() -> None:
+    longest = {"AWS::StackName": 78, "EndpointConfig.EndpointConfigName": 63}
+    for alarm in of_type("AWS::CloudWatch::Alarm").values():
+        name = alarm["AlarmName"]["Fn::Sub"]
+        length = len(re.sub(r"\$\{([^}]+)\}", lambda found: "x" * longest[found[1]], name))
+        assert length <= 255  # API_PutMetricAlarm
+        assert f"{name}  # 78+{length - 78 - 63}+63={length}" in PATH.read_text(encoding="utf-8")
 
 
 def test_a_canary_waits_long_enough_for_every_alarm_to_go_off() -> None:

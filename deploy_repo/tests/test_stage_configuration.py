@@ -1,5 +1,6 @@
 """What a person may write into staging-config.json and prod-config.json, and what they are told otherwise."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,25 @@ def test_parameters_that_contradict_each_other_are_refused(
     tmp_path: Path, parameters: dict[str, Any], message: str
 ) -> None:
     assert f"prod-config.json: {message}" in refusal_of(tmp_path, {"Parameters": parameters})
+
+
+@pytest.mark.parametrize(("seconds", "is_refused"), [(119, True), (120, False)])
+def test_production_must_leave_the_alarms_time_to_bring_the_old_version_back(
+    tmp_path: Path, seconds: int, is_refused: bool
+) -> None:
+    path = tmp_path / "prod-config.json"
+    path.write_text(
+        json.dumps({"Parameters": {"TrafficRouting": "ALL_AT_ONCE", "TerminationWaitSeconds": seconds}}),
+        encoding="utf-8",
+    )
+    stage.read(path, PARAMETERS, stage.RESOLVED_PARAMETERS)
+    refusing = (
+        pytest.raises(RefusedError, match=r"Parameters\.TerminationWaitSeconds: is 119, but with TrafficRouting")
+        if is_refused
+        else contextlib.nullcontext()
+    )
+    with refusing:
+        stage.read(path, PARAMETERS, stage.RESOLVED_PARAMETERS, watched=True)
 
 
 def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
