@@ -1,0 +1,142 @@
+"""Studio users may do what the seeds' verbs for people do as them: `make why`, `make rollback`, deleting a project."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+
+import botocore.session
+import pytest
+from botocore import xform_name
+from statements import Statement, statements
+from template_file import ACCOUNT, REGION, ROOT, STACK, Template
+
+NAME, ID = "fraud", "p-abc123def456"
+PREFIX = f"sagemaker-{NAME}-{ID}"
+HERE = f"{REGION}:{ACCOUNT}"
+# What one call of each service is about; actions without a resource of their own are granted on *.
+EXAMPLES = {
+    "cloudformation": [
+        f"arn:aws:cloudformation:{HERE}:stack/{each}/0a1b" for each in (STACK, "SP-x", f"{PREFIX}-deploy-prod")
+    ],
+    "codebuild": [f"arn:aws:codebuild:{HERE}:project/{PREFIX}-{each}" for each in ("modelbuild", "testing")],
+    "codepipeline": [f"arn:aws:codepipeline:{HERE}:{PREFIX}-{each}" for each in ("modelbuild", "modeldeploy")],
+    "logs": [
+        f"arn:aws:logs:{HERE}:log-group:{group}:log-stream:x"
+        for group in (
+            f"/aws/codebuild/{PREFIX}-modelbuild",
+            "/aws/sagemaker/TrainingJobs",
+            f"/aws/sagemaker/Endpoints/{NAME}-prod",
+            f"/aws/sagemaker-projects/{PREFIX}-functions",
+        )
+    ],
+    "servicecatalog": ["*"],
+}
+SAGEMAKER = {
+    "Endpoint": f"endpoint/{NAME}-prod",
+    "EndpointConfig": "endpoint-config/x0x0",
+    "Model": "model/x0x0",
+    "ModelPackage": f"model-package/{NAME}-{ID}/1",
+    "ModelPackages": f"model-package-group/{NAME}-{ID}",
+    "PipelineExecution": f"pipeline/{NAME}-{ID}/execution/x0x0",
+    "PipelineExecutionSteps": f"pipeline/{NAME}-{ID}/execution/x0x0",
+    "PipelineExecutions": f"pipeline/{NAME}-{ID}",
+    "ProcessingJob": "processing-job/pipelines-x0x0-Preprocess-y",
+    "Project": f"project/{NAME}",
+    "TrainingJob": "training-job/pipelines-x0x0-Train-y",
+}
+
+
+ROLLBACK_MODULES = ("execution", "production", "rollback", "served", "way_back")
+
+
+def calls(*files: str) -> set[tuple[str, str]]:
+    """Service and operation of every call in these files, by boto3's method or by `ask("service", "Operation")`."""
+    return {
+        call
+        for pattern in files
+        for path in sorted(ROOT.glob(pattern))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for call in _calls_of(node)
+    }
+
+
+def _calls_of(node: ast.AST) -> Iterator[tuple[str, str]]:
+    match node:
+        case ast.Call(
+            func=ast.Attribute(attr="ask" | "items"),
+            args=[ast.Constant(value=str(service)), ast.Constant(value=str(operation)), *_],
+        ):
+            yield service, operation
+        case ast.Call(func=ast.Attribute(attr="get_paginator"), args=[ast.Constant(value=str(method))]):
+            yield from _operations().get(method, set())
+        case ast.Call(func=ast.Attribute(attr=method)):
+            yield from _operations().get(method, set())
+
+
+@cache
+def _operations() -> dict[str, set[tuple[str, str]]]:
+    """boto3's methods of the services that people act on, and the operations they may stand for."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for service in ("codepipeline", "sagemaker"):
+        for operation in botocore.session.get_session().get_service_model(service).operation_names:
+            found.setdefault(xform_name(operation), set()).add((service, operation))
+    # Both services have this one; the seeds start CodePipeline's.
+    del found["search"]  # of regular expressions, here
+    found["start_pipeline_execution"] = {("codepipeline", "StartPipelineExecution")}
+    found["list_pipeline_executions"] = {("codepipeline", "ListPipelineExecutions")}
+    return found
+
+
+def allowed(account_setup: Template) -> list[Statement]:
+    return [each for each in statements(account_setup) if each.owner.logical_id == "ProjectUserPolicy" and each.allows]
+
+
+def denied(account_setup: Template, wanted: set[tuple[str, str]]) -> list[str]:
+    granted = allowed(account_setup)
+    missing = []
+    for service, operation in sorted(wanted):
+        if service == "sagemaker":
+            verb = next(each for each in ("Describe", "List", "Update", "Delete") if operation.startswith(each))
+            resources = [f"arn:aws:sagemaker:{HERE}:{SAGEMAKER[operation.removeprefix(verb)]}"]
+        else:
+            resources = EXAMPLES[service]
+        missing += [
+            f"{service}:{operation} on {resource}"
+            for resource in resources
+            if not any(each.covers(f"{service}:{operation}", resource) for each in granted)
+        ]
+    return missing
+
+
+@pytest.mark.parametrize(
+    ("files", "at_least"),
+    [
+        (("build_repo/project_tools/*.py",), {("codebuild", "BatchGetBuilds"), ("logs", "GetLogEvents")}),
+        (
+            tuple(f"deploy_repo/deployment/{each}.py" for each in ROLLBACK_MODULES),
+            {("sagemaker", "UpdateModelPackage"), ("codepipeline", "StartPipelineExecution")},
+        ),
+    ],
+    ids=["why", "rollback"],
+)
+def test_a_verb_asks_for_nothing_that_a_user_may_not_do(
+    account_setup: Template, files: tuple[str, ...], at_least: set[tuple[str, str]]
+) -> None:
+    wanted = calls(*files)
+    assert at_least <= wanted
+    assert denied(account_setup, wanted) == []
+
+
+def test_a_user_may_delete_the_project_and_what_was_launched_for_it(account_setup: Template) -> None:
+    """https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-projects-templates-update.html"""
+    assert (
+        denied(account_setup, {("sagemaker", "DeleteProject"), ("servicecatalog", "TerminateProvisionedProduct")}) == []
+    )
+
+
+def test_a_missing_right_is_noticed(account_setup: Template) -> None:
+    assert denied(account_setup, {("sagemaker", "DeleteEndpoint")}) == [
+        f"sagemaker:DeleteEndpoint on arn:aws:sagemaker:{HERE}:endpoint/{NAME}-prod"
+    ]
