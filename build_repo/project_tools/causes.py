@@ -307,7 +307,8 @@ CAUSES = (
     # ---- machines and networks
     Cause(
         "out of memory",
-        r"exit (?:code|status):? 137|\bMemoryError\b|Out ?[Oo]f ?[Mm]emory|(?m:^Killed$)|Cannot allocate memory",
+        r"exit (?:code|status):? 137|instance type with more memory|\bMemoryError\b"
+        r"|Out ?[Oo]f ?[Mm]emory|(?m:^Killed$)|Cannot allocate memory",
         (
             "The machine had too little memory. Choose a larger instance type (pipelines/knobs.py for jobs, the "
             "endpoint's configuration for endpoints), or use less data at a time.",

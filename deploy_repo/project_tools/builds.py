@@ -43,10 +43,10 @@ def _log(aws: Aws, trail: Trail, where: dict[str, Any]) -> list[str]:
     if not group or not stream:
         return []
     lines = logs.lines_of(aws, group, stream)
-    trail.at("log", f"{group}, stream {stream}", links.log_stream(aws, group, stream))
     command = failed_command(lines)
     if command:
         trail.at("command", command)
+    trail.at("log", f"{group}, stream {stream}", links.log_stream(aws, group, stream))
     found = significant(lines)
     if found and command:  # otherwise the build ended outside its commands, and its phase knows better
         trail.says(found.line, found.more)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from project_tools.findings import Answer, Failure, Place
 
 INDENT = "  "
-NARROWEST, WIDEST = 40, 120
+NARROWEST, WIDEST = 60, 120
 LABEL = 10
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 REFUSAL = re.compile(
     r"(?:User: )?(?P<who>arn:[\w-]+:(?:sts|iam)::\d*:\S+) is not authorized to perform: (?P<action>[\w-]+:\*?\w+)"
-    r"(?: on (?:the )?resource: \"?(?P<resource>[^\s\"]+?)\"?(?=[\s\",.;)]|$))?"
+    r"(?: on (?:the )?resource: \"?(?P<resource>[^\s\"]+)\"?)?"
     r"(?:[\s,]*(?P<because>because [^.;(\n]+|with an explicit deny[^.;(\n]*))?"
 )
 
@@ -54,7 +54,9 @@ def refusal(text: str) -> Refusal | None:
     found = REFUSAL.search(text)
     if found is None:
         return None
-    return Refusal(_name(found["who"]), found["action"], found["resource"] or "", (found["because"] or "").strip())
+    return Refusal(
+        _name(found["who"]), found["action"], (found["resource"] or "").rstrip(".,;)"), (found["because"] or "").strip()
+    )
 
 
 def missing_right(message: str, service: str, operation: str) -> str:

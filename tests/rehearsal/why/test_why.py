@@ -1,4 +1,4 @@
-"""Why it failed, asked of a running cloud with one's own credentials: from the pipeline down to the line that matters."""
+"""Why it failed, asked of a running cloud with one's own credentials: from the pipeline down to the cause."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_build_is_followed_to_what_its_verb_refused(scene: Scene) -> None:
 
     assert found["line"] == refused
     assert found["cause"] == "version not approved"
-    assert stations(found) == ["pipeline", "action", "build", "log", "command"]
+    assert stations(found) == ["pipeline", "action", "build", "command", "log"]
     names = {place["what"]: place["name"] for place in found["where"]}
     assert "Try something" in names["pipeline"]
     assert names["action"] == "Build / TrainAndRegister"

@@ -1,0 +1,465 @@
+"""From a pipeline down to the cause, with the answers AWS gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from project_tools.aws import Aws, CannotLookError
+from project_tools.explain import look
+from project_tools.findings import Answer, Failure
+
+from .fake_aws import FakeAws, refused
+from .recorded import (
+    ACCOUNT,
+    EXECUTION,
+    JOB,
+    PROJECT,
+    STACK,
+    action,
+    at,
+    execution,
+    executions,
+    failed_step,
+    failing_build,
+    failing_stack,
+    failing_training,
+    own_event,
+    processing_job,
+    stack_event,
+)
+
+ENDPOINT = "AWS::SageMaker::Endpoint"
+
+
+def answer(answers: dict[str, Any], chosen: str = "") -> Answer:
+    return look(FakeAws(answers).aws(), PROJECT, chosen)
+
+
+def failure(answers: dict[str, Any]) -> Failure:
+    found = answer(answers).failure
+    assert found is not None
+    return found
+
+
+def station(found: Failure, what: str) -> str:
+    return next(place.name for place in found.where if place.what == what)
+
+
+# ---- which failure
+
+
+def test_nothing_failed() -> None:
+    found = answer({"codepipeline:ListPipelineExecutions": executions([execution(1, "Succeeded")])})
+
+    assert (found.failure, found.not_read) == (None, ())
+
+
+def test_a_failure_before_the_newest_success_is_history() -> None:
+    runs = [execution(3, "Succeeded", 60), execution(2, "InProgress", 30), execution(1, "Failed")]
+
+    found = failure(failing_build("") | {"codepipeline:ListPipelineExecutions": executions(runs)})
+
+    assert not found.current
+    assert found.since == "A later execution succeeded at 2026-11-20 13:05 UTC, so this is history."
+
+
+def test_a_current_failure_comes_before_a_newer_one_that_is_history() -> None:
+    deploy = [execution(5, "Succeeded", 90), execution(4, "Failed", 60)]
+    answers = failing_build("") | {
+        "codepipeline:ListPipelineExecutions": executions([execution(1, "Failed")], deploy),
+    }
+
+    found = failure(answers)
+
+    assert (found.title, found.current, found.when) == ("the model build", True, at(5))
+
+
+def test_both_pipelines_failing_is_told() -> None:
+    answers = failing_build("") | {
+        "codepipeline:ListPipelineExecutions": executions([execution(2, "Failed", 9)], [execution(1, "Failed")]),
+    }
+
+    assert answer(answers).notes == ("Also failed: the model deployment, 2026-11-20 12:05 UTC.",)
+
+
+def test_a_superseded_execution_is_no_failure_but_can_be_asked_for() -> None:
+    runs = [execution(2, "Succeeded", 9), execution(1, "Superseded")]
+    answers = {"codepipeline:ListPipelineExecutions": executions([], runs)}
+
+    assert answer(answers).failure is None
+    asked = answer(answers, runs[1]["pipelineExecutionId"]).failure
+    assert asked is not None
+    assert f"superseded: execution {runs[0]['pipelineExecutionId']} came after it" in asked.line
+
+
+def test_an_execution_nobody_knows_is_refused() -> None:
+    with pytest.raises(CannotLookError, match="Neither pipeline of claims has execution 42"):
+        answer({"codepipeline:ListPipelineExecutions": executions([execution(1, "Failed")])}, "42")
+
+
+def test_a_stopped_execution_says_why_it_was_stopped() -> None:
+    stopped = execution(1, "Stopped", stopTrigger={"reason": "Version 3 was rejected in the Model Registry"})
+
+    found = failure({"codepipeline:ListPipelineExecutions": executions([], [stopped])})
+
+    assert found.line == "The execution was stopped: Version 3 was rejected in the Model Registry"
+    assert found.cause == "stopped"
+
+
+def test_of_a_retried_stage_the_last_attempt_counts() -> None:
+    first = action("Lambda", "Invoke", name="Record", result={"errorDetails": {"message": "first"}})
+    again = {**first, "startTime": at(10), "lastUpdateTime": at(11), "status": "Succeeded"}
+    other = action("Lambda", "Invoke", name="Notify", startTime=at(12), lastUpdateTime=at(13))
+    other["output"]["executionResult"] = {"errorDetails": {"message": "second"}}
+
+    found = failure(
+        {
+            "codepipeline:ListPipelineExecutions": executions([], [execution(1, "Failed")]),
+            "codepipeline:ListActionExecutions": {"actionExecutionDetails": [other, again, first]},
+        }
+    )
+
+    assert found.line == "second"
+
+
+# ---- actions
+
+
+def test_who_rejected_production_and_with_which_words() -> None:
+    rejected = action(
+        "Manual",
+        "Approval",
+        stage="ApproveProduction",
+        name="ApproveProduction",
+        updatedBy="arn:aws:sts::123456789012:assumed-role/Studio/ada",
+        result={"externalExecutionSummary": "Recall is too low for pensioners"},
+    )
+
+    found = failure(
+        {
+            "codepipeline:ListPipelineExecutions": executions([], [execution(1, "Failed")]),
+            "codepipeline:ListActionExecutions": {"actionExecutionDetails": [rejected]},
+        }
+    )
+
+    assert found.line == "Rejected by assumed-role/Studio/ada: Recall is too low for pensioners"
+    assert found.cause == "rejected before production"
+
+
+def test_a_condition_that_was_not_met_is_named_with_its_values() -> None:
+    rule = {
+        "stageName": "DeployStaging",
+        "ruleName": "SomethingToDeploy",
+        "lastUpdateTime": at(3),
+        "status": "Failed",
+        "input": {"resolvedConfiguration": {"Variable": "maybe", "Operator": "EQ", "Value": "yes"}},
+        "output": {"executionResult": {"errorDetails": {"code": "x", "message": "maybe is not yes"}}},
+    }
+
+    found = failure(
+        {
+            "codepipeline:ListPipelineExecutions": executions([], [execution(1, "Failed")]),
+            "codepipeline:ListActionExecutions": {"actionExecutionDetails": []},
+            "codepipeline:ListRuleExecutions": {"ruleExecutionDetails": [rule]},
+        }
+    )
+
+    assert found.line == "A condition of stage DeployStaging was not met: maybe is not yes"
+    assert found.more == ("Variable = maybe", "Operator = EQ", "Value = yes")
+    assert found.cause == "condition of a stage"
+
+
+def test_a_build_that_never_started_says_what_codepipeline_was_told() -> None:
+    message = (
+        "Error calling startBuild: User: arn:aws:sts::123456789012:assumed-role/DeployPipelineRole/1 is not authorized "
+        "to perform: codebuild:StartBuild on resource: arn:aws:codebuild:eu-west-1:123456789012:project/x because no "
+        "identity-based policy allows the codebuild:StartBuild action"
+    )
+    failed = action("CodeBuild", result={"errorDetails": {"code": "PermissionError", "message": message}})
+
+    found = failure(
+        failing_build("") | {"codepipeline:ListActionExecutions": {"actionExecutionDetails": [failed]}},
+    )
+
+    assert found.line == message
+    assert found.to_try[0].startswith(
+        "The role DeployPipelineRole lacks codebuild:StartBuild on arn:aws:codebuild:eu-west-1:123456789012:project/x."
+    )
+
+
+# ---- builds
+
+
+def test_a_build_that_took_too_long_says_so() -> None:
+    slow = {
+        "buildStatus": "TIMED_OUT",
+        "timeoutInMinutes": 240,
+        "phases": [{"phaseType": "BUILD", "phaseStatus": "TIMED_OUT"}],
+    }
+
+    found = failure(failing_build("still training\n", **slow))
+
+    assert found.line == "The build was TIMED_OUT after 240 minutes"
+    assert found.cause == "timed out"
+
+
+def test_a_buildspec_that_cannot_be_read_shows_codebuilds_words() -> None:
+    context = {"statusCode": "YAML_FILE_ERROR", "message": "wrong yaml tag at line 7"}
+    phases = [{"phaseType": "DOWNLOAD_SOURCE", "phaseStatus": "FAILED", "contexts": [context]}]
+
+    found = failure(failing_build("Phase is DOWNLOAD_SOURCE\n", phases=phases))
+
+    assert (found.line, found.cause) == ("YAML_FILE_ERROR: wrong yaml tag at line 7", "buildspec")
+
+
+# ---- training
+
+
+def test_the_quality_gate_names_the_metric_and_what_it_lacks() -> None:
+    message = "The model does not pass the quality gate: accuracy=0.91 (at least 0.85); recall=0.41 (at least 0.6)"
+
+    found = failure(failing_training(failed_step(message, Fail={"ErrorMessage": message})))
+
+    assert found.line == message
+    assert found.more == ("recall is 0.41: 0.19 below the 0.6 required",)
+    assert found.cause == "below the quality gate"
+    assert station(found, "execution") == "abcdef123456 of SageMaker pipeline claims-p-abc123def456, Failed"
+
+
+def test_a_script_that_failed_is_explained_by_its_own_log_although_the_arn_is_in_lower_case() -> None:
+    step = failed_step("AlgorithmError: See job logs for more information, exit code: 1", **processing_job())
+    log = "reading\nclaims.csv breaks the data contract (steps/claims_contract.py).\nrecord 3: is -4"
+
+    found = failure(failing_training(step, job_log=log))
+
+    assert found.line == "claims.csv breaks the data contract (steps/claims_contract.py)."
+    assert found.more == ("record 3: is -4",)
+    assert found.cause == "data breaks the contract"
+    assert station(found, "log") == f"/aws/codebuild/{PROJECT.build_pipeline}, stream 12345678" or JOB in station(
+        found, "log"
+    )
+    assert JOB in found.where[-1].name
+    assert "/log-events/pipelines-abcdef123456-Preprocess-Xy12Zw34Qr$252Falgo-1-1" in found.link
+
+
+def test_a_job_that_never_ran_is_explained_by_sagemakers_words() -> None:
+    reason = (
+        "ClientError: Failed to invoke sagemaker:CreateProcessingJob. Error Details: The account-level service limit "
+        "'ml.m5.xlarge for processing job usage' is 0 Instances, with current utilization of 0 Instances"
+    )
+
+    found = failure(failing_training(failed_step(reason, **processing_job()), job_log="KeyError: 'not this'"))
+
+    assert (found.line, found.cause) == (reason, "quota")
+    assert "`ml.m5.xlarge for processing job usage`" in found.to_try[0]
+
+
+def test_what_fails_after_the_training_is_the_builds_own() -> None:
+    answers = failing_training() | {
+        "sagemaker:DescribePipelineExecution": {
+            "PipelineExecutionArn": EXECUTION,
+            "PipelineExecutionStatus": "Succeeded",
+        }
+    }
+
+    found = failure(answers)
+
+    assert found.line == "make: *** [Makefile:60: pipeline] Error 1"
+    assert "execution" not in [place.what for place in found.where]
+
+
+def test_an_execution_started_by_hand_is_seen_too() -> None:
+    answers = failing_training(failed_step("CapacityError: Unable to provision requested ML compute capacity.")) | {
+        "codepipeline:ListPipelineExecutions": executions([execution(1, "Succeeded")]),
+        "sagemaker:ListPipelineExecutions": {
+            "PipelineExecutionSummaries": [
+                {
+                    "PipelineExecutionArn": EXECUTION,
+                    "PipelineExecutionStatus": "Failed",
+                    "StartTime": at(90),
+                }
+            ]
+        },
+    }
+
+    found = failure(answers)
+
+    assert (found.title, found.cause) == ("the SageMaker pipeline", "no capacity")
+
+
+# ---- stacks
+
+
+def test_the_cause_of_a_stack_is_its_first_failure_and_not_what_followed_from_it() -> None:
+    denied = (
+        "User: arn:aws:sts::1:assumed-role/EndpointDeploymentRole/x is not authorized to perform: "
+        'sagemaker:CreateModel on resource: "arn:aws:sagemaker:eu-west-1:1:model/m"'
+    )
+    found = failure(
+        failing_stack(
+            own_event(4, "ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: [Alarm, Model]."),
+            stack_event(3, "Alarm", "AWS::CloudWatch::Alarm", "CREATE_FAILED", "Resource creation cancelled"),
+            stack_event(2, "Model", "AWS::SageMaker::Model", "CREATE_FAILED", denied),
+            own_event(1, "CREATE_IN_PROGRESS", "User Initiated"),
+        )
+    )
+
+    assert found.line == denied
+    assert station(found, "resource") == "Model (AWS::SageMaker::Model), CREATE_FAILED"
+    assert found.to_try[0].startswith("The role EndpointDeploymentRole lacks sagemaker:CreateModel on arn:aws:sage")
+    assert found.link.endswith(f"stackId={STACK.replace(':', '%3A').replace('/', '%2F')}")
+
+
+def test_an_older_failure_of_the_same_stack_is_not_taken_for_this_one() -> None:
+    refusal = f"Stack:{STACK} is in ROLLBACK_COMPLETE state and can not be updated."
+    found = failure(
+        failing_stack(
+            own_event(-50, "ROLLBACK_COMPLETE"),
+            stack_event(-55, "Model", "AWS::SageMaker::Model", "CREATE_FAILED", "an old reason"),
+            own_event(-60, "CREATE_IN_PROGRESS", "User Initiated"),
+            message=refusal,
+        )
+    )
+
+    assert (found.line, found.cause) == (refusal, "stack cannot be updated")
+
+
+def test_alarms_that_rolled_a_deployment_back_are_the_cause_and_the_containers_log_is_left_alone() -> None:
+    reason = "Endpoint update was rolled back: alarms tripped during the baking period: claims-prod-errors."
+    fake = FakeAws(
+        failing_stack(
+            own_event(4, "UPDATE_ROLLBACK_IN_PROGRESS"),
+            stack_event(3, "Endpoint", ENDPOINT, "UPDATE_FAILED", reason, PhysicalResourceId="claims-staging"),
+            own_event(1, "UPDATE_IN_PROGRESS", "User Initiated"),
+        )
+    )
+
+    found = look(fake.aws(), PROJECT).failure
+
+    assert found is not None
+    assert (found.line, found.cause) == (reason, "alarm during the deployment")
+    assert "logs:DescribeLogStreams" not in fake.asked
+
+
+def test_a_container_that_did_not_come_up_is_explained_by_its_log() -> None:
+    reason = "The primary container for production variant AllTraffic did not pass the ping health check."
+    stack = failing_stack(
+        own_event(4, "ROLLBACK_IN_PROGRESS"),
+        stack_event(3, "Endpoint", ENDPOINT, "CREATE_FAILED", reason),
+        own_event(1, "CREATE_IN_PROGRESS", "User Initiated"),
+    )
+    log = [{"message": "Traceback (most recent call last):"}, {"message": "  File"}, {"message": "KeyError: 'x'"}]
+    answers = stack | {
+        "logs:DescribeLogStreams": {"logStreams": [{"logStreamName": "AllTraffic/i-1"}]},
+        "logs:GetLogEvents": {"events": log},
+    }
+
+    found = failure(answers)
+
+    assert (found.line, found.more) == ("KeyError: 'x'", (reason,))
+    assert station(found, "endpoint") == "claims-staging, now gone: the stack took it back"
+    assert station(found, "log") == "/aws/sagemaker/Endpoints/claims-staging, stream AllTraffic/i-1"
+    assert found.cause == "health check"
+
+
+# ---- the project itself
+
+
+def test_a_launch_that_failed_is_followed_into_its_stack() -> None:
+    reason = "The bucket you tried to create already exists, and you own it."
+    stack = "SC-123456789012-pp-abc"
+    events = [
+        stack_event(2, "ArtifactBucket", "AWS::S3::Bucket", "CREATE_FAILED", f"{reason} BucketAlreadyExists"),
+        own_event(1, "CREATE_IN_PROGRESS"),
+    ]
+    asked: list[str] = []
+
+    def describe(StackName: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        asked.append(StackName)
+        return {"StackEvents": events}
+
+    answers = {
+        "sagemaker:DescribeProject": {
+            "ProjectArn": ACCOUNT.format("sagemaker") + "project/claims",
+            "ProjectName": "claims",
+            "ProjectId": PROJECT.id,
+            "ProjectStatus": "CreateFailed",
+            "CreationTime": at(0),
+            "ServiceCatalogProvisionedProductDetails": {
+                "ProvisionedProductId": "pp-abc",
+                "ProvisionedProductStatusMessage": "The launch failed",
+            },
+        },
+        "servicecatalog:DescribeProvisionedProduct": {"ProvisionedProductDetail": {"LastRecordId": "rec-1"}},
+        "servicecatalog:DescribeRecord": {
+            "RecordDetail": {"Status": "FAILED", "RecordErrors": [{"Code": "E", "Description": "ArtifactBucket"}]}
+        },
+        "cloudformation:DescribeStackEvents": describe,
+    }
+
+    found = failure(answers)
+
+    assert found.title == "the launch of the project"
+    assert found.line.startswith(reason)
+    assert asked == [stack]
+    assert [place.what for place in found.where] == ["project", "record", "stack", "resource"]
+    assert found.cause == "already exists"
+
+
+def test_another_project_of_the_same_name_is_not_ours() -> None:
+    answers = {
+        "sagemaker:DescribeProject": {
+            "ProjectArn": ACCOUNT.format("sagemaker") + "project/claims",
+            "ProjectName": "claims",
+            "ProjectId": "p-other",
+            "ProjectStatus": "CreateFailed",
+            "CreationTime": at(0),
+        },
+        "codepipeline:ListPipelineExecutions": executions([execution(1, "Succeeded")]),
+    }
+
+    assert answer(answers).failure is None
+
+
+# ---- rights
+
+
+def test_a_log_that_may_not_be_read_is_named_and_the_rest_is_told() -> None:
+    denied = (
+        "User: arn:aws:sts::123456789012:assumed-role/Studio/ada is not authorized to perform: logs:GetLogEvents on "
+        "resource: arn:aws:logs:eu-west-1:123456789012:log-group:x because no identity-based policy allows it"
+    )
+    answers = failing_build("") | {"logs:GetLogEvents": refused("AccessDeniedException", denied)}
+
+    found = answer(answers)
+
+    assert found.failure is not None
+    assert found.failure.line.startswith("COMMAND_EXECUTION_ERROR: Error while executing command: make pipeline.")
+    assert found.not_read == (
+        f"You may not read the log events of /aws/codebuild/{PROJECT.build_pipeline}: that takes logs:GetLogEvents on "
+        "arn:aws:logs:eu-west-1:123456789012:log-group:x.",
+    )
+
+
+def test_no_right_to_look_at_pipelines_is_not_taken_for_no_failure() -> None:
+    with pytest.raises(CannotLookError, match="cannot be looked at"):
+        answer({"codepipeline:ListPipelineExecutions": refused("AccessDeniedException", "no")})
+
+
+def test_keys_that_have_expired_end_it_at_once() -> None:
+    with pytest.raises(CannotLookError, match="ExpiredTokenException"):
+        answer({"sagemaker:DescribeProject": refused("ExpiredTokenException", "The token has expired")})
+
+
+def test_pages_are_followed_and_no_more_than_asked_for() -> None:
+    def pages(nextToken: str = "0", **_: Any) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        number = int(nextToken)
+        return {"pipelineExecutionSummaries": [execution(number, "Succeeded")], "nextToken": str(number + 1)}
+
+    fake = FakeAws({"codepipeline:ListPipelineExecutions": pages})
+    aws: Aws = fake.aws()
+
+    found = aws.items("codepipeline", "ListPipelineExecutions", "pipelineExecutionSummaries", most=3, pipelineName="p")
+
+    assert len(found) == len(fake.asked) == 3
