@@ -144,7 +144,7 @@ def carry_out(project: Project, agreed: Plan, reason: str, client: Client, wait:
         )
         with _going_on_by_itself(pipeline):
             _say(f"Version {agreed.rejected['ModelPackageVersion']} is rejected. Waiting for {pipeline.name} to start.")
-            execution_id = _started(pipeline, known, wait)
+            execution_id = _started(project, pipeline, known, wait)
     follow(project, pipeline, execution_id, client, wait)
 
 
@@ -163,7 +163,7 @@ def _going_on_by_itself(pipeline: Pipeline) -> Iterator[None]:
         raise RefusedError(f"{explained(error)}\n{goes_on}") from error
 
 
-def _started(pipeline: Pipeline, known: Mapping[str, str], wait: Wait) -> str:
+def _started(project: Project, pipeline: Pipeline, known: Mapping[str, str], wait: Wait) -> str:
     for _ in range(int(START_SECONDS / POLL_SECONDS)):
         execution_id = pipeline.way_back_since(known)
         if execution_id is not None:
@@ -171,7 +171,8 @@ def _started(pipeline: Pipeline, known: Mapping[str, str], wait: Wait) -> str:
         wait(POLL_SECONDS)
     raise RefusedError(
         f"The version is rejected, but {pipeline.name} did not start within {START_SECONDS} seconds, so production\n"
-        "still serves what it did. The log of the function FollowRejection may say why. Start the way back yourself:\n"
+        f"still serves what it did. The log /aws/sagemaker-projects/{project.prefix}-functions may say why.\n"
+        "Start the way back yourself:\n"
         f"  aws codepipeline start-pipeline-execution --name {pipeline.name} "
         f"--variables name={VARIABLE},value={ROLLBACK}"
     )

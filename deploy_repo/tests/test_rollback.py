@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from deployment import rollback
 from deployment.errors import RefusedError
@@ -176,7 +177,7 @@ def test_while_an_endpoint_rolls_back_by_itself_nothing_is_rejected(world: World
 
 def test_whoever_may_not_look_at_the_pipeline_is_told_before_anything_is_rejected(world: World) -> None:
     world.pipeline.refuses["ListPipelineExecutions"] = "AccessDeniedException"
-    with pytest.raises(Exception, match="AccessDeniedException"):
+    with pytest.raises(ClientError, match="AccessDeniedException"):
         world.go_back()
     assert world.approval(world.second) == "Approved"
 
@@ -235,6 +236,7 @@ def test_a_pipeline_that_does_not_start_is_waited_for_only_so_long_and_the_comma
 ) -> None:
     message = world.refusal()
     assert world.pipeline.waited == rollback.START_SECONDS
+    assert "/aws/sagemaker-projects/sagemaker-fraud-p-abc123-functions" in message
     assert message.endswith(
         f"aws codepipeline start-pipeline-execution --name {NAME} --variables name=MODEL_PACKAGE_ARN,value=rollback"
     )
