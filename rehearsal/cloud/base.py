@@ -154,6 +154,7 @@ class Base:
         answer = self.ask("trusts", {"role_arn": role_arn, "service": service, "context": dict(context)})
         return bool(answer["exists"]), bool(answer["trusted"])
 
-    def session(self, role_arn: str, session_name: str) -> Credentials:
-        """Credentials of a session of a role. Raises AwsError when the role does not exist."""
-        return Credentials(**self.ask("session", {"role_arn": role_arn, "session_name": session_name}))
+    def session(self, role_arn: str, session_name: str, policy: str = "") -> Credentials:
+        """Credentials of a session of a role, narrowed by `policy`, if any. Raises AwsError for no such role."""
+        question = {"role_arn": role_arn, "session_name": session_name, "policy": policy}
+        return Credentials(**self.ask("session", question))

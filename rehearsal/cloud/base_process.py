@@ -15,8 +15,8 @@ Private names of ministack 1.5.33 used here, each with a test that fails when a 
 `_RESOURCE_HANDLERS`, `_REPLACING_PROPERTIES`, `_STACK_TAG_PROPERTY`, `eventbridge._invoke_target`,
 `eventbridge._put_events`, `eventbridge._apply_input_transformer`, `helpers._resolve_document`,
 `stacks._runs_on_worker_thread`, `stacks._provision_resource`, `stacks._update_resource`, `stacks._delete_resource`,
-`provisioners._provision_resource`, and of the policy evaluator `resolve_principal`, `_resource_policy`,
-`_gather_role_policies`, `_permissions_boundary`, `_is_root_key`, `enforce`.
+`provisioners._provision_resource`, `provisioners._cr_stack_id`, and of the policy evaluator `resolve_principal`,
+`_resource_policy`, `_gather_role_policies`, `_permissions_boundary`, `_is_root_key`, `enforce`.
 """
 
 from __future__ import annotations
@@ -77,13 +77,23 @@ def ask_front_door(path: str, document: dict[str, Any]) -> dict[str, Any]:
 
 
 def provide(verb: str, type_name: str, /, **what: Any) -> dict[str, Any]:  # noqa: ANN401
-    return ask_front_door(f"/_cloud/resource/{verb}", {"type_name": type_name, **what})
+    stack_id = provisioners._cr_stack_id(what["stack_name"])
+    return ask_front_door(f"/_cloud/resource/{verb}", {"type_name": type_name, "stack_id": stack_id, **what})
+
+
+def _is_ours(type_name: str) -> bool:
+    return type_name in OUR_TYPES or type_name.startswith("Custom::")
 
 
 def install_resource_types() -> None:
     """Put our types into ministack's tables, and the announcement before every resource of any type."""
     for name in OUR_TYPES:
-        provisioners._RESOURCE_HANDLERS[name] = {"create": _create(name), "update": _update(name), "delete": _delete}
+        provisioners._RESOURCE_HANDLERS[name] = {
+            "create": _create(name),
+            "update": _update(name),
+            "update_with_logical_id": True,
+            "delete": _delete,
+        }
     for name, properties in REPLACING.items():
         provisioners._REPLACING_PROPERTIES[name] = tuple(properties)
     for name, tag_property in TAG_PROPERTIES.items():
@@ -98,21 +108,21 @@ def install_resource_types() -> None:
     )
 
     def announced_provision(resource_type: str, logical_id: str, props: dict[str, Any], stack_name: str) -> Any:  # noqa: ANN401
-        if resource_type not in OUR_TYPES:
+        if not _is_ours(resource_type):
             provide("authorise", resource_type, operation="create", logical_id=logical_id, properties=props,
                     stack_name=stack_name)  # fmt: skip
         return provision(resource_type, logical_id, props, stack_name)
 
     def announced_update(resource_type: str, physical_id: str, old: dict[str, Any], new: dict[str, Any],
                          stack_name: str, logical_id: str | None = None, *rest: Any) -> Any:  # noqa: ANN401  # fmt: skip
-        if resource_type not in OUR_TYPES and old != new:
+        if not _is_ours(resource_type) and old != new:
             provide("authorise", resource_type, operation="update", logical_id=logical_id, properties=new,
                     previous_properties=old, physical_id=physical_id, stack_name=stack_name)  # fmt: skip
         return update(resource_type, physical_id, old, new, stack_name, logical_id, *rest)
 
     def announced_delete(resource_type: str, physical_id: str, props: dict[str, Any],
                          stack_name: str | None = None, logical_id: str | None = None) -> Any:  # noqa: ANN401  # fmt: skip
-        if resource_type in OUR_TYPES:
+        if _is_ours(resource_type):
             provide("delete", resource_type, logical_id=logical_id, properties=props, physical_id=physical_id,
                     stack_name=stack_name)  # fmt: skip
             return None
@@ -213,11 +223,10 @@ def install_event_targets() -> None:
         arn = target.get("Arn", "")
         service = arn.split(":")[2] if arn.count(":") >= 5 else ""
         view = view or eventbridge._pattern_event_view(event)
-        if service in ("sns", "sqs", "lambda"):
-            if _target_lets_events_in(service, arn, rule.get("Arn", "")):
-                deliver(target, event, rule, view)
-            else:
-                _hand_over("refused", target, rule, view, None)
+        if service in ACTIONS_OF_EVENTS and not _target_lets_events_in(service, arn, rule.get("Arn", "")):
+            _hand_over("refused", target, rule, view, None)
+        elif service in ("sns", "sqs"):
+            deliver(target, event, rule, view)
         else:
             transformer = target.get("InputTransformer")
             payload = eventbridge._apply_input_transformer(transformer, rule, view) if transformer else None
@@ -383,6 +392,7 @@ def session(question: dict[str, Any]) -> dict[str, Any]:
             "Expiration": time.time() + SESSION_SECONDS,
             "AccountId": ACCOUNT,
             "PrincipalType": "AssumedRole",
+            "SessionPolicies": {"Policy": question["policy"], "PolicyArns": []} if question["policy"] else None,
         },
     )
     return keys
@@ -434,12 +444,16 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def main() -> None:
-    import base_repairs  # type: ignore[import-not-found]  # beside this script, which runs outside the package
+    # Beside this script, which runs outside the package:
+    import base_functions  # type: ignore[import-not-found]
+    import base_repairs  # type: ignore[import-not-found]
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
     base_repairs.install()
     install_resource_types()
+    base_functions.install(provide)
+    QUESTIONS["/_base/resource_policy"] = base_functions.resource_policy
     install_role_boundaries()
     install_template_urls()
     install_root_key()

@@ -50,10 +50,14 @@ class Events:
         """The base matched a rule whose target it cannot reach, or whose target does not let EventBridge in."""
         target = document["target"]
         if document["verb"] == "refused":
-            action = {"sns": "sns:Publish", "sqs": "sqs:SendMessage"}.get(target["Arn"].split(":")[2], "lambda:Invoke")
+            action = {"sns": "sns:Publish", "sqs": "sqs:SendMessage"}.get(
+                target["Arn"].split(":")[2], "lambda:InvokeFunction"
+            )
             self._cloud.identity.record("events.amazonaws.com", Call(action, target["Arn"]), allowed=False)
             log.warning("EventBridge may not deliver to %s: its policy does not allow it", target["Arn"])
             return
+        if target.get("InputPath"):
+            raise NotImplementedHere(f"InputPath of an event rule's target ({target['Arn']})")
         service = target["Arn"].split(":")[2]
         deliver = self._deliverers.get(service)
         if deliver is None:

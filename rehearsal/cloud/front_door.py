@@ -5,9 +5,10 @@ A request takes the first of these that knows it:
 1. `/_cloud/...`: the base's process asks about a resource of a stack or hands over an event;
 2. paths that a room answers as plain HTTP: git, endpoint invocations;
    (a call may be throttled here, when that fault is switched on)
-3. the JSON protocol of a service of ours, by `X-Amz-Target`;
-4. stack operations, looked at (who acts? is the template valid?) and then the base's;
-5. everything else: the base, which authenticates, authorises and answers or refuses.
+3. the answers of custom resources, which a stack waits for;
+4. the JSON protocol of a service of ours, by `X-Amz-Target`, and the REST-JSON protocol, by its paths;
+5. stack operations, looked at (who acts? is the template valid?) and then the base's;
+6. everything else: the base, which authenticates, authorises and answers or refuses.
 
 Who calls is whoever signed the request (`signatures.py`); the base verifies what is forwarded to it in the same way.
 """
@@ -26,8 +27,9 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.rest_json import RestJson
 from rehearsal.cloud.service import Call, Credentials
-from rehearsal.cloud.signatures import Signature, caller_of, claimed
+from rehearsal.cloud.signatures import Signature, caller_of, claimed, raw_target
 from rehearsal.cloud.stacks import Stacks, error_document, form_of, stack_form
 from rehearsal.cloud.throttling import Throttle
 from rehearsal.cloud.validation import to_wire
@@ -66,6 +68,7 @@ class FrontDoor:
         self._throttle = Throttle(cloud.faults)
         self._server: BaseWSGIServer | None = None
         self._targets: dict[str, str] = {}
+        self._rest: dict[str, RestJson] = {}
         self.url = ""
 
     @property
@@ -79,6 +82,8 @@ class FrontDoor:
             prefix = self._cloud.shapes.target_prefix(name)
             if prefix:
                 self._targets[prefix] = name
+            elif self._cloud.services[name].operations:
+                self._rest[name] = RestJson(self._cloud.shapes.model(name))
         port = self._cloud.settings.port
         try:  # first: werkzeug would print its own words and exit
             with socket.create_server(("127.0.0.1", port)):
@@ -123,10 +128,15 @@ class FrontDoor:
         throttled = self._throttle.refusal(request)
         if throttled is not None:
             return throttled
+        if self._cloud.resources.answers.takes(request.path):
+            return self._cloud.resources.answers.put(request)
         target = request.headers.get("X-Amz-Target", "")
         prefix, _, operation = target.rpartition(".")
         if prefix in self._targets:
             return self._call(request, self._targets[prefix], operation)
+        rest = self._rest_service(request)
+        if rest:
+            return self._call_rest(request, rest)
         form = stack_form(request)
         if form is not None:
             return self._operate(request, form)
@@ -147,14 +157,39 @@ class FrontDoor:
     def _call(self, request: Request, service: str, operation: str) -> Response:
         if operation not in self._cloud.shapes.model(service).operation_names:
             raise AwsError("UnknownOperationException", f"{service} has no operation {operation}", 400)
-        if operation not in self._cloud.services[service].operations:
-            raise NotImplementedHere(f"{service}:{operation}")
+        self._check_played(service, operation)
         caller = self._caller(request, service)
         try:
             document = json.loads(request.get_data() or b"{}")
         except ValueError as problem:
             raise AwsError("SerializationException", f"the request is not JSON: {problem}") from problem
         return self.json(self._cloud.call(caller, service, operation, document))
+
+    def _rest_service(self, request: Request) -> str | None:
+        """The service of the REST-JSON protocol that a request is for: whom it is signed for, or else by its path (which
+        may be a bucket's, too, when somebody signs it for S3)."""
+        signature = _stated(request)
+        for name, rest in self._rest.items():
+            if signature and signature.service == self._cloud.shapes.model(name).signing_name:
+                return name
+            if signature is None and rest.knows(raw_target(request)):
+                return name
+        return None
+
+    def _call_rest(self, request: Request, service: str) -> Response:
+        rest = self._rest[service]
+        try:
+            operation, in_path = rest.operation(request.method, raw_target(request))
+            self._check_played(service, operation)
+            caller = self._caller(request, service)
+            document = rest.request(operation, in_path, request)
+            return rest.response(operation, self._cloud.call(caller, service, operation, document))
+        except AwsError as error:
+            return rest.error(error)
+
+    def _check_played(self, service: str, operation: str) -> None:
+        if operation not in self._cloud.services[service].operations:
+            raise NotImplementedHere(f"{service}:{operation}")
 
     def _signer(self, request: Request, service: str) -> Credentials | None:
         """Whoever signed the request; None for an unsigned one. Raises AwsError for a signature that is not right."""

@@ -155,6 +155,11 @@ class Identity:
             raise AccessDenied(f"{service} is not authorized to perform: sts:AssumeRole on {role_arn}: {problem}")
         return self._base.session(role_arn, session_name[:64])
 
+    def narrowed(self, role_arn: str, session_name: str, policy: str) -> Credentials:
+        """A session of a role that an AWS service acts with already, for somebody else: it may only do what `policy`
+        allows, too."""
+        return self._base.session(role_arn, session_name[:64], policy)
+
     def session_of(self, role_arn: str, session_name: str) -> Credentials:
         """A session of a role for a person of the story; the role's trust is their sign-in's business."""
         return self._base.session(role_arn, session_name[:64])

@@ -7,10 +7,12 @@ from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.codebuild import CodeBuild
 from rehearsal.cloud.codecommit import CodeCommit
 from rehearsal.cloud.codepipeline import CodePipeline
+from rehearsal.cloud.lambda_ import Lambda
 from rehearsal.cloud.resources.autoscaling import AUTOSCALING_TYPES
 from rehearsal.cloud.resources.codebuild import CODEBUILD_TYPES
 from rehearsal.cloud.resources.codecommit import CODECOMMIT_TYPES
 from rehearsal.cloud.resources.codepipeline import CODEPIPELINE_TYPES
+from rehearsal.cloud.resources.lambda_ import LAMBDA_TYPES
 from rehearsal.cloud.resources.provider import ResourceProvider
 from rehearsal.cloud.resources.sagemaker import SAGEMAKER_TYPES
 from rehearsal.cloud.resources.servicecatalog import SERVICECATALOG_TYPES
@@ -25,6 +27,7 @@ SERVICES: tuple[type[Service], ...] = (
     CodeBuild,
     CodeCommit,
     CodePipeline,
+    Lambda,
     SageMaker,
     SageMakerRuntime,
     ServiceCatalog,
@@ -34,6 +37,7 @@ PROVIDERS: tuple[type[ResourceProvider], ...] = (
     *CODECOMMIT_TYPES,
     *CODEBUILD_TYPES,
     *CODEPIPELINE_TYPES,
+    *LAMBDA_TYPES,
     *SAGEMAKER_TYPES,
     *AUTOSCALING_TYPES,
     *SERVICECATALOG_TYPES,

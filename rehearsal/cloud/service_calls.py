@@ -49,6 +49,13 @@ CODEPIPELINE_ARTIFACT_VERSION = ServiceCalls(
     "https://docs.aws.amazon.com/codepipeline/latest/userguide/how-to-custom-role.html#how-to-custom-role-policy",
 )
 
+CODEPIPELINE_LAMBDA = ServiceCalls(
+    "codepipeline.amazonaws.com",
+    "an invoke action looks for its function (invoking it is a call that really happens)",
+    ("lambda:ListFunctions",),
+    "https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-Lambda.html",
+)
+
 CODEPIPELINE_STACK_TAGS = ServiceCalls(
     "codepipeline.amazonaws.com",
     "a CloudFormation action gives its stack the tags of its template configuration",

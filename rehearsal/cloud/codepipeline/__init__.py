@@ -1,8 +1,8 @@
 """AWS CodePipeline: pipelines of stages, played by their own role.
 
 `definitions.py` keeps declarations, `executions.py` starts, stops and shows executions, `stages.py` answers what
-people do to stages and actions; `engine.py` moves executions through stages and `runner.py` runs actions, each
-provider in `actions/`.
+people do to stages and actions, `jobs.py` what functions report; `engine.py` moves executions through stages and
+`runner.py` runs actions, each provider in `actions/`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rehearsal.cloud.codepipeline.definitions import Definitions
 from rehearsal.cloud.codepipeline.engine import Engine
 from rehearsal.cloud.codepipeline.events import start_request
+from rehearsal.cloud.codepipeline.jobs import Jobs
 from rehearsal.cloud.codepipeline.stages import Stages
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.service import Call
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
 
 
-class CodePipeline(Definitions, Stages):
+class CodePipeline(Definitions, Stages, Jobs):
     """The `codepipeline` API."""
 
     name = "codepipeline"
@@ -29,6 +30,7 @@ class CodePipeline(Definitions, Stages):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self.pipelines = {}
+        self.jobs = {}
         self.changed = threading.Condition(threading.RLock())
         self.engine = Engine(cloud, self.changed)
         cloud.events.add_target("codepipeline", self.deliver)

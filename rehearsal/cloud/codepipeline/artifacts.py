@@ -38,7 +38,7 @@ class ArtifactStore:
 
     def __init__(self, cloud: Cloud, store: Document, role_arn: str, credentials: Credentials) -> None:
         self.bucket = str(store["location"])
-        self._role_arn = role_arn
+        self.role_arn = role_arn
         self.encryption_key = str(store["encryptionKey"]["id"]) if "encryptionKey" in store else ""
         self._encryption = {
             "ServerSideEncryption": "aws:kms",
@@ -108,7 +108,7 @@ class ArtifactStore:
 
     def _denied(self, why: str, artifact: Artifact) -> StoreProblem:
         return StoreProblem(
-            f'CodePipeline service role "{self._role_arn}" is getting S3 access denied for the S3 bucket '
+            f'CodePipeline service role "{self.role_arn}" is getting S3 access denied for the S3 bucket '
             f'"{artifact.bucket}": {why} (key {artifact.key})',
             "PermissionError",
         )

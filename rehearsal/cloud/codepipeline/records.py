@@ -49,6 +49,19 @@ class Approval:
 
 
 @dataclass(eq=False)
+class InvokeJob:
+    """One job of a function, and what the function reported on it."""
+
+    job_id: str
+    over: bool = False
+    succeeded: bool = False
+    failure_type: str = ""
+    message: str = ""
+    external_id: str = ""
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
 class ActionRun:
     """One attempt at one action in one execution."""
 

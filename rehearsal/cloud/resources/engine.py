@@ -9,12 +9,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from rehearsal.cloud.errors import AccessDenied, AwsError, NotImplementedHere
+from rehearsal.cloud.resources.custom_resources import Answers, CustomResource, CustomResourceError, is_custom
 from rehearsal.cloud.resources.permissions import Account, calls_for
 from rehearsal.cloud.resources.provider import ResourceProvider, ResourceRequest
 from rehearsal.cloud.resources.rules import check_targets
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
+
+LAMBDA = "AWS::Lambda::"
 
 
 @cache
@@ -34,7 +37,9 @@ class ResourceEngine:
 
     def __init__(self, cloud: Cloud, providers: Iterable[type[ResourceProvider]]) -> None:
         self._cloud = cloud
-        self._providers = {provider.type_name: provider(cloud) for provider in providers}
+        self.answers = Answers(cloud)
+        known: list[type[ResourceProvider]] = [*providers, CustomResource]
+        self._providers = {provider.type_name: provider(cloud) for provider in known}
         self._where = Account(cloud.account, cloud.region, self._iam_entity)
         self._checked: set[str] = set()
         self._lint_lock = threading.Lock()
@@ -50,7 +55,8 @@ class ResourceEngine:
             name: sorted(
                 {path.split("/")[2] for path in self._schema(name).get("createOnlyProperties", [])},
             )
-            for name in self._providers
+            for name, provider in self._providers.items()
+            if provider.replaced_by_engine
         }
 
     def tag_properties(self) -> dict[str, str]:
@@ -80,11 +86,12 @@ class ResourceEngine:
             actor=self._cloud.front_door.stacks.actor(document["stack_name"]),
             physical_id=document.get("physical_id") or "",
             previous_properties=document.get("previous_properties") or {},
+            stack_id=document.get("stack_id") or "",
         )
         if operation == "authorise":
             self._authorise(document["operation"], request)
             return {}
-        provider = self._providers[request.type_name]
+        provider = self._providers[CustomResource.type_name if is_custom(request.type_name) else request.type_name]
         if operation == "delete":
             provider.delete(request)
             return {}
@@ -92,8 +99,8 @@ class ResourceEngine:
         return {"physical_id": made.physical_id, "attributes": made.attributes}
 
     def _authorise(self, operation: str, request: ResourceRequest) -> None:
-        if request.type_name.startswith("Custom::") or request.type_name == "AWS::CloudFormation::CustomResource":
-            return  # a custom resource is a call of its function or topic, authorised by that one's policy
+        if request.type_name.startswith(LAMBDA):
+            raise NotImplementedHere(f"the resource type {request.type_name}")  # the base would keep it to itself
         handlers = self._schema(request.type_name).get("handlers")
         if handlers is None:
             raise NotImplementedHere(f"authorising {request.type_name} (AWS publishes no handler permissions for it)")
@@ -118,6 +125,8 @@ class ResourceEngine:
 
         https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract-errors.html
         """
+        if isinstance(error, CustomResourceError):
+            return error.message
         if isinstance(error, AccessDenied):
             code = "AccessDenied"
         elif isinstance(error, NotImplementedHere):

@@ -31,6 +31,7 @@ class ResourceRequest:
     actor: Credentials
     physical_id: str = ""
     previous_properties: dict[str, Any] = field(default_factory=dict)
+    stack_id: str = ""
 
     def generated_name(self, longest: int, *, with_stack: bool = True) -> str:
         """A name as CloudFormation makes it up: `<stack>-<logical id>-<12 random characters>`, cut to `longest`.
@@ -54,6 +55,8 @@ class ResourceProvider:
     """One resource type. Replacement (a create-only property changed) is decided by the engine, from AWS's schema."""
 
     type_name: ClassVar[str]
+    replaced_by_engine: ClassVar[bool] = True
+    """False where the provider decides itself: by another physical id after an update."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud

@@ -21,7 +21,14 @@ from tests.rehearsal.core.test_stacks import settled
 
 ROOT = Path(__file__).parents[3]
 TEMPLATES = [*(ROOT / "cloudformation").glob("*.yaml"), ROOT / "deploy_repo" / "endpoint-config-template.yml"]
-PLAYED_BY_ROOMS = ("AWS::SageMaker::", "AWS::Code", "AWS::ServiceCatalog::", "AWS::ApplicationAutoScaling::")
+PLAYED_BY_ROOMS = (
+    "AWS::SageMaker::",
+    "AWS::Code",
+    "AWS::Lambda::",
+    "AWS::ServiceCatalog::",
+    "AWS::ApplicationAutoScaling::",
+    "Custom::",
+)
 
 OWN_TAGS = [{"Key": "sagemaker:project-name", "Value": "churn"}]
 STACK_TAGS = [{"Key": "team", "Value": "claims"}]

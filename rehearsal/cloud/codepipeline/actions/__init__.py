@@ -7,9 +7,16 @@ from rehearsal.cloud.codepipeline.actions.base import Action
 from rehearsal.cloud.codepipeline.actions.cloudformation import CloudFormationDeploy
 from rehearsal.cloud.codepipeline.actions.codebuild import CodeBuildAction
 from rehearsal.cloud.codepipeline.actions.codecommit import CodeCommitSource
+from rehearsal.cloud.codepipeline.actions.lambda_ import LambdaInvoke
 from rehearsal.cloud.service import Document
 
-ACTIONS: tuple[Action, ...] = (CodeCommitSource(), CodeBuildAction(), ManualApproval(), CloudFormationDeploy())
+ACTIONS: tuple[Action, ...] = (
+    CodeCommitSource(),
+    CodeBuildAction(),
+    ManualApproval(),
+    CloudFormationDeploy(),
+    LambdaInvoke(),
+)
 
 
 def action_for(action_type: Document) -> Action | None:

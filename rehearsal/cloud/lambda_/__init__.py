@@ -1,0 +1,28 @@
+"""AWS Lambda: Python functions, each invocation in a process of its own, as the function's role.
+
+`functions.py` keeps functions and `policies.py` who may invoke them; `invocations.py` invokes them, `code.py` unpacks
+their archives, `environment.py` is what they see and `execution.py` runs them; `bootstrap.py` is the other side of that
+process and stands in for AWS's runtime interface client.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rehearsal.cloud.lambda_.functions import Functions
+from rehearsal.cloud.lambda_.invocations import Invocations
+from rehearsal.cloud.lambda_.policies import Policies
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.cloud import Cloud
+
+
+class Lambda(Functions, Policies, Invocations):
+    """The `lambda` API."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        cloud.events.add_target("lambda", self.deliver)
+
+
+__all__ = ["Lambda"]
