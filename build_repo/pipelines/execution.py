@@ -149,18 +149,21 @@ def _detail(step: dict[str, Any]) -> str:
 
 
 def _job(step: dict[str, Any]) -> tuple[str, str] | None:
-    """Kind and name of the job that the step ran; None when it ran none."""
+    """Kind and name of the job that the step ran, in lower case as ARNs have it; None when it ran none."""
     metadata = step.get("Metadata", {})
     arns = ((kind, metadata.get(kind, {}).get("Arn")) for kind in LOG_GROUPS)
     return next(((kind, arn.rsplit("/", 1)[-1]) for kind, arn in arns if arn), None)
 
 
 def _last_lines(logs: Any, group: str, job: str) -> list[str]:
-    streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{job}/")["logStreams"]
+    """The stream carries the job's name as it was given, `pipelines-<execution>-<Step>-...`: its start is lower case."""
+    start = "-".join(job.split("-")[:2])
+    found = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=start)["logStreams"]
+    streams = [each["logStreamName"] for each in found if each["logStreamName"].lower().startswith(f"{job}/")]
     lines: list[str] = []
     for stream in streams:
-        events = logs.get_log_events(
-            logGroupName=group, logStreamName=stream["logStreamName"], limit=LOG_LINES, startFromHead=False
-        )["events"]
+        events = logs.get_log_events(logGroupName=group, logStreamName=stream, limit=LOG_LINES, startFromHead=False)[
+            "events"
+        ]
         lines += [event["message"].rstrip() for event in events]
     return lines[-LOG_LINES:]

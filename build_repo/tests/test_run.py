@@ -185,12 +185,13 @@ def test_a_missed_gate_is_explained_by_how_much_is_missing() -> None:
 def test_a_failed_job_is_explained_with_the_end_of_its_log() -> None:
     logs, stubber = stubbed("logs")
     group = "/aws/sagemaker/TrainingJobs"
-    job = "pipelines-abcdefghijkl-Train-x1y2z3"
-    stream = f"{job}/algo-1-1"
+    job = "pipelines-abcdefghijkl-train-x1y2z3"  # ARNs are in lower case, names of log streams are not
+    stream = "pipelines-abcdefghijkl-Train-x1y2z3/algo-1-1"
+    other = "pipelines-abcdefghijkl-Evaluate-a1b2c3/algo-1-1"
     stubber.add_response(
         "describe_log_streams",
-        {"logStreams": [{"logStreamName": stream}]},
-        {"logGroupName": group, "logStreamNamePrefix": f"{job}/"},
+        {"logStreams": [{"logStreamName": other}, {"logStreamName": stream}]},
+        {"logGroupName": group, "logStreamNamePrefix": "pipelines-abcdefghijkl"},
     )
     stubber.add_response(
         "get_log_events",
