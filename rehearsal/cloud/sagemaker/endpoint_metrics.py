@@ -38,15 +38,26 @@ class Point:
     time: float
     endpoint: str
     variant: str
+    config: str
     metric: str
     value: float
 
     def matches(self, metric: str, dimensions: Mapping[str, str]) -> bool:
         """Whether a metric with exactly these dimensions has this point.
 
-        Metrics of an endpoint exist with both dimensions only: one alone finds nothing, here as in CloudWatch.
+        Metrics of an endpoint exist twice: of the whole variant, and of each fleet, told apart by the name of its
+        endpoint configuration. Any other set of dimensions finds nothing, here as in CloudWatch.
         """
-        return self.metric == metric and dimensions == {"EndpointName": self.endpoint, "VariantName": self.variant}
+        return self.metric == metric and dimensions in dimension_sets(self.endpoint, self.variant, self.config)
+
+
+def dimension_sets(endpoint: str, variant: str, config: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The dimensions a value is put with: the variant's, and those of the fleet that answered.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html
+    """
+    variant_wide = {"EndpointName": endpoint, "VariantName": variant}
+    return variant_wide, {**variant_wide, "EndpointConfigName": config}
 
 
 class EndpointMetrics:
@@ -61,9 +72,20 @@ class EndpointMetrics:
         self._client: Any = None
 
     def invocation(
-        self, endpoint: str, variant: str, instances: int, *, status: int, model_seconds: float, overhead_seconds: float
+        self,
+        endpoint: str,
+        variant: str,
+        config: str,
+        instances: int,
+        *,
+        status: int,
+        model_seconds: float,
+        overhead_seconds: float,
     ) -> None:
-        """One request that reached a container; `status` is the container's, 0 when it gave none."""
+        """One request that reached a container; `status` is the container's, 0 when it gave none.
+
+        `config` is the endpoint configuration of the fleet that was asked.
+        """
         values = {
             "Invocations": 1.0,
             "InvocationsPerInstance": 1.0 / max(instances, 1),
@@ -74,7 +96,7 @@ class EndpointMetrics:
             "OverheadLatency": overhead_seconds * 1e6,
         }
         now = time.time()
-        points = [Point(now, endpoint, variant, metric, value) for metric, value in values.items()]
+        points = [Point(now, endpoint, variant, config, metric, value) for metric, value in values.items()]
         with self._lock:
             self._points.extend(points)
             self._waiting.extend(points)
@@ -94,9 +116,9 @@ class EndpointMetrics:
                 waiting, self._waiting = self._waiting, []
             if not waiting:
                 return
-            groups: dict[tuple[str, str, str], list[Point]] = {}
+            groups: dict[tuple[str, str, str, str], list[Point]] = {}
             for point in waiting:
-                groups.setdefault((point.endpoint, point.variant, point.metric), []).append(point)
+                groups.setdefault((point.endpoint, point.variant, point.config, point.metric), []).append(point)
             data = [datum for key, points in groups.items() for datum in _data(key, points)]
             if self._client is None:
                 self._client = self._cloud.client("cloudwatch", self._cloud.identity.root)
@@ -108,17 +130,18 @@ class EndpointMetrics:
                     log.warning("%d metric data were not put: %s", len(data), problem)
 
 
-def _data(key: tuple[str, str, str], points: list[Point]) -> list[dict[str, Any]]:
-    endpoint, variant, metric = key
+def _data(key: tuple[str, str, str, str], points: list[Point]) -> list[dict[str, Any]]:
+    *names, metric = key
     counts = list(Counter(point.value for point in points).items())
     return [
         {
             "MetricName": metric,
-            "Dimensions": [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}],
+            "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
             "Timestamp": points[-1].time,
             "Values": [value for value, _ in part],
             "Counts": [float(count) for _, count in part],
             "Unit": UNITS.get(metric, "None"),
         }
+        for dimensions in dimension_sets(*names)
         for part in (counts[start : start + VALUES_OF_A_DATUM] for start in range(0, len(counts), VALUES_OF_A_DATUM))
     ]

@@ -124,6 +124,7 @@ class SageMakerRuntime(Service):
             self._endpoints.metrics.invocation(
                 endpoint.name,
                 variant.name,
+                fleet.config.name,
                 variant.instances,
                 status=status,
                 model_seconds=model_seconds,

@@ -62,10 +62,18 @@ def test_a_statistic_nobody_plays_is_refused_by_name() -> None:
 
 
 def test_a_metric_is_found_by_all_of_its_dimensions_only() -> None:
-    point = Point(0.0, "claims", "AllTraffic", "Invocations", 1.0)
+    point = Point(0.0, "claims", "AllTraffic", "first", "Invocations", 1.0)
     assert point.matches("Invocations", {"EndpointName": "claims", "VariantName": "AllTraffic"})
     assert not point.matches("Invocations", {"EndpointName": "claims"})
     assert not point.matches("Invocations", {"EndpointName": "other", "VariantName": "AllTraffic"})
+
+
+def test_a_fleet_has_metrics_of_its_own_told_apart_by_its_configuration() -> None:
+    point = Point(0.0, "claims", "AllTraffic", "second", "Invocations", 1.0)
+    variant = {"EndpointName": "claims", "VariantName": "AllTraffic"}
+    assert point.matches("Invocations", {**variant, "EndpointConfigName": "second"})
+    assert not point.matches("Invocations", {**variant, "EndpointConfigName": "first"})
+    assert not point.matches("Invocations", {"EndpointName": "claims", "EndpointConfigName": "second"})
 
 
 # ---- what a deployment config means

@@ -67,13 +67,17 @@ class Client:
                 self.heard[f"{error.response['Error']['Code']} {error.response.get('OriginalStatusCode')}"] += 1
 
 
-def errors_alarm(stage: Stage, endpoint: str, **more: Any) -> str:
+def errors_alarm(stage: Stage, endpoint: str, config: str | None = None, **more: Any) -> str:
+    """An alarm on the errors of an endpoint or, with `config`, on those of one of its fleets."""
+    dimensions = {"EndpointName": endpoint, "VariantName": "AllTraffic"}
+    if config is not None:
+        dimensions["EndpointConfigName"] = config
     name = f"errors-of-{endpoint}-{uuid4().hex[:4]}"
     stage.client("cloudwatch").put_metric_alarm(
         AlarmName=name,
         Namespace="AWS/SageMaker",
         MetricName="Invocation5XXErrors",
-        Dimensions=[{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": "AllTraffic"}],
+        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
         Statistic="Sum",
         Period=60,
         EvaluationPeriods=1,
@@ -164,10 +168,11 @@ def test_without_a_deployment_config_everything_moves_at_once(stage: Stage) -> N
 # ---- bad deployments
 
 
-def test_an_alarm_during_the_canary_brings_the_old_model_back(stage: Stage) -> None:
+@pytest.mark.parametrize("of_the_new_fleet_only", [False, True])
+def test_an_alarm_during_the_canary_brings_the_old_model_back(stage: Stage, of_the_new_fleet_only: bool) -> None:
     old, bad = stage.config(stage.model("old")), stage.config(stage.model("broken"))
     endpoint = stage.endpoint(old)
-    alarm = errors_alarm(stage, endpoint)
+    alarm = errors_alarm(stage, endpoint, bad if of_the_new_fleet_only else None)
     with Client(stage, endpoint) as client:
         update(stage, endpoint, bad, DeploymentConfig=canary(wait=600, alarms=[alarm]))
         described = stage.until_status(endpoint, "InService")
@@ -179,6 +184,21 @@ def test_an_alarm_during_the_canary_brings_the_old_model_back(stage: Stage) -> N
     assert described["EndpointConfigName"] == old
     assert alarm in described["FailureReason"]
     assert stage.prediction(endpoint) == "old"
+
+
+def test_errors_of_the_old_fleet_undo_the_deployment_that_mends_them_unless_only_the_new_one_is_watched(
+    stage: Stage,
+) -> None:
+    """What AWS warns of, and the way out it shows: an alarm on the new endpoint configuration's own metrics."""
+    bad, good = stage.config(stage.model("broken")), stage.config(stage.model("new"))
+    endpoint = stage.endpoint(bad)
+    alarms = {config: errors_alarm(stage, endpoint, config) for config in (None, good)}
+    with Client(stage, endpoint) as client:
+        until(lambda: client.heard["ModelError 500"] > 5)
+        update(stage, endpoint, good, DeploymentConfig=canary(wait=90, termination=0, alarms=[alarms[None]]))
+        assert stage.until_status(endpoint, "InService")["EndpointConfigName"] == bad
+        update(stage, endpoint, good, DeploymentConfig=canary(wait=90, termination=0, alarms=[alarms[good]]))
+        assert stage.until_status(endpoint, "InService")["EndpointConfigName"] == good
 
 
 def test_another_endpoints_errors_roll_nothing_back(stage: Stage) -> None:

@@ -17,6 +17,8 @@ from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.sagemaker.hosting import CODE, IMAGE, Hosting, Stage, until
 
+CONFIG_NAME = "EndpointConfig.EndpointConfigName"
+
 TEMPLATE = yaml.safe_dump(
     {
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -58,7 +60,7 @@ TEMPLATE = yaml.safe_dump(
                 "Type": "AWS::SageMaker::Endpoint",
                 "Properties": {
                     "EndpointName": {"Ref": "EndpointName"},
-                    "EndpointConfigName": {"Fn::GetAtt": ["EndpointConfig", "EndpointConfigName"]},
+                    "EndpointConfigName": {"Fn::GetAtt": CONFIG_NAME},
                     "RetainAllVariantProperties": True,
                     "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredWeight"}],
                     "DeploymentConfig": {
@@ -77,12 +79,16 @@ TEMPLATE = yaml.safe_dump(
             "Errors": {
                 "Type": "AWS::CloudWatch::Alarm",
                 "Properties": {
-                    "AlarmName": {"Fn::Sub": "errors-of-${EndpointName}"},
+                    "AlarmName": {"Fn::Sub": "errors-of-${EndpointName}-${EndpointConfig.EndpointConfigName}"},
                     "Namespace": "AWS/SageMaker",
                     "MetricName": "Invocation5XXErrors",
                     "Dimensions": [
                         {"Name": "EndpointName", "Value": {"Ref": "EndpointName"}},
                         {"Name": "VariantName", "Value": "AllTraffic"},
+                        {
+                            "Name": "EndpointConfigName",
+                            "Value": {"Fn::GetAtt": ["EndpointConfig", "EndpointConfigName"]},
+                        },
                     ],
                     "Statistic": "Sum",
                     "Period": 60,
@@ -183,6 +189,16 @@ class Stack:
         stack = self._client.describe_stacks(StackName=self.name)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
+    def alarms(self) -> list[str]:
+        """Names of the alarms there are for the endpoint."""
+        answer = self.stage.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"errors-of-{self.endpoint}-")
+        return [alarm["AlarmName"] for alarm in answer["MetricAlarms"]]
+
+    def alarm_of_what_serves(self) -> str:
+        """The name of the alarm that belongs to the configuration the endpoint serves."""
+        described = self.stage.sagemaker.describe_endpoint(EndpointName=self.endpoint)
+        return f"errors-of-{self.endpoint}-{described['EndpointConfigName']}"
+
     def reasons(self) -> str:
         events = self._client.describe_stack_events(StackName=self.name)["StackEvents"]
         return " | ".join(event.get("ResourceStatusReason", "") for event in events)
@@ -217,7 +233,10 @@ def test_a_stack_makes_an_endpoint_replaces_its_model_and_leaves_nothing(stage: 
     with pytest.raises(ClientError, match="Could not find model"):
         until(lambda: not stage.sagemaker.describe_model(ModelName=first["ModelName"]))
 
+    assert stack.alarms() == [stack.alarm_of_what_serves()]
+
     stack.delete()
+    assert stack.alarms() == []
     assert stage.sagemaker.list_endpoints(NameContains=stack.endpoint)["Endpoints"] == []
     assert stage.sagemaker.list_models(NameContains=second["ModelName"])["Models"] == []
     assert (
@@ -232,6 +251,7 @@ def test_an_update_that_sagemaker_rolls_back_fails_the_stack_with_the_reason(sta
     assert stack.update("old", ModelDataUrl="s3://models/no-archive.tar.gz") == "UPDATE_ROLLBACK_COMPLETE"
     assert "was rolled back: Failed to extract model data" in stack.reasons()
     assert stage.prediction(stack.endpoint) == "old"
+    assert stack.alarms() == [stack.alarm_of_what_serves()]
     stack.delete()
 
 
