@@ -156,7 +156,7 @@ def _job(step: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def _last_lines(logs: Any, group: str, job: str) -> list[str]:
-    """A stream has the job's name as it was given: `pipelines-<execution>-<Step>-...`. Its start is in lower case too."""
+    """A stream has the name as it was given: `pipelines-<execution>-<Step>-...`. Its start is in lower case too."""
     start = "-".join(job.split("-")[:2])
     found = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=start)["logStreams"]
     streams = [each["logStreamName"] for each in found if each["logStreamName"].lower().startswith(f"{job}/")]
