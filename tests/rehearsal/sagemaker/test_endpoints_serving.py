@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
@@ -60,24 +59,6 @@ def test_a_request_the_model_refuses_is_a_model_error_with_its_status_and_words(
     assert json.loads(response["OriginalMessage"]) == {"error": "no records"}
     assert "Received client error (400) from primary with message" in response["Error"]["Message"]
     assert response["LogStreamArn"].endswith(f"/aws/sagemaker/Endpoints/{endpoint}")
-
-
-def test_a_model_that_raises_is_a_server_error_and_its_traceback_is_in_the_log(stage: Stage) -> None:
-    name = stage.endpoint(stage.config(stage.model("broken")))
-    with pytest.raises(ClientError) as error:
-        stage.invoke(name)
-    assert error.value.response["OriginalStatusCode"] == 500
-
-    def logged() -> bool:
-        logs = stage.client("logs")
-        group = f"/aws/sagemaker/Endpoints/{name}"
-        if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
-            return False
-        events = logs.filter_log_events(logGroupName=group)["events"]
-        return any("this model cannot predict" in event["message"] for event in events)
-
-    until(logged)
-    stage.sagemaker.delete_endpoint(EndpointName=name)
 
 
 def test_content_type_reaches_the_model(stage: Stage, endpoint: str) -> None:
@@ -227,26 +208,6 @@ def test_handing_over_a_role_needs_pass_role(stage: Stage) -> None:
 
 
 # ---- what goes wrong in the container
-
-
-@pytest.mark.parametrize(
-    "inference",
-    ["import a_package_the_image_does_not_have", "def model_fn(folder): raise ValueError('no such model')"],
-    ids=["does not import", "does not load"],
-)
-def test_a_container_that_never_answers_its_ping_fails_the_endpoint(stage: Stage, inference: str) -> None:
-    name = f"endpoint-{uuid4().hex[:8]}"
-    config = stage.config(stage.model("yes", inference=inference), startup=60)
-    stage.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
-    with pytest.raises(ClientError) as error:
-        stage.invoke(name)
-    assert refusal(error)[0] == "ValidationError"
-    described = stage.until_status(name, "Failed")
-    assert described["FailureReason"] == (
-        "The primary container for production variant AllTraffic did not pass the ping health check. "
-        "Please check CloudWatch logs for this endpoint."
-    )
-    stage.sagemaker.delete_endpoint(EndpointName=name)
 
 
 def test_an_artefact_that_is_no_archive_fails_the_endpoint(stage: Stage) -> None:

@@ -244,17 +244,6 @@ def test_a_stack_makes_an_endpoint_replaces_its_model_and_leaves_nothing(stage: 
     )
 
 
-def test_an_update_that_sagemaker_rolls_back_fails_the_stack_with_the_reason(stage: Stage) -> None:
-    stack = Stack(stage)
-    assert stack.create("old") == "CREATE_COMPLETE", stack.reasons()
-    stage.client("s3").put_object(Bucket="models", Key="no-archive.tar.gz", Body=b"text")
-    assert stack.update("old", ModelDataUrl="s3://models/no-archive.tar.gz") == "UPDATE_ROLLBACK_COMPLETE"
-    assert "was rolled back: Failed to extract model data" in stack.reasons()
-    assert stage.prediction(stack.endpoint) == "old"
-    assert stack.alarms() == [stack.alarm_of_what_serves()]
-    stack.delete()
-
-
 def test_an_endpoint_that_fails_fails_its_stack_and_is_not_left_behind(stage: Stage) -> None:
     stack = Stack(stage)
     stage.client("s3").put_object(Bucket="models", Key="no-archive.tar.gz", Body=b"text")
