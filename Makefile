@@ -7,7 +7,7 @@ PYTEST = mkdir -p .rehearsal && PYTEST_DEBUG_TEMPROOT=$(CURDIR)/.rehearsal $(BIN
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help install rehearse up test test-fast lint format publish bench clean lock
+.PHONY: help install rehearse up why test test-fast lint format publish bench clean lock
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -17,6 +17,9 @@ rehearse: install ## play the whole story on this machine, without an AWS accoun
 
 up: install ## leave a cloud running to use by hand
 	@$(BIN)/python -m rehearsal up $(ARGS)
+
+why: install ## why it failed: in the cloud that is kept running, else in the newest rehearsal
+	@$(BIN)/python -m rehearsal.why $(ARGS)
 
 test: install ## every test of the template, the story included
 	@$(PYTEST) $(ARGS)

@@ -23,6 +23,7 @@ from rehearsal.progress import Progress
 from rehearsal.report import report, write
 from rehearsal.story import Story
 from rehearsal.watch import StoryError
+from rehearsal.why import explain_story, publish_environment
 
 RUNS = REPOSITORY_ROOT / ".rehearsal"
 KEPT_RUNS = 3
@@ -114,24 +115,28 @@ def main(given: list[str] | None = None) -> int:
             people = settle(cloud)
             ok = True
             if chosen.verb == "rehearse":
+                story, explanation = Story(cloud, people, progress), None
                 try:
-                    Story(cloud, people, progress).play()
+                    story.play()
                 except Exception as problem:
                     ok = False
                     if not isinstance(problem, StoryError):
                         logging.getLogger(__name__).exception("the story broke")
                     progress.say(f"{problem}", style="red")
+                    explanation = explain_story(story.scene.scientist, story.scene.project, progress)
                 for fault in cloud.faults.missed():
                     ok = False
                     progress.say(f"the fault {fault.name} never struck, so nothing was shown about it", style="red")
                 document = report(cloud, progress)
+                if explanation is not None:
+                    document["why"] = explanation.document
                 progress.summary()
                 path = write(document, folder)
                 progress.say(f"{'played' if ok else 'FAILED'} in {document['seconds']} s; report: {shown(path)}")
                 if not ok:
                     progress.say(f"what the cloud logged: {shown(folder / 'cloud.log')}")
             if chosen.keep or chosen.verb == "up":
-                stay(cloud.url, Person("data-scientist", cloud, people.data_scientist), people)
+                stay(cloud.url, Person("data-scientist", cloud, people.data_scientist), people, folder)
             return 0 if ok else 1
     except KeyboardInterrupt:
         progress.say(watch.problem or "stopped; nothing is left running")
@@ -141,20 +146,27 @@ def main(given: list[str] | None = None) -> int:
         return 1
 
 
-def stay(url: str, person: Person, people: People) -> None:
-    """Print how to use the cloud by hand, and keep it until Ctrl-C."""
+def stay(url: str, person: Person, people: People, folder: Path) -> None:
+    """Print how to use the cloud by hand, and keep it until Ctrl-C. Until then `folder` tells other verbs, too."""
+    variables = {
+        **{name: value for name, value in person.environment().items() if name.startswith(("AWS_", "GIT_CONFIG"))},
+        "PYTHONPATH": str(REPOSITORY_ROOT),
+    }
+    published = publish_environment(folder, variables)
     print(f"\nThe cloud is at {url} until you press Ctrl-C. To use it as the data scientist:\n")
-    for name, value in person.environment().items():
-        if name.startswith(("AWS_", "GIT_CONFIG")):
-            print(f"export {name}={value}")
-    print(f"export PYTHONPATH={REPOSITORY_ROOT}")
+    for name, value in variables.items():
+        print(f"export {name}={value}")
+    print(f"\nor: source {shown(published)}")
     print("\nThen, for example:  aws codepipeline list-pipelines;  git clone <the CloneUrl outputs of the project>\n")
     engineer = people.platform_engineer
     print(f"# as the platform engineer: AWS_ACCESS_KEY_ID={engineer.access_key_id}")
     print(
         f"# AWS_SECRET_ACCESS_KEY={engineer.secret_access_key} AWS_SESSION_TOKEN={engineer.session_token}", flush=True
     )
-    threading.Event().wait()
+    try:
+        threading.Event().wait()
+    finally:
+        published.unlink(missing_ok=True)
 
 
 def new_run_folder() -> Path:
