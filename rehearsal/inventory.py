@@ -46,7 +46,8 @@ def billable(client: Callable[[str], Any]) -> dict[str, list[str]]:
     """
     found = {}
     for kind, (service, operation, names, request) in LISTED.items():
-        listed = sorted(client(service).get_paginator(operation).paginate(**request).search(names))
+        pages = client(service).get_paginator(operation).paginate(**request)
+        listed = sorted(name for name in pages.search(names) if name)  # a page without the member gives None
         if listed:
             found[kind] = listed
     return found
