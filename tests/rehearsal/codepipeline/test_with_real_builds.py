@@ -92,14 +92,6 @@ def test_a_build_gets_the_commit_and_hands_on_variables_and_artifacts(real: Lab)
     assert real.finished(name, execution)["status"] == "Succeeded"
 
 
-def test_a_command_that_fails_is_named_in_the_actions_error(real: Lab) -> None:
-    name, execution = building(real, "broken", BUILDSPEC.replace("cat note.txt\n", "cat nowhere.txt\n"))
-    assert real.finished(name, execution)["status"] == "Failed"
-    message = real.action(name, "Build", "Build")["errorDetails"]["message"]
-    assert message.startswith("Build terminated with state: FAILED. Phase: BUILD, Code: COMMAND_EXECUTION_ERROR")
-    assert "cat nowhere.txt" in message
-
-
 def test_a_project_that_is_not_there_is_named(real: Lab) -> None:
     declaration = real.declaration("missing", stage("Build", build(project="nobody")))
     name = declaration["name"]
