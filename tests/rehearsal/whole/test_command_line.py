@@ -101,20 +101,6 @@ def test_a_folder_in_use_is_refused(up: Up, tmp_path: Path) -> None:
     assert "Another rehearsal is playing" in done.stderr
 
 
-def test_without_git_the_message_names_it(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "rehearsal", "--folder", str(tmp_path)],
-        cwd=ROOT,
-        env={**os.environ, "PATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert done.stderr.strip() == "git is needed and was not found on the PATH. Install it, then run this again."
-
-
 @pytest.mark.parametrize("speed", ["0", "-3", "fast"])
 def test_a_speed_that_makes_no_sense_is_refused(speed: str) -> None:
     command = [sys.executable, "-m", "rehearsal", "--speed", speed]
