@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from project_tools import builds, links, stacks
+from project_tools import builds, links, logs, stacks
 from project_tools.aws import Aws
 from project_tools.endings import Ending
 from project_tools.findings import Trail
@@ -82,7 +82,7 @@ def _explain(
     )
     failed = _failed(actions)
     if failed is not None:
-        _action(aws, trail, failed, endpoints)
+        _action(aws, trail, pipeline, failed, endpoints)
     elif status == "Failed":
         _condition(aws, trail, pipeline, identifier)
     return trail
@@ -118,7 +118,7 @@ def _failed(actions: list[dict[str, Any]]) -> dict[str, Any] | None:
     return min(failed, key=lambda each: each["lastUpdateTime"].timestamp(), default=None)
 
 
-def _action(aws: Aws, trail: Trail, action: dict[str, Any], endpoints: Mapping[str, str]) -> None:
+def _action(aws: Aws, trail: Trail, pipeline: str, action: dict[str, Any], endpoints: Mapping[str, str]) -> None:
     """Say what the action says, and go on to what it ran."""
     result = action.get("output", {}).get("executionResult", {})
     error, summary = result.get("errorDetails", {}), result.get("externalExecutionSummary", "")
@@ -132,12 +132,23 @@ def _action(aws: Aws, trail: Trail, action: dict[str, Any], endpoints: Mapping[s
     provider = kind.get("provider", "")
     if kind.get("category") == "Approval":
         _approval(trail, action, error, summary)
+    elif provider == "Lambda":
+        group = f"/aws/sagemaker-projects/{pipeline.rpartition('-')[0]}-functions"
+        _function(aws, trail, action, configuration.get("FunctionName", ""), group)
     elif provider == "CodeBuild" and ":" in external:
         builds.follow(aws, trail, external)
     elif provider == "CloudFormation" and configuration.get("StackName"):
         name = action["input"].get("resolvedConfiguration", {}).get("StackName") or configuration["StackName"]
         stack = external if external.startswith("arn:") else name
         stacks.follow(aws, trail, stack, action["startTime"], endpoints.get(name, ""))
+
+
+def _function(aws: Aws, trail: Trail, action: dict[str, Any], function: str, group: str) -> None:
+    """What a function of the project wrote into their common log, beside what it told the pipeline."""
+    trail.at("function", function)
+    found = logs.search(aws, trail, group, since=action["startTime"])
+    if found is not None and found.strong and found.line not in trail.line:
+        trail.says(trail.line, [found.line, *found.more])
 
 
 def _approval(trail: Trail, action: dict[str, Any], error: dict[str, Any], summary: str) -> None:

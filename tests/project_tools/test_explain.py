@@ -18,6 +18,7 @@ from .recorded import (
     STACK,
     action,
     at,
+    events,
     execution,
     executions,
     failed_step,
@@ -145,6 +146,38 @@ def test_who_rejected_production_and_with_which_words() -> None:
 
     assert found.line == "Rejected by assumed-role/Studio/ada: Recall is too low for pensioners"
     assert found.cause == "rejected before production"
+
+
+def test_a_function_that_failed_is_told_with_what_it_wrote_to_the_log() -> None:
+    failed = action(
+        "Lambda",
+        "Invoke",
+        stage="DeployProduction",
+        name="RecordDeployment",
+        configuration={"FunctionName": "record"},
+        result={"errorDetails": {"code": "JobFailed", "message": "The function did not return in time"}},
+    )
+    asked: list[str] = []
+
+    def streams(logGroupName: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        asked.append(logGroupName)
+        return {"logStreams": [{"logStreamName": "2026/11/20/record[$LATEST]1"}]}
+
+    found = failure(
+        {
+            "codepipeline:ListPipelineExecutions": executions([], [execution(1, "Failed")]),
+            "codepipeline:ListActionExecutions": {"actionExecutionDetails": [failed]},
+            "logs:DescribeLogStreams": streams,
+            "logs:GetLogEvents": events(
+                "[ERROR] KeyError: 'modelPackageArn'\nTraceback (most recent call last):\n  File"
+            ),
+        }
+    )
+
+    assert found.line == "The function did not return in time"
+    assert found.more == ("[ERROR] KeyError: 'modelPackageArn'",)
+    assert asked == [f"/aws/sagemaker-projects/{PROJECT.prefix}-functions"]
+    assert [place.what for place in found.where] == ["pipeline", "action", "function", "log"]
 
 
 def test_a_condition_that_was_not_met_is_named_with_its_values() -> None:
