@@ -7,16 +7,19 @@ PYTEST = mkdir -p .rehearsal && PYTEST_DEBUG_TEMPROOT=$(CURDIR)/.rehearsal $(BIN
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help install rehearse up why test test-fast lint format publish bench clean lock
+.PHONY: help install rehearse rehearse-faults up why test test-fast lint format publish bench clean lock
 
 help: ## list the verbs
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
-rehearse: install ## play the whole story on this machine, without an AWS account
-	@$(BIN)/python -m rehearsal $(ARGS)
+rehearse: install ## play the whole story on this machine, without an AWS account; FAULT="NAME ..." lets things go wrong
+	@$(BIN)/python -m rehearsal $(addprefix --fault ,$(FAULT)) $(ARGS)
+
+rehearse-faults: install ## play the story once for every group of faults that go together
+	@$(BIN)/python -m rehearsal.every_fault $(ARGS)
 
 up: install ## leave a cloud running to use by hand
-	@$(BIN)/python -m rehearsal up $(ARGS)
+	@$(BIN)/python -m rehearsal up $(addprefix --fault ,$(FAULT)) $(ARGS)
 
 why: install ## why it failed: in the cloud that is kept running, else in the newest rehearsal
 	@$(BIN)/python -m rehearsal.why $(ARGS)

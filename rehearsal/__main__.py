@@ -130,6 +130,7 @@ def main(given: list[str] | None = None) -> int:
                 document = report(cloud, progress)
                 if explanation is not None:
                     document["why"] = explanation.document
+                document["ok"] &= ok
                 progress.summary()
                 path = write(document, folder)
                 progress.say(f"{'played' if ok else 'FAILED'} in {document['seconds']} s; report: {shown(path)}")

@@ -26,6 +26,8 @@ class Person:
         self._cloud = cloud
         self._credentials = credentials
         self.home = cloud.folder_for("people", name)
+        self.once_more: Callable[[StoryError], bool] = lambda problem: False  # noqa: ARG005
+        """Whether this person runs git again after it failed with this."""
         self.client: Callable[[str], Any] = cache(lambda service: cloud.client(service, credentials))
 
     def environment(self) -> dict[str, str]:
@@ -86,5 +88,10 @@ class Person:
             raise StoryError(f"{self.name}: `{' '.join(command[-2:])}` failed with {status}: {' '.join(lines[-3:])}")
 
     def git(self, *arguments: str, folder: Path | None = None) -> str:
-        """Run git as this person."""
-        return self.run("git", *arguments, folder=folder).strip()
+        """Run git as this person. Raises StoryError with what it printed when it fails."""
+        while True:
+            try:
+                return self.run("git", *arguments, folder=folder).strip()
+            except StoryError as problem:
+                if not self.once_more(problem):
+                    raise

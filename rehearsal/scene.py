@@ -17,6 +17,7 @@ from rehearsal.mailbox import Mailbox
 from rehearsal.people import People
 from rehearsal.person import Person
 from rehearsal.progress import Progress
+from rehearsal.remedies import Remedies
 from rehearsal.watch import PipelineWatch, StoryError, wait_until
 
 PROJECT_NAME = "claims-fraud"
@@ -66,6 +67,9 @@ class Scene:
         self.studio_role_arn = people.studio_role_arn
         self.engineer = Person("platform-engineer", cloud, people.platform_engineer)
         self.scientist = Person("data-scientist", cloud, people.data_scientist)
+        self.remedies = Remedies(cloud.faults, self.scientist, self.engineer, progress)
+        """What people do when a fault that was switched on has struck."""
+        self.scientist.once_more = self.remedies.again
         self.project = Project(PROJECT_NAME)
         self.mailbox: Mailbox | None = None
         self.second_version: Future[None] | None = None
@@ -90,6 +94,7 @@ class Scene:
             pipeline,
             execution,
             sagemaker_pipeline,
+            self.remedies,
         )
 
     def latest_execution(self, pipeline: str) -> str:

@@ -49,6 +49,7 @@ class Story:
             self._play(6)
         for number in (7, 8):
             self._play(number)
+        self.scene.remedies.confirm()
 
     def _play(self, number: int) -> None:
         name, act = ACTS[number - 1]

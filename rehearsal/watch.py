@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from rehearsal.progress import Progress
 
@@ -30,6 +30,28 @@ def wait_until(question: Callable[[], Answer | None], what: str, seconds: float 
     raise StoryError(f"{what} did not happen within {seconds:.0f} s")
 
 
+@dataclass(frozen=True)
+class Approval:
+    """A question that waits for a person."""
+
+    stage: str
+    action: str
+    token: str
+
+
+class Helper(Protocol):
+    """Somebody beside whoever follows an execution, who knows what to do when something goes wrong on its way."""
+
+    def meanwhile(self, watch: PipelineWatch) -> None:
+        """Do what has to be done while it goes on."""
+
+    def after(self, watch: PipelineWatch) -> bool:
+        """It ended badly: whether something was done about it, so that it goes on."""
+
+    def settled(self, watch: PipelineWatch) -> None:
+        """What was waited for has come."""
+
+
 @dataclass
 class PipelineWatch:
     """Follows one execution of a CodePipeline and the SageMaker pipeline execution inside it."""
@@ -42,6 +64,7 @@ class PipelineWatch:
     pipeline: str
     execution_id: str
     sagemaker_pipeline: str = ""
+    helper: Helper | None = None
     _seen: dict[str, tuple[str, float]] = field(default_factory=dict)
     _known_executions: set[str] = field(default_factory=set)
 
@@ -51,23 +74,49 @@ class PipelineWatch:
 
     def status(self) -> str:
         """The execution's status now."""
-        found = self.codepipeline.get_pipeline_execution(
-            pipelineName=self.pipeline, pipelineExecutionId=self.execution_id
-        )
+        return self.status_of(self.execution_id)
+
+    def status_of(self, execution: str) -> str:
+        """The status of any execution of the pipeline."""
+        found = self.codepipeline.get_pipeline_execution(pipelineName=self.pipeline, pipelineExecutionId=execution)
         return str(found["pipelineExecution"]["status"])
+
+    def follow(self, execution: str) -> None:
+        """Go on with another execution of the pipeline."""
+        if execution != self.execution_id:
+            self.execution_id = execution
+            self._seen.clear()
+
+    def executions_with(self, value: str) -> list[str]:
+        """The executions one of whose variables has this value, oldest first."""
+        listed = self.codepipeline.list_pipeline_executions(pipelineName=self.pipeline)["pipelineExecutionSummaries"]
+        found = []
+        for each in reversed(listed):
+            detail = self.codepipeline.get_pipeline_execution(
+                pipelineName=self.pipeline, pipelineExecutionId=each["pipelineExecutionId"]
+            )["pipelineExecution"]
+            if value in [variable["resolvedValue"] for variable in detail.get("variables", [])]:
+                found.append(each["pipelineExecutionId"])
+        return found
 
     def until(self, done: Callable[[], Answer | None], what: str, seconds: float = 300.0) -> Answer:
         """Follow until `done` answers. Raises StoryError when the execution ends badly before that."""
 
         def look() -> Answer | None:
             self.look()
+            if self.helper is not None:
+                self.helper.meanwhile(self)
             answer = done()
             if answer:
                 self.look()
+                if self.helper is not None:
+                    self.helper.settled(self)
                 return answer
             status = self.status()
             if status in ENDED - {"Succeeded"}:
                 self.look()
+                if self.helper is not None and self.helper.after(self):
+                    return None
                 raise StoryError(f"{self.pipeline} ended as {status}: {self.reason()}")
             return None
 
@@ -92,9 +141,10 @@ class PipelineWatch:
 
     def look(self) -> None:
         """Print what changed since the last look."""
-        for action in reversed(self._actions()):
+        for action in reversed(self.actions()):
             detail = action.get("output", {}).get("executionResult", {}).get("externalExecutionSummary", "")
-            self._note(f"{action['stageName']} / {action['actionName']}", action["status"], detail)
+            what = f"{action['stageName']} / {action['actionName']}"
+            self._note(what, action["status"], detail, action["actionExecutionId"])  # a retry is another run
         if self.sagemaker_pipeline:
             for arn in self._sagemaker_executions():
                 if arn not in self._known_executions:
@@ -105,13 +155,17 @@ class PipelineWatch:
 
     def reason(self) -> str:
         """Why the execution failed, as the failed action says it."""
-        for action in self._actions():
-            if action["status"] == "Failed":
-                result = action.get("output", {}).get("executionResult", {})
-                words = result.get("errorDetails", {}).get("message") or result.get("externalExecutionSummary", "")
-                tail = self._log_tail(result.get("externalExecutionId", ""))
-                return f"{action['stageName']} / {action['actionName']}: {words}{tail}"
-        return "no action failed"
+        action = self.failed_action()
+        if action is None:
+            return "no action failed"
+        result = action.get("output", {}).get("executionResult", {})
+        words = result.get("errorDetails", {}).get("message") or result.get("externalExecutionSummary", "")
+        tail = self._log_tail(result.get("externalExecutionId", ""))
+        return f"{action['stageName']} / {action['actionName']}: {words}{tail}"
+
+    def failed_action(self) -> dict[str, Any] | None:
+        """The action that failed last."""
+        return next((action for action in self.actions() if action["status"] == "Failed"), None)
 
     def _log_tail(self, build_id: str) -> str:
         """The last lines of the log of the build behind a failed action; nothing for a stack or an approval."""
@@ -123,11 +177,33 @@ class PipelineWatch:
         )["events"]
         return "\n" + "\n".join(event["message"].rstrip() for event in events)
 
-    def _actions(self) -> list[dict[str, Any]]:
+    def actions(self, execution: str = "") -> list[dict[str, Any]]:
+        """The actions of an execution, newest first; of the one that is followed when none is named."""
         listed: list[dict[str, Any]] = self.codepipeline.list_action_executions(
-            pipelineName=self.pipeline, filter={"pipelineExecutionId": self.execution_id}
+            pipelineName=self.pipeline, filter={"pipelineExecutionId": execution or self.execution_id}
         )["actionExecutionDetails"]
         return listed
+
+    def waiting_approval(self, execution: str) -> Approval | None:
+        """The question that an execution asks a person now."""
+        for stage in self.codepipeline.get_pipeline_state(name=self.pipeline)["stageStates"]:
+            if stage.get("latestExecution", {}).get("pipelineExecutionId") != execution:
+                continue
+            for action in stage["actionStates"]:
+                latest = action.get("latestExecution", {})
+                if latest.get("status") == "InProgress" and "token" in latest:
+                    return Approval(stage["stageName"], action["actionName"], latest["token"])
+        return None
+
+    def answer(self, approval: Approval, summary: str) -> None:
+        """Say yes."""
+        self.codepipeline.put_approval_result(
+            pipelineName=self.pipeline,
+            stageName=approval.stage,
+            actionName=approval.action,
+            token=approval.token,
+            result={"summary": summary, "status": "Approved"},
+        )
 
     def _sagemaker_executions(self) -> list[str]:
         try:
@@ -136,12 +212,12 @@ class PipelineWatch:
             return []
         return [each["PipelineExecutionArn"] for each in listed["PipelineExecutionSummaries"]]
 
-    def _note(self, what: str, status: str, detail: str) -> None:
-        before = self._seen.get(what)
+    def _note(self, what: str, status: str, detail: str, run: str = "") -> None:
+        before = self._seen.get(what + run)
         if before and before[0] == status:
             return
         started = before[1] if before else time.monotonic()
-        self._seen[what] = (status, started)
+        self._seen[what + run] = (status, started)
         if status in ("InProgress", "Executing", "Starting"):
             if not before:
                 self.progress.say(f"{what}: started")

@@ -11,8 +11,9 @@ import tarfile
 from concurrent.futures import ThreadPoolExecutor
 
 from rehearsal.acts.edit import turn
-from rehearsal.acts.production import HARMLESS, SUSPICIOUS, claims_are_scored
+from rehearsal.acts.production import claims_are_scored
 from rehearsal.callers import ANSWERED, Callers
+from rehearsal.claims import HARMLESS, SUSPICIOUS
 from rehearsal.progress import ActRecord
 from rehearsal.scene import Scene, must
 from rehearsal.watch import PipelineWatch, wait_until

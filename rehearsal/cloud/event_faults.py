@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Entry = dict[str, Any]
 """One entry of PutEvents."""
 
-LONGEST_HOLD = 600.0
+LONGEST_HOLD = 1800.0
 """AWS seconds after which a held event is delivered although no other came: it is late then, but lost never."""
 
 
