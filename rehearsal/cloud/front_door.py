@@ -27,6 +27,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.lambda_.triggers import refuse_requests
 from rehearsal.cloud.rest_json import RestJson
 from rehearsal.cloud.service import Call, Credentials
 from rehearsal.cloud.signatures import Signature, caller_of, claimed, raw_target
@@ -140,6 +141,7 @@ class FrontDoor:
         form = stack_form(request)
         if form is not None:
             return self._operate(request, form)
+        refuse_requests(request, form_of(request))
         return self._forward(request)
 
     def _operate(self, request: Request, form: dict[str, str]) -> Response:
@@ -166,8 +168,8 @@ class FrontDoor:
         return self.json(self._cloud.call(caller, service, operation, document))
 
     def _rest_service(self, request: Request) -> str | None:
-        """The service of the REST-JSON protocol that a request is for: whom it is signed for, or else by its path (which
-        may be a bucket's, too, when somebody signs it for S3)."""
+        """The service of the REST-JSON protocol that a request is for: the one it is signed for. An unsigned request
+        goes by its path."""
         signature = _stated(request)
         for name, rest in self._rest.items():
             if signature and signature.service == self._cloud.shapes.model(name).signing_name:

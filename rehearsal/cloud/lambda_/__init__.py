@@ -1,14 +1,16 @@
 """AWS Lambda: Python functions, each invocation in a process of its own, as the function's role.
 
-`functions.py` keeps functions and `policies.py` who may invoke them; `invocations.py` invokes them, `code.py` unpacks
-their archives, `environment.py` is what they see and `execution.py` runs them; `bootstrap.py` is the other side of that
-process and stands in for AWS's runtime interface client.
+`functions.py` keeps functions, `policies.py` who may invoke them and `concurrency.py` how many side by side;
+`invocations.py` invokes them. `code.py` unpacks their archives, `environment.py` is what they see and `execution.py`
+runs them; `bootstrap.py` is the other side of that process and stands in for AWS's runtime interface client.
+`triggers.py` is what cannot invoke them here, `patience.py` how long others wait for what they report.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rehearsal.cloud.lambda_.concurrency import Concurrency
 from rehearsal.cloud.lambda_.functions import Functions
 from rehearsal.cloud.lambda_.invocations import Invocations
 from rehearsal.cloud.lambda_.policies import Policies
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
 
 
-class Lambda(Functions, Policies, Invocations):
+class Lambda(Functions, Concurrency, Policies, Invocations):
     """The `lambda` API."""
 
     def __init__(self, cloud: Cloud) -> None:

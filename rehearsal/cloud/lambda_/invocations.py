@@ -9,6 +9,7 @@ import base64
 import json
 import logging
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.lambda_.execution import Execution
@@ -29,8 +30,9 @@ two attempts, and two minutes between the second and third attempts."
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 """
 THROTTLED_SECONDS = 1.0
-"""AWS seconds until an asynchronous invocation that was throttled is tried again, at first; twice as long each time."""
-LONGEST_THROTTLED = 300.0
+"""AWS seconds until an asynchronous invocation of a function that has no room for it is tried again, at first; twice as
+long each time."""
+LONGEST_PAUSE = 300.0
 NOT_PLAYED = ("ClientContext", "DurableExecutionName", "TenantId")
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,17 @@ class Throttled(AwsError):
         super().__init__("TooManyRequestsException", "Rate Exceeded.", 429)
 
 
+class NotActive(AwsError):
+    """The function is still being created."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "ResourceConflictException",
+            "The operation cannot be performed at this time. The function is currently in the following state: Pending",
+            409,
+        )
+
+
 class Invocations(Room):
     """The operations that run functions."""
 
@@ -51,10 +64,11 @@ class Invocations(Room):
         self._execution = Execution(cloud)
 
     def busy(self, reference: str) -> bool:
-        """Whether an invocation of a function runs right now."""
+        """Whether an invocation of a function runs or begins right now."""
         with self.lock:
             try:
-                return self.find(reference).running > 0
+                function = self.find(reference)
+                return function.at_work > 0
             except AwsError:
                 return False
 
@@ -68,14 +82,14 @@ class Invocations(Room):
         event = bytes(request.get("Payload", b"")) or b"{}"
         _check_event(event, LARGEST[kind])
         with self.lock:
-            function = self._ready(request["FunctionName"], request.get("Qualifier"))
-            invocation = _invocation(function, event)
+            function = self.find(request["FunctionName"], request.get("Qualifier"))
+            _check_active(function)
         if kind == "DryRun":
             return {"StatusCode": 204}
         if kind == "Event":
-            self._later(invocation)
+            self._later(function, event)
             return {"StatusCode": 202, "Payload": b""}
-        outcome = self._run(invocation)
+        outcome = self._at_once(function, event)
         answer: Document = {"StatusCode": 200, "Payload": outcome.payload, "ExecutedVersion": LATEST}
         if outcome.failed:
             answer["FunctionError"] = "Unhandled"
@@ -89,25 +103,22 @@ class Invocations(Room):
         self.cloud.identity.record("events.amazonaws.com", Call("lambda:InvokeFunction", arn), allowed=True)
         try:
             with self.lock:
-                function = self._ready(arn, None)
-                invocation = _invocation(function, (payload or json.dumps(event)).encode())
+                function = self.find(arn)
         except AwsError as problem:
-            log.warning("the event of rule %s is lost: %s", rule.get("Name"), problem)
+            log.warning("an event of rule %s is lost: %s", rule.get("Name"), problem)
             return
-        self._later(invocation)
+        self._later(function, (payload or json.dumps(event)).encode())
 
     # ---- inside
 
-    def _ready(self, reference: str, qualifier: str | None) -> Function:
-        function = self.find(reference, qualifier)
-        if not function.active:
-            raise AwsError(
-                "ResourceConflictException",
-                "The operation cannot be performed at this time. The function is currently in the following state: "
-                "Pending",
-                409,
-            )
-        return function
+    def _at_once(self, function: Function, event: bytes) -> Outcome:
+        with self.lock:
+            function.at_work += 1
+        try:
+            return self._run(Invocation.of(function, event))
+        finally:
+            with self.lock:
+                function.at_work -= 1
 
     def _run(self, invocation: Invocation) -> Outcome:
         with self.lock:
@@ -121,36 +132,47 @@ class Invocations(Room):
             with self.lock:
                 function.running -= 1
 
-    def _later(self, invocation: Invocation) -> None:
-        self.cloud.background(f"invocation of {invocation.name}", self._attempts, invocation)
+    def _later(self, function: Function, event: bytes) -> None:
+        with self.lock:
+            function.at_work += 1
+        self.cloud.background(f"invocation of {function.name}", self._attempts, function, event)
 
-    def _attempts(self, invocation: Invocation) -> None:
+    def _attempts(self, function: Function, event: bytes) -> None:
         """An asynchronous invocation: three attempts, as long as the function exists; then its event is dropped."""
+        request_id = str(uuid4())
         for pause in (*RETRIES, None):
             try:
-                outcome = self._run_when_free(invocation)
+                outcome = self._when_free(function, event, request_id)
             except AwsError as problem:
-                log.warning("an event for %s is dropped: %s", invocation.name, problem)
+                log.warning("an event for %s is dropped: %s", function.name, problem)
                 return
+            finally:
+                with self.lock:
+                    function.at_work -= 1
             if outcome is None or not outcome.failed:
                 return
-            log.warning("%s failed: %s", invocation.name, outcome.payload.decode(errors="replace"))
+            log.warning("%s failed: %s", function.name, outcome.payload.decode(errors="replace"))
             if pause is None or self.cloud.clock.wait(pause, self.cloud.stopping):
                 return
+            with self.lock:
+                function.at_work += 1
 
-    def _run_when_free(self, invocation: Invocation) -> Outcome | None:
+    def _when_free(self, function: Function, event: bytes, request_id: str) -> Outcome | None:
+        """Run one attempt as soon as the function can; None when the cloud stops first."""
         pause = THROTTLED_SECONDS
         while True:
             try:
-                return self._run(invocation)
-            except Throttled:
+                _check_active(function)
+                return self._run(Invocation.of(function, event, request_id))
+            except (Throttled, NotActive):
                 if self.cloud.clock.wait(pause, self.cloud.stopping):
                     return None
-                pause = min(pause * 2, LONGEST_THROTTLED)
+                pause = min(pause * 2, LONGEST_PAUSE)
 
 
-def _invocation(function: Function, event: bytes) -> Invocation:
-    return Invocation(function.name, function.arn, function.settings, function.code, event)
+def _check_active(function: Function) -> None:
+    if not function.active:
+        raise NotActive
 
 
 def _check_event(event: bytes, largest: int) -> None:

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from rehearsal.cloud.service import Document
@@ -45,6 +44,8 @@ class Function:
     statements: list[Document] = field(default_factory=list)
     reserved: int | None = None
     running: int = 0
+    at_work: int = 0
+    """Invocations that run, or that were accepted and begin right now."""
 
     @property
     def settled(self) -> bool:
@@ -106,6 +107,12 @@ class Invocation:
     def timeout(self) -> float:
         return float(self.settings["Timeout"])
 
+    @classmethod
+    def of(cls, function: Function, event: bytes, request_id: str | None = None) -> Invocation:
+        """One of `function` as it stands."""
+        named = {"request_id": request_id} if request_id else {}
+        return cls(function.name, function.arn, function.settings, function.code, event, **named)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -115,8 +122,3 @@ class Outcome:
     failed: bool = False
     tail: bytes = b""
     """The end of its log."""
-
-
-def setting(value: Any, default: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """A member that was given, or AWS's default."""
-    return default if value is None else value

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rehearsal.cloud.errors import NotImplementedHere
+from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.lambda_.environment import RESERVED, RUNTIMES
 from rehearsal.cloud.lambda_.logs import group_of
 from rehearsal.cloud.lambda_.room import invalid
@@ -37,6 +37,11 @@ KNOWN = {
 }
 HARMLESS: dict[str, Any] = {"PackageType": "Zip", "Publish": False, "TracingConfig": {"Mode": "PassThrough"}}
 """Members that can have one value here; another is refused by name."""
+LARGEST = {"Timeout": 900, "MemorySize": 10_240}
+"""Seconds and megabytes. The model's bounds are wider: those of functions with a capacity provider.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
 MOST_VARIABLES = 4096
 """Bytes of all environment variables together."""
 
@@ -80,6 +85,13 @@ def changed_settings(before: Document, request: Document, name: str) -> Document
 
 
 def _checked(settings: Document, name: str) -> Document:
+    for member, most in LARGEST.items():
+        if settings[member] > most:
+            raise AwsError(
+                "ValidationException",
+                f"1 validation error detected: Value '{settings[member]}' at '{member[0].lower()}{member[1:]}' failed "
+                f"to satisfy constraint: Member must have value less than or equal to {most}",
+            )
     variables: dict[str, str] = settings.get("Environment", {}).get("Variables", {})
     reserved = sorted(RESERVED & set(variables))
     if reserved:

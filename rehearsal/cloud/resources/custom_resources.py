@@ -183,7 +183,7 @@ class CustomResource(ResourceProvider):
             while True:
                 given = answers.wait(key, LOOK_SECONDS)
                 if given is not None:
-                    return _read(given, request, request_id)
+                    return read_answer(given, request, request_id)
                 if self.cloud.stopping.is_set() or waiting.over():
                     raise Unanswered(request_id)
         finally:
@@ -249,7 +249,7 @@ def as_text(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return str(value)
 
 
-def _read(given: bytes, request: ResourceRequest, request_id: str) -> dict[str, Any]:
+def read_answer(given: bytes, request: ResourceRequest, request_id: str) -> dict[str, Any]:
     """The function's answer. Raises Reported for a failure, and for what CloudFormation does not take.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html

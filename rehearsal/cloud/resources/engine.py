@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from rehearsal.cloud.errors import AccessDenied, AwsError, NotImplementedHere
+from rehearsal.cloud.lambda_.triggers import refuse_properties
 from rehearsal.cloud.resources.custom_resources import Answers, CustomResource, CustomResourceError, is_custom
 from rehearsal.cloud.resources.permissions import Account, calls_for
 from rehearsal.cloud.resources.provider import ResourceProvider, ResourceRequest
@@ -106,6 +107,7 @@ class ResourceEngine:
             raise NotImplementedHere(f"authorising {request.type_name} (AWS publishes no handler permissions for it)")
         if operation != "delete":
             check_targets(request)
+            refuse_properties(request.type_name, request.properties)
         permissions = handlers.get(operation, {}).get("permissions", [])
         self._cloud.identity.require(request.actor, calls_for(operation, permissions, request, self._where))
 
