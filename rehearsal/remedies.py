@@ -123,7 +123,7 @@ class Remedies:
             return False
         with self._lock:
             times = len(self._faults.struck(GIT_NETWORK))
-            if self._met.get(GIT_NETWORK) == str(times):
+            if times == 0 or self._met.get(GIT_NETWORK) == str(times):
                 return False
             self._met[GIT_NETWORK] = str(times)
         self._progress.say("the connection broke; it is done again")

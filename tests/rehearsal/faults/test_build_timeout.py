@@ -26,9 +26,8 @@ artifacts:
 RIGHTS = ["s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "logs:*"]
 
 
-@pytest.fixture
-def lab(faulty: Faulty) -> Lab:
-    lab = Lab(faulty(["build-timeout"], [CodeBuild, CodeCommit, CodePipeline]))
+def with_builder(lab: Lab) -> Lab:
+    """The lab with a project `builder` whose builds really run."""
     lab.client("codebuild").create_project(
         name="builder",
         source={"type": "CODEPIPELINE", "buildspec": "buildspec.yml"},
@@ -41,6 +40,11 @@ def lab(faulty: Faulty) -> Lab:
         serviceRole=lab.make_role("BuildRole", "codebuild.amazonaws.com", RIGHTS),
     )
     return lab
+
+
+@pytest.fixture
+def lab(faulty: Faulty) -> Lab:
+    return with_builder(Lab(faulty(["build-timeout"], [CodeBuild, CodeCommit, CodePipeline])))
 
 
 def only_build(lab: Lab, number: int) -> dict[str, Any]:

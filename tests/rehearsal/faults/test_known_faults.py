@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from rehearsal.cloud.faults import (
@@ -15,6 +18,7 @@ from rehearsal.cloud.faults import (
     Strike,
     UnknownFaultError,
 )
+from rehearsal.every_fault import GROUPS
 from rehearsal.progress import Progress
 from rehearsal.report import report
 from tests.rehearsal.faults.conftest import Faulty
@@ -67,6 +71,17 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 def test_every_fault_promises_one_of_the_endings() -> None:
     assert {fault.ending for fault in FAULTS.values()} == set(Ending)
     assert [fault.name for fault in FAULTS.values() if not fault.does or not fault.then] == []
+
+
+def test_the_documentation_has_a_row_for_every_fault_and_for_no_other() -> None:
+    page = Path(__file__).parents[3] / "docs" / "rehearsal.md"
+    table = page.read_text().partition("| fault | what happens | promise |")[2].partition("\n\n")[0]
+    assert sorted(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)) == sorted(FAULTS)
+
+
+def test_every_fault_is_played_by_the_run_of_all() -> None:
+    played = [name for group in GROUPS for name in group]
+    assert sorted(played) == sorted(FAULTS)
 
 
 def test_the_report_holds_what_struck_and_what_is_promised_and_is_not_ok_without_a_strike(faulty: Faulty) -> None:
