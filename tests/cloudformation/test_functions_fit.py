@@ -6,10 +6,13 @@ import ast
 import json
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore import xform_name
 from pipeline_stages import actions
 from statements import statements
 from template_file import ROOT, Resource, Template
@@ -22,6 +25,21 @@ HANDLERS = {
     "FollowRejectionFunction": "follow_rejection",
     "RecordDeploymentFunction": "record_deployment",
 }
+CALLED = ("cloudformation", "codebuild", "codecommit", "codepipeline", "lambda", "sagemaker", "sns")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html, and Lambda's Invoke
+ACTIONS_BY_OTHER_NAMES = {
+    "abort_multipart_upload": {"s3:AbortMultipartUpload"},
+    "delete_bucket": {"s3:DeleteBucket"},
+    "delete_objects": {"s3:DeleteObject", "s3:DeleteObjectVersion"},
+    "head_bucket": {"s3:ListBucket"},
+    "invoke": {"lambda:InvokeFunction"},
+    "list_multipart_uploads": {"s3:ListBucketMultipartUploads"},
+    "list_object_versions": {"s3:ListBucketVersions"},
+    # Both services have these.
+    "delete_pipeline": {"sagemaker:DeletePipeline"},
+    "start_pipeline_execution": {"codepipeline:StartPipelineExecution"},
+}
+WRITTEN_BY_LAMBDA = {"logs:CreateLogStream", "logs:PutLogEvents"}
 # For CloudFormation itself, and for the order of deletion.
 NOT_FOR_THE_FUNCTION = {"ServiceToken", "Subscription"}
 
@@ -134,6 +152,47 @@ def test_a_function_logs_where_its_role_may_write_and_people_may_read(
     assert not any("logs:CreateLogGroup" in each.actions for each in writing), "a deleted group would come back"
     reading = [each for each in statements(account_setup) if each.owner.logical_id == "ProjectUserPolicy"]
     assert any(each.covers("logs:GetLogEvents", stream) for each in reading)
+
+
+@cache
+def operations() -> dict[str, set[str]]:
+    """boto3's methods of the services that the functions call, and the IAM action that each stands for."""
+    session = botocore.session.get_session()
+    found = {method: set(actions) for method, actions in ACTIONS_BY_OTHER_NAMES.items()}
+    for service in CALLED:
+        for operation in session.get_service_model(service).operation_names:
+            if xform_name(operation) not in ACTIONS_BY_OTHER_NAMES:
+                found.setdefault(xform_name(operation), set()).add(f"{service}:{operation}")
+    return found
+
+
+def actions_called(module: str) -> set[str]:
+    """The IAM actions that a handler and the modules it imports can need."""
+    found = set()
+    for each in with_imports(module):
+        for node in ast.walk(each):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="get_paginator"), args=[ast.Constant(value=str(method))]):
+                    found |= operations().get(method, set())
+                case ast.Attribute(attr=method):  # called here, or handed to who calls it
+                    found |= operations().get(method, set())
+    return found
+
+
+@pytest.mark.parametrize("function", HANDLERS)
+def test_a_role_grants_nothing_that_its_function_never_calls(project: Template, function: str) -> None:
+    role = project.resource(function).properties["Role"]["Fn::GetAtt"][0]
+    granted = {
+        action for each in statements(project) if each.owner.logical_id == role for action in each.actions
+    } - WRITTEN_BY_LAMBDA
+    assert granted - actions_called(HANDLERS[function]) == set()
+
+
+def test_clean_up_may_make_every_call_that_it_can_make(project: Template) -> None:
+    """Its calls depend on what it meets, so that no rehearsal makes all of them."""
+    roles = {"CleanUpRole", "CleanUpInvokesItself"}
+    granted = {action for each in statements(project) if each.owner.logical_id in roles for action in each.actions}
+    assert actions_called("clean_up") - granted == set()
 
 
 @pytest.mark.parametrize("function", HANDLERS)
