@@ -70,14 +70,15 @@ class Remedies:
         failed = watch.failed_action()
         if failed is None:
             return False
-        reason = watch.reason()
-        marks: Sequence[tuple[str, bool, Callable[[], None]]] = (
-            (BUILD_TIMEOUT, "TIMED_OUT" in reason, lambda: None),
-            (OBJECT_GONE, self._lost_object() in reason, self._restore),
-            (ENDPOINT_KILLED, "alarm" in reason.lower(), self._look_at_the_endpoint),
+        reason = watch.reason().splitlines()
+        remedies: Sequence[tuple[str, str, Callable[[], None]]] = (
+            (BUILD_TIMEOUT, "TIMED_OUT", lambda: None),
+            (OBJECT_GONE, self._lost_object(), self._restore),
+            (ENDPOINT_KILLED, "alarm", self._look_at_the_endpoint),
         )
-        for name, is_this_one, prepare in marks:
-            if is_this_one and self._faults.struck(name) and self._meet(name, reason.splitlines()[0]):
+        for name, mark, prepare in remedies:
+            told = next((line for line in reason if mark.lower() in line.lower()), None)
+            if told is not None and self._faults.struck(name) and self._meet(name, told.strip()):
                 prepare()
                 self._retry(watch, failed["stageName"])
                 return True
@@ -144,7 +145,7 @@ class Remedies:
 
     def _look_at_the_jobs(self) -> None:
         """The job that failed, and the one its step started after it."""
-        sagemaker = self._operator.client("sagemaker")
+        sagemaker = self._engineer.client("sagemaker")
         name = self._faults.struck(FLAKY_STEP)[0].rpartition(" ")[2]
         failed = sagemaker.describe_training_job(TrainingJobName=name)
         if not failed.get("FailureReason", "").startswith("InternalServerError"):
