@@ -1,0 +1,178 @@
+"""Every message that this project prints to people, read from its code and templates.
+
+A message is a string that is raised in an error of the project's own, or handed to something that ends a program with
+it. Of its parts that stand between the values filled in, the longest is what people search for.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CODE = (
+    "build_repo/pipelines",
+    "build_repo/steps",
+    "build_repo/project_tools",
+    "deploy_repo/build.py",
+    "deploy_repo/deployment",
+    "service_catalog",
+    "seed_code",
+    "cloudformation/functions",
+    "rehearsal",
+)
+AWS_SPEAKS = "rehearsal/cloud"
+"""Here errors carry the words of AWS, but for RuntimeError, which tells why a cloud cannot stand."""
+IN_CLOUD = {"RuntimeError"}
+BUILT_IN = {"RuntimeError", "SystemExit", "ValueError"}
+SAID_ONCE = {"StoryError", "NotImplementedHere"}
+"""Of these there are hundreds, and one thing to know about all of them."""
+ENDING_CALLS = {"exit", "error", "_refuse"}
+"""`sys.exit(message)`, `parser.error(message)`, and the command line of publishing."""
+TELLING = re.compile(r"explain|advice|shortage|_watch|_larger")
+"""Functions whose results are messages."""
+ARGUMENT = {"Violation": 2}
+"""Which argument is the message, where it is not the first."""
+CONSTRAINTS = re.compile(r"^(\s*)(?:ConstraintDescription|AssertDescription): *(.*)$")
+SHORTEST = 12
+GAP = "\0"
+"""Stands where a value is filled in."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message: where it stands, and its words with gaps."""
+
+    where: str
+    words: str
+
+    @property
+    def fragment(self) -> str:
+        """Its longest part without a gap, in one line."""
+        parts = [plain(part) for part in re.split(f"{GAP}|\\n", self.words)]
+        return max(parts, key=len)
+
+
+def plain(text: str) -> str:
+    """Text as it is compared: one space between words, none around, no mark at the end."""
+    return " ".join(text.replace("`", "").split()).strip(" .,:;('\")")
+
+
+def all_messages() -> list[Message]:
+    """Every message, by where it stands."""
+    found = [message for file in python_files() for message in messages_of(file)]
+    for template in sorted((ROOT / "cloudformation").glob("*.yaml")):
+        found += constraints_of(template)
+    return [message for message in found if len(message.fragment) >= SHORTEST]
+
+
+def python_files() -> list[Path]:
+    files: list[Path] = []
+    for each in CODE:
+        path = ROOT / each
+        files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    return [file for file in files if file.exists()]
+
+
+def messages_of(file: Path) -> Iterator[Message]:
+    """The messages of one Python file."""
+    name = file.relative_to(ROOT).as_posix()
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    errors = IN_CLOUD if name.startswith(AWS_SPEAKS) else BUILT_IN | _own_errors() | set(ARGUMENT)
+    constants = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    given = [value for name, value in constants.items() if name.startswith("MESSAGE")]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            given += _given(node, errors, in_cloud=name.startswith(AWS_SPEAKS))
+        elif isinstance(node, ast.FunctionDef) and TELLING.search(node.name) and not name.startswith(AWS_SPEAKS):
+            given += [each.value for each in ast.walk(node) if isinstance(each, TOLD) and each.value is not None]
+    for argument in given:
+        words = _words(argument, constants)
+        if words:
+            yield Message(f"{name}:{argument.lineno}", words)
+
+
+TOLD = (ast.Return, ast.Yield, ast.Assign)
+
+
+def _given(node: ast.Call, errors: set[str], *, in_cloud: bool) -> list[ast.expr]:
+    """The arguments of a call that are messages."""
+    name, keywords = _name(node.func), {each.arg: ast.unparse(each.value) for each in node.keywords}
+    if name in errors:
+        place = ARGUMENT.get(name, 0)
+        return list(node.args[place : place + 1])
+    if name == "append" and isinstance(node.func, ast.Attribute) and _name(node.func.value) in ("faults", "problems"):
+        return list(node.args)
+    aloud = name == "print" and keywords.get("file") == "sys.stderr"
+    red = name == "say" and keywords.get("style") == "'red'"
+    warning = name == "say" and node.args and "'WARNING " in ast.unparse(node.args[0])
+    if not in_cloud and (name in ENDING_CALLS or aloud or red or warning):
+        return list(node.args[:1])
+    return []
+
+
+@cache
+def _own_errors() -> set[str]:
+    """Names of the exceptions that this project defines for people, outside the cloud."""
+    files = [file for file in python_files() if not file.relative_to(ROOT).as_posix().startswith(AWS_SPEAKS)]
+    classes = [
+        node for file in files for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.ClassDef)
+    ]
+    bases = {node.name: {_name(base) for base in node.bases} for node in classes}
+    return {name for name, above in bases.items() if above & {"Exception", "ValueError"}} - SAID_ONCE
+
+
+def _name(function: ast.expr) -> str:
+    return (
+        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    )
+
+
+def _words(expression: ast.expr, constants: dict[str, ast.expr]) -> str:
+    """A string expression with gaps; empty for what is none."""
+    if isinstance(expression, ast.Constant):
+        return expression.value if isinstance(expression.value, str) else ""
+    if isinstance(expression, ast.JoinedStr):
+        return "".join(_words(part, constants) for part in expression.values)
+    if isinstance(expression, ast.FormattedValue):
+        return GAP
+    if isinstance(expression, ast.BinOp):
+        return _words(expression.left, constants) + (_words(expression.right, constants) or GAP)
+    if isinstance(expression, ast.IfExp):
+        return f"{_words(expression.body, constants)}{GAP}{_words(expression.orelse, constants)}"
+    if isinstance(expression, ast.Name) and expression.id in constants:
+        return _words(constants[expression.id], {})
+    if (
+        isinstance(expression, ast.Call)
+        and isinstance(expression.func, ast.Attribute)
+        and expression.func.attr == "format"
+    ):
+        return re.sub(r"\{[^}]*\}", GAP, _words(expression.func.value, constants))
+    return ""
+
+
+def constraints_of(template: Path) -> Iterator[Message]:
+    """What the launch form says of a value it refuses."""
+    lines = template.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines):
+        found = CONSTRAINTS.match(line)
+        if not found:
+            continue
+        text = found[2]
+        if text.startswith((">", "|")):
+            indent, text = len(found[1]), ""
+            for following in lines[number + 1 :]:
+                if following.strip() and len(following) - len(following.lstrip()) <= indent:
+                    break
+                text += f" {following}"
+        yield Message(f"{template.relative_to(ROOT).as_posix()}:{number + 1}", text.strip("'\" "))
