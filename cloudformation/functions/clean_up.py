@@ -77,7 +77,7 @@ def _carry_out(event: Mapping[str, Any], context: Context) -> bool:
         log.info("The stack is %s: the project lives on, so nothing is cleaned up", stack_status)
         return False
     properties = event["ResourceProperties"]
-    progress = Progress.of(event)
+    progress = Progress.of(event, time.time())
     deadline = progress.started_at + float(properties.get("ServiceTimeout", SERVICE_TIMEOUT_SECONDS))
 
     def remaining() -> int:

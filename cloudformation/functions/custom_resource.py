@@ -62,9 +62,11 @@ def _body(event: Event, status: str, reason: str) -> bytes:
         "RequestId": event["RequestId"],
         "LogicalResourceId": event["LogicalResourceId"],
     }
-    kept = reason
-    while True:
-        body = json.dumps({**document, "Reason": kept} if kept else document).encode()
-        if len(body) <= LONGEST_ANSWER_BYTES:
-            return body
-        kept = kept[: -max(1, (len(body) - LONGEST_ANSWER_BYTES) // 6 + 2)].rstrip("… ") + " …"
+    if reason:
+        document["Reason"] = reason
+    begun = reason
+    while len(body := json.dumps(document).encode()) > LONGEST_ANSWER_BYTES:
+        # JSON writes some characters in twelve bytes; cutting fewer than are too many is made up for by the next round.
+        begun = begun[: -max(1, (len(body) - LONGEST_ANSWER_BYTES) // 12)]
+        document["Reason"] = f"{begun} …"
+    return body

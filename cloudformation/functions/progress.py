@@ -1,6 +1,5 @@
 """What cleaning up has done so far, and the report of it in the end."""
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,15 +12,15 @@ KEY = "Progress"
 class Progress:
     """When the first invocation began, and what was stopped and removed since, in words."""
 
-    started_at: float = field(default_factory=time.time)
+    started_at: float
     stopped: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, event: Mapping[str, Any]) -> "Progress":
-        """What earlier invocations handed over with the event, or a beginning."""
+    def of(cls, event: Mapping[str, Any], now: float) -> "Progress":
+        """What earlier invocations handed over with the event, or a beginning `now` (seconds since the epoch)."""
         handed_over = event.get(KEY)
-        return cls(**handed_over) if handed_over else cls()
+        return cls(**handed_over) if handed_over else cls(now)
 
     def added_to(self, event: Mapping[str, Any]) -> dict[str, Any]:
         return {**event, KEY: {"started_at": self.started_at, "stopped": self.stopped, "removed": self.removed}}

@@ -147,16 +147,20 @@ class Bucket:
         return True
 
     def _delete_versions(self, patience: Patience) -> int:
-        """Page by page: S3 lists and deletes at most a thousand at a time. Delete markers are versions too."""
+        """S3 lists and deletes at most a thousand at a time; delete markers are versions too.
+
+        The list is begun anew each time, so that what is written meanwhile is found.
+        """
         count = 0
-        for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=self._name):
+        while True:
             patience.check(f"the bucket {self._name} to be emptied")
+            page = self._s3.list_object_versions(Bucket=self._name)
             found = [
                 {"Key": each["Key"], "VersionId": each["VersionId"]}
                 for each in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
             ]
             if not found:
-                continue
+                return count
             answer = self._s3.delete_objects(Bucket=self._name, Delete={"Objects": found, "Quiet": True})
             errors = answer.get("Errors", [])
             if errors:
@@ -167,7 +171,6 @@ class Bucket:
                 )
             count += len(found)
             log.info("Deleted %d object versions of the bucket %s", count, self._name)
-        return count
 
     def _abort_uploads(self, patience: Patience) -> None:
         for page in self._s3.get_paginator("list_multipart_uploads").paginate(Bucket=self._name):

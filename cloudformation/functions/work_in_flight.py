@@ -103,9 +103,10 @@ class WorkInFlight:
         )
         try:
             for page in pages:
-                if not page["ids"]:
+                ids = page.get("ids")  # by its model the list has at least one member, or is not there
+                if not ids:
                     return
-                builds = self._codebuild.batch_get_builds(ids=page["ids"])["builds"]
+                builds = self._codebuild.batch_get_builds(ids=ids)["builds"]
                 running = [build["id"] for build in builds if not build["buildComplete"]]
                 if not running:
                     return  # a build lasts hours at most: what is older than a hundred finished ones is finished too

@@ -1,0 +1,328 @@
+"""A rejected version leaves production, or never gets there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fake_aws import REGION, Document, FakeAws, RefusedError
+from moto.sns.models import sns_backends
+from scene import (
+    GROUP,
+    NOON,
+    PREFIX,
+    PRODUCTION,
+    CodePipelines,
+    SageMaker,
+    approved,
+    done,
+    package_arn,
+    resolved,
+    running,
+    waits_for_approval,
+)
+
+import follow_rejection
+
+DEPLOY = f"{PREFIX}-modeldeploy"
+LATER = NOON + timedelta(minutes=5)
+
+
+class Scene:
+    """A project with versions 1 (was live), 2 (is live) and 3 (new); one of them is rejected."""
+
+    def __init__(self, account: FakeAws, pipelines: CodePipelines, sagemaker: SageMaker) -> None:
+        self.account, self.pipelines, self.sagemaker = account, pipelines, sagemaker
+        self.topic = account.client("sns").create_topic(Name="notifications")["TopicArn"]
+        pipelines.executions[DEPLOY] = []
+        for version in (1, 2, 3):
+            sagemaker.register(version)
+        sagemaker.serve(PRODUCTION, 2)
+
+    def execution(self, *actions: Document, **more: Any) -> str:
+        return self.pipelines.execution(DEPLOY, done("Source"), *actions, **more)
+
+    def reject(self, version: int, why: str = "") -> Document:
+        """Reject a version in the registry, five minutes after all that is there; the event of that."""
+        self.pipelines.clock.now = LATER.timestamp()
+        package = self.sagemaker.packages[package_arn(version)]
+        package.update(ModelApprovalStatus="Rejected", LastModifiedTime=LATER)
+        if why:
+            package["ApprovalDescription"] = why
+        return {
+            "source": "aws.sagemaker",
+            "detail-type": "SageMaker Model Package State Change",
+            "detail": {
+                "ModelPackageGroupName": GROUP,
+                "ModelPackageVersion": version,
+                "ModelPackageArn": package_arn(version),
+                "ModelApprovalStatus": "Rejected",
+                "UpdatedModelPackageFields": ["ModelApprovalStatus"],
+                "LastModifiedTime": LATER.isoformat(),
+            },
+        }
+
+    @staticmethod
+    def hear(event: Document) -> None:
+        follow_rejection.handler(event, object())
+
+    @property
+    def stopped(self) -> dict[str, Document]:
+        return self.pipelines.stopped()
+
+    @property
+    def rollbacks(self) -> list[str]:
+        return [each["id"] for each in self.pipelines.executions[DEPLOY] if each["asked_for"] == "rollback"]
+
+    @property
+    def messages(self) -> list[tuple[str, str]]:
+        sent = sns_backends["123456789012"][REGION].topics[self.topic].sent_notifications
+        return [(subject, text) for _, text, subject, _, _ in sent]
+
+    def only_message(self) -> tuple[str, str]:
+        (message,) = self.messages
+        return message
+
+
+@pytest.fixture
+def scene(account: FakeAws, pipelines: CodePipelines, sagemaker: SageMaker, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    made = Scene(account, pipelines, sagemaker)
+    monkeypatch.setenv("DEPLOY_PIPELINE", DEPLOY)
+    monkeypatch.setenv("MODEL_PACKAGE_GROUP_NAME", GROUP)
+    monkeypatch.setenv("PRODUCTION_ENDPOINT_NAME", PRODUCTION)
+    monkeypatch.setenv("NOTIFICATION_TOPIC_ARN", made.topic)
+    return made
+
+
+# ---- on its way to production
+
+
+def test_an_execution_that_carries_the_version_to_its_approval_is_stopped(scene: Scene) -> None:
+    waiting = scene.execution(resolved(3), waits_for_approval(), asked_for=package_arn(3))
+    scene.hear(scene.reject(3))
+    assert scene.stopped[waiting]["abandon"] is True
+    assert scene.stopped[waiting]["reason"] == "Version 3 was rejected in the Model Registry"
+    assert scene.rollbacks == []
+
+
+def test_people_are_told_what_was_stopped_and_the_reason_given(scene: Scene) -> None:
+    waiting = scene.execution(resolved(3), waits_for_approval(), asked_for=package_arn(3))
+    scene.hear(scene.reject(3, why="It refuses every claim over 10,000."))
+    subject, text = scene.only_message()
+    assert subject == f"{GROUP}: version 3 was rejected, its deployment was stopped"
+    assert waiting in text
+    assert "Reason given: It refuses every claim over 10,000." in text
+
+
+def test_an_execution_that_has_only_the_arn_so_far_is_stopped(scene: Scene) -> None:
+    building = scene.execution(running("Build", "ResolvePackage"), asked_for=package_arn(3))
+    scene.hear(scene.reject(3))
+    assert building in scene.stopped
+
+
+def test_an_execution_that_chose_the_version_by_itself_is_stopped(scene: Scene) -> None:
+    chosen = scene.execution(resolved(3), waits_for_approval(), asked_for="auto")
+    scene.hear(scene.reject(3))
+    assert chosen in scene.stopped
+
+
+def test_a_staging_stack_in_the_middle_of_its_change_is_not_left_alone(scene: Scene) -> None:
+    """Left to itself, it would refuse the change of the next execution."""
+    staging = scene.execution(
+        resolved(3), running("DeployStaging", provider="CloudFormation"), asked_for=package_arn(3)
+    )
+    scene.hear(scene.reject(3))
+    assert scene.stopped[staging]["abandon"] is False
+
+
+def test_executions_of_other_versions_go_on(scene: Scene) -> None:
+    other = scene.execution(resolved(2), waits_for_approval(), asked_for="auto")
+    scene.hear(scene.reject(3))
+    assert other not in scene.stopped
+    assert scene.messages == []
+
+
+def test_an_execution_that_ended_meanwhile_is_no_failure(scene: Scene) -> None:
+    execution = scene.execution(resolved(3), waits_for_approval(), asked_for=package_arn(3))
+
+    def too_late(request: Document) -> Document:
+        scene.pipelines.of(DEPLOY, execution)["status"] = "Succeeded"
+        raise RefusedError("PipelineExecutionNotStoppableException", "it is Succeeded")
+
+    scene.account.play("codepipeline", StopPipelineExecution=too_late)
+    scene.hear(scene.reject(3))
+    assert scene.messages == []
+
+
+# ---- in production
+
+
+def test_rejecting_the_live_version_brings_back_the_one_before(scene: Scene) -> None:
+    scene.hear(scene.reject(2))
+    (rollback,) = scene.rollbacks
+    subject, text = scene.only_message()
+    assert subject == f"{GROUP}: version 2 was rejected, production goes back"
+    assert rollback in text
+
+
+def test_a_waiting_approval_never_holds_up_a_rollback_and_can_be_had_again(scene: Scene) -> None:
+    waiting = scene.execution(resolved(3), waits_for_approval(), asked_for=package_arn(3))
+    scene.hear(scene.reject(2))
+    assert waiting in scene.stopped
+    assert "rollback" in scene.stopped[waiting]["reason"]
+    _, text = scene.only_message()
+    assert (
+        f"aws codepipeline start-pipeline-execution --name {DEPLOY} "
+        f"--variables name=MODEL_PACKAGE_ARN,value={package_arn(3)}"
+    ) in text
+
+
+def test_an_execution_that_would_soon_wait_for_approval_makes_way_too(scene: Scene) -> None:
+    staging = scene.execution(running("DeployStaging", provider="CloudFormation"), asked_for=package_arn(3))
+    scene.hear(scene.reject(2))
+    assert scene.stopped[staging]["abandon"] is False
+
+
+def test_a_version_that_is_being_deployed_to_production_is_not_interrupted_but_followed(scene: Scene) -> None:
+    deploying = scene.execution(
+        resolved(3), approved(), running("DeployProduction", provider="CloudFormation"), asked_for=package_arn(3)
+    )
+    scene.hear(scene.reject(3))
+    assert deploying not in scene.stopped
+    assert len(scene.rollbacks) == 1
+    assert "about to be live" in scene.only_message()[1]
+
+
+def test_a_version_that_is_approved_for_production_while_it_is_being_stopped_is_followed(scene: Scene) -> None:
+    execution = scene.execution(resolved(3), waits_for_approval(), asked_for=package_arn(3))
+    stop: Callable[[Document], Document] = scene.pipelines._stop
+
+    def overtaken(request: Document) -> Document:
+        found = scene.pipelines.of(DEPLOY, execution)
+        found["actions"] = (*found["actions"], running("DeployProduction", provider="CloudFormation"))
+        return stop(request)
+
+    scene.account.play("codepipeline", StopPipelineExecution=overtaken)
+    scene.hear(scene.reject(3))
+    assert len(scene.rollbacks) == 1
+
+
+def test_a_rollback_that_is_on_its_way_is_not_started_again(scene: Scene) -> None:
+    scene.execution(running("Build", "ResolvePackage"), asked_for="rollback", started=LATER)
+    scene.hear(scene.reject(2))
+    assert len(scene.rollbacks) == 1
+    assert scene.messages == []
+
+
+def test_rejecting_the_version_that_a_rollback_brings_back_goes_back_further(scene: Scene) -> None:
+    scene.sagemaker.packages[package_arn(2)]["ModelApprovalStatus"] = "Rejected"
+    first = scene.execution(resolved(1), running("DeployStaging", provider="CloudFormation"), asked_for="rollback")
+    scene.hear(scene.reject(1))
+    assert first in scene.stopped
+    assert len(scene.rollbacks) == 2
+
+
+def test_rejecting_the_version_that_a_rollback_deploys_right_now_goes_back_further(scene: Scene) -> None:
+    scene.execution(resolved(1), running("DeployProduction", provider="CloudFormation"), asked_for="rollback")
+    scene.hear(scene.reject(1))
+    assert len(scene.rollbacks) == 2
+
+
+@pytest.mark.parametrize("status", ["Failed", "Creating", "Deleting"])
+def test_an_endpoint_that_answers_nobody_has_no_live_version(scene: Scene, status: str) -> None:
+    scene.sagemaker.serve(PRODUCTION, 2, status)
+    scene.hear(scene.reject(2))
+    assert scene.rollbacks == []
+
+
+def test_a_live_version_is_followed_while_its_endpoint_is_being_updated(scene: Scene) -> None:
+    scene.sagemaker.serve(PRODUCTION, 2, "Updating")
+    scene.hear(scene.reject(2))
+    assert len(scene.rollbacks) == 1
+
+
+# ---- neither
+
+
+def test_rejecting_any_other_version_changes_nothing_and_tells_nobody(scene: Scene) -> None:
+    scene.hear(scene.reject(1))
+    assert scene.stopped == {}
+    assert scene.rollbacks == []
+    assert scene.messages == []
+
+
+def test_rejecting_a_version_of_a_project_without_production_changes_nothing(scene: Scene) -> None:
+    scene.sagemaker.endpoints.clear()
+    scene.hear(scene.reject(1))
+    assert scene.rollbacks == []
+
+
+# ---- events as they come
+
+
+def test_an_event_that_comes_twice_starts_one_rollback_and_sends_one_message(scene: Scene) -> None:
+    event = scene.reject(2)
+    scene.hear(event)
+    scene.hear(event)
+    assert len(scene.rollbacks) == 1
+    assert len(scene.messages) == 1
+
+
+def test_two_events_at_the_same_moment_start_one_rollback(scene: Scene) -> None:
+    """Neither sees the other's execution yet; CodePipeline sees that they ask for the same."""
+    event = scene.reject(2)
+    nobody: Callable[[Document], Document] = lambda _: {"pipelineExecutionSummaries": []}  # noqa: E731
+    scene.account.play("codepipeline", ListPipelineExecutions=nobody)
+    scene.hear(event)
+    scene.hear(event)
+    assert len(scene.rollbacks) == 1
+
+
+def test_rejecting_the_same_version_again_later_starts_another_rollback(scene: Scene) -> None:
+    event = scene.reject(2)
+    scene.hear(event)
+    scene.pipelines.of(DEPLOY, scene.rollbacks[0])["status"] = "Failed"
+    event["detail"]["LastModifiedTime"] = (LATER + timedelta(days=1)).isoformat()
+    scene.hear(event)
+    assert len(scene.rollbacks) == 2
+
+
+def test_a_late_event_of_a_version_that_is_approved_again_changes_nothing(scene: Scene) -> None:
+    event = scene.reject(2)
+    scene.sagemaker.packages[package_arn(2)]["ModelApprovalStatus"] = "Approved"
+    scene.hear(event)
+    assert scene.rollbacks == []
+
+
+def test_a_late_event_of_a_version_that_was_deleted_changes_nothing(scene: Scene) -> None:
+    event = scene.reject(2)
+    del scene.sagemaker.packages[package_arn(2)]
+    scene.hear(event)
+    assert scene.rollbacks == []
+
+
+def test_an_execution_that_may_be_choosing_the_version_right_now_is_looked_at_again(scene: Scene) -> None:
+    """It read the registry before the rejection and has not told yet what it chose."""
+    choosing = scene.execution(running("Build", "ResolvePackage"), asked_for="auto")
+    event = scene.reject(3)
+    with pytest.raises(follow_rejection.StillResolvingError, match=choosing):
+        scene.hear(event)
+    scene.pipelines.of(DEPLOY, choosing)["actions"] = (resolved(3), waits_for_approval())
+    scene.hear(event)
+    assert choosing in scene.stopped
+
+
+def test_an_execution_that_began_after_the_rejection_cannot_choose_the_version(scene: Scene) -> None:
+    scene.execution(running("Build", "ResolvePackage"), asked_for="auto", started=LATER + timedelta(seconds=1))
+    scene.hear(scene.reject(3))
+    assert scene.stopped == {}
+
+
+def test_a_message_that_cannot_be_sent_does_not_hold_up_the_rollback(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFICATION_TOPIC_ARN", f"{scene.topic}-gone")
+    scene.hear(scene.reject(2))
+    assert len(scene.rollbacks) == 1

@@ -1,0 +1,221 @@
+"""The registry says which version is live, since when, and who said so."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pytest
+from fake_aws import Document, FakeAws, RefusedError
+from scene import (
+    APPROVER,
+    GROUP,
+    PREFIX,
+    PRODUCTION,
+    CodePipelines,
+    SageMaker,
+    approved,
+    done,
+    package_arn,
+    resolved,
+    running,
+)
+
+import record_deployment
+
+DEPLOY = f"{PREFIX}-modeldeploy"
+JOB = "11111111-abcd-1111-abcd-111111abcdef"
+
+
+class Scene:
+    """A project whose deploy pipeline has just deployed a version."""
+
+    def __init__(self, account: FakeAws, pipelines: CodePipelines, sagemaker: SageMaker) -> None:
+        self.account, self.pipelines, self.sagemaker = account, pipelines, sagemaker
+        for version in (1, 2, 3):
+            sagemaker.register(version)
+
+    def deploy(self, version: int, *approval: Document, asked_for: str = "") -> str:
+        """Deploy a version; answers the execution's id."""
+        self.sagemaker.serve(PRODUCTION, version)
+        actions = (done("Source"), resolved(version), *approval, done("DeployProduction", provider="CloudFormation"))
+        return self.pipelines.execution(
+            DEPLOY,
+            *actions,
+            running("DeployProduction", "RecordDeployment"),
+            asked_for=asked_for or package_arn(version),
+        )
+
+    def record(self, version: int, execution_id: str, **parameters: Any) -> Document:
+        """Run the action as CodePipeline does; the result it was given."""
+        given = parameters or {"modelPackageArn": package_arn(version), "executionId": execution_id}
+        configuration = {"FunctionName": "record-deployment", "UserParameters": json.dumps(given)}
+        job = {
+            "id": JOB,
+            "accountId": "123456789012",
+            "data": {"actionConfiguration": {"configuration": configuration}},
+        }
+        before = len(self.pipelines.results)
+        record_deployment.handler({"CodePipeline.job": job}, object())
+        (result,) = self.pipelines.results[before:]
+        assert result["jobId"] == JOB
+        return result
+
+    def deploy_and_record(self, version: int, *approval: Document) -> Document:
+        return self.record(version, self.deploy(version, *approval))
+
+
+@pytest.fixture
+def scene(account: FakeAws, pipelines: CodePipelines, sagemaker: SageMaker, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    monkeypatch.setenv("DEPLOY_PIPELINE", DEPLOY)
+    monkeypatch.setenv("MODEL_PACKAGE_GROUP_NAME", GROUP)
+    monkeypatch.setenv("PRODUCTION_ENDPOINT_NAME", PRODUCTION)
+    return Scene(account, pipelines, sagemaker)
+
+
+def test_the_first_deployment_is_recorded_on_its_version(scene: Scene) -> None:
+    execution_id = scene.deploy(1, approved())
+    result = scene.record(1, execution_id)
+    stage, noted = scene.sagemaker.said_of(1)
+    assert (stage["Stage"], stage["StageStatus"]) == ("Production", "Live")
+    assert stage["StageDescription"].startswith(f"On {PRODUCTION} since ")
+    assert noted["production.approved-by"] == APPROVER
+    assert noted["production.execution-id"] == execution_id
+    assert noted["production.endpoint"] == PRODUCTION
+    assert datetime.fromisoformat(noted["production.deployed-at"]).utcoffset() is not None
+    assert noted["production.deployed-at"].endswith("Z")
+    assert result["executionDetails"]["summary"] == f"Version 1 is live on {PRODUCTION}; approved by {APPROVER}"
+
+
+def test_the_version_that_was_live_before_is_replaced(scene: Scene) -> None:
+    scene.deploy_and_record(1, approved())
+    result = scene.deploy_and_record(2, approved())
+    stage, noted = scene.sagemaker.said_of(1)
+    assert (stage["Stage"], stage["StageStatus"]) == ("Production", "Replaced")
+    assert noted["production.replaced-by"] == package_arn(2)
+    assert "production.deployed-at" in noted  # a rollback finds its way by it
+    assert scene.sagemaker.said_of(2)[0]["StageStatus"] == "Live"
+    assert "instead of version 1" in result["executionDetails"]["summary"]
+
+
+def test_a_version_that_was_rejected_is_not_merely_replaced(scene: Scene) -> None:
+    scene.deploy_and_record(1, approved())
+    scene.deploy_and_record(2, approved())
+    scene.sagemaker.packages[package_arn(2)]["ModelApprovalStatus"] = "Rejected"
+    scene.deploy_and_record(1)
+    assert scene.sagemaker.said_of(2)[0]["StageStatus"] == "Rejected"
+
+
+def test_a_version_that_comes_back_is_live_and_no_longer_replaced(scene: Scene) -> None:
+    for version in (1, 2, 1):
+        scene.deploy_and_record(version, approved())
+    stage, noted = scene.sagemaker.said_of(1)
+    assert stage["StageStatus"] == "Live"
+    assert not {"production.replaced-at", "production.replaced-by"} & set(noted)
+
+
+def test_a_rollback_that_asked_nobody_says_so(scene: Scene) -> None:
+    scene.deploy_and_record(1)
+    assert scene.sagemaker.said_of(1)[1]["production.approved-by"] == "rollback"
+
+
+def test_only_the_answer_yes_counts_as_an_approval(scene: Scene) -> None:
+    no = running("ApproveProduction", provider="Manual", status="Failed") | {"updatedBy": "somebody-else"}
+    scene.deploy_and_record(1, no, approved())
+    assert scene.sagemaker.said_of(1)[1]["production.approved-by"] == APPROVER
+
+
+def test_the_same_version_deployed_again_is_recorded_again(scene: Scene) -> None:
+    scene.deploy_and_record(1, approved())
+    again = scene.deploy(1, approved())
+    scene.record(1, again)
+    assert scene.sagemaker.said_of(1)[1]["production.execution-id"] == again
+
+
+def test_recording_twice_is_recording_once(scene: Scene) -> None:
+    scene.deploy_and_record(1, approved())
+    execution_id = scene.deploy(2, approved())
+    scene.record(2, execution_id)
+    updates = len(scene.account.asked("UpdateModelPackage"))
+    result = scene.record(2, execution_id)
+    assert "executionDetails" in result
+    assert len(scene.account.asked("UpdateModelPackage")) == updates
+
+
+def test_a_record_that_broke_off_halfway_is_completed(scene: Scene) -> None:
+    scene.deploy_and_record(1, approved())
+    execution_id = scene.deploy(2, approved())
+    update = scene.sagemaker._update
+
+    def broken(request: Document) -> Document:
+        if request["ModelPackageArn"] == package_arn(1):
+            raise RefusedError("ThrottlingException", "Rate exceeded")
+        return update(request)
+
+    scene.account.play("sagemaker", UpdateModelPackage=broken)
+    assert "Rate exceeded" in scene.record(2, execution_id)["failureDetails"]["message"]
+    scene.account.play("sagemaker", UpdateModelPackage=update)
+    scene.record(2, execution_id)
+    assert scene.sagemaker.said_of(1)[0]["StageStatus"] == "Replaced"
+
+
+def test_the_live_one_is_found_among_hundreds_of_versions_without_describing_them(scene: Scene) -> None:
+    scene.deploy_and_record(1, approved())
+    for version in range(4, 350):
+        scene.sagemaker.register(version)
+    described = len(scene.account.asked("DescribeModelPackage"))
+    scene.deploy_and_record(349, approved())
+    assert scene.sagemaker.said_of(1)[0]["StageStatus"] == "Replaced"
+    assert len(scene.account.asked("DescribeModelPackage")) == described + 1
+    assert {each["MaxResults"] for each in scene.account.asked("ListModelPackages")} == {100}
+
+
+def test_the_approval_status_of_a_version_is_never_touched(scene: Scene) -> None:
+    scene.deploy_and_record(1, approved())
+    scene.deploy_and_record(2, approved())
+    assert not [each for each in scene.account.asked("UpdateModelPackage") if "ModelApprovalStatus" in each]
+
+
+def test_a_name_that_the_registry_does_not_take_is_made_to_fit(scene: Scene) -> None:
+    scene.deploy_and_record(1, approved(by="arn:aws:sts::123456789012:assumed-role/A/ada,lovelace" + "x" * 300))
+    noted = scene.sagemaker.said_of(1)[1]["production.approved-by"]
+    assert noted.startswith("arn:aws:sts::123456789012:assumed-role/A/ada-lovelacexxx")
+    assert len(noted) == 256
+
+
+# ---- when it cannot be recorded
+
+
+def test_a_version_that_production_does_not_serve_is_not_recorded(scene: Scene) -> None:
+    execution_id = scene.deploy(1, approved())
+    scene.sagemaker.serve(PRODUCTION, 2)
+    message = scene.record(1, execution_id)["failureDetails"]["message"]
+    assert f"serves {package_arn(2)}, not {package_arn(1)}" in message
+    assert "Retry the stage's failed actions" in message
+    assert scene.sagemaker.said_of(1) == ({}, {})
+
+
+@pytest.mark.parametrize("parameters", [{"modelPackageArn": package_arn(1)}, {"executionId": "x"}])
+def test_parameters_that_lack_something_are_named(scene: Scene, parameters: dict[str, str]) -> None:
+    scene.deploy(1, approved())
+    message = scene.record(1, "", **parameters)["failureDetails"]["message"]
+    assert "modelPackageArn and executionId" in message
+    assert next(iter(parameters.values())) in message
+
+
+def test_a_refused_call_is_answered_with_what_was_refused(scene: Scene) -> None:
+    execution_id = scene.deploy(1, approved())
+
+    def refuse(_: Document) -> Document:
+        raise RefusedError("AccessDeniedException", "not authorized to perform: sagemaker:UpdateModelPackage")
+
+    scene.account.play("sagemaker", UpdateModelPackage=refuse)
+    message = scene.record(1, execution_id)["failureDetails"]["message"]
+    assert message.startswith("AWS refused UpdateModelPackage: AccessDeniedException")
+
+
+def test_an_accident_is_answered_too(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    execution_id = scene.deploy(1, approved())
+    monkeypatch.delenv("PRODUCTION_ENDPOINT_NAME")
+    assert "PRODUCTION_ENDPOINT_NAME" in scene.record(1, execution_id)["failureDetails"]["message"]
