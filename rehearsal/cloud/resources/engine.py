@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from rehearsal.cloud.errors import AccessDenied, AwsError, NotImplementedHere
 from rehearsal.cloud.lambda_.triggers import refuse_properties
-from rehearsal.cloud.resources.custom_resources import Answers, CustomResource, CustomResourceError, is_custom
+from rehearsal.cloud.resources.custom_answers import Answers
+from rehearsal.cloud.resources.custom_resources import CustomResource, CustomResourceError, is_custom
 from rehearsal.cloud.resources.permissions import Account, calls_for
 from rehearsal.cloud.resources.provider import ResourceProvider, ResourceRequest
 from rehearsal.cloud.resources.rules import check_targets
