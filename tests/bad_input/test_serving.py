@@ -19,6 +19,7 @@ STEPS = ROOT / "build_repo" / "steps"
 NEEDS_NO_NETWORK = {"PIP_NO_BUILD_ISOLATION": "0"}
 TRAIN = """
 import sys
+from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import features, inference, train, xgboost
 from claims_contract import LABEL
