@@ -114,6 +114,12 @@ class Projects(Tags):
     @operation("DeleteProject", needs=_on_project("DeleteProject"))
     def delete_project(self, request: Document, caller: Credentials) -> Document:
         project = self._project(request["ProjectName"])
+        # The API's documentation names ConflictException and no wording; that a deleted project is not deleted again
+        # is not verified. https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DeleteProject.html
+        if project.status.endswith("InProgress"):
+            raise AwsError("ConflictException", f"Project {project.name} cannot be deleted: it is {project.status}.")
+        if project.status == "DeleteCompleted":
+            raise AwsError("ValidationException", f"Project {project.name} has been deleted already.")
         record = self.cloud.call(
             caller,
             "servicecatalog",

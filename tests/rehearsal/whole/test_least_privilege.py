@@ -3,63 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
-import pytest
-
-from rehearsal.cloud.cloud import Cloud
-from rehearsal.cloud.rooms import new_cloud
-from rehearsal.cloud.settings import CloudSettings
-from rehearsal.people import People, settle
-from rehearsal.person import REPOSITORY_ROOT, Person
-from tests.rehearsal.conftest import ENVIRONMENTS
+from tests.rehearsal.whole.company import Company, remove_action, until
 
 LAUNCH_ROLE = "MLOpsProjectLaunchRole"
-
-
-class Company:
-    """An account in which the template is published."""
-
-    def __init__(self, cloud: Cloud, people: People) -> None:
-        self.cloud = cloud
-        self.engineer = Person("platform-engineer", cloud, people.platform_engineer)
-        self.scientist = Person("data-scientist", cloud, people.data_scientist)
-        publish = ("-m", "service_catalog", "publish", "--studio-role-arn", people.studio_role_arn)
-        self.engineer.run(sys.executable, *publish, folder=REPOSITORY_ROOT)
-
-    def launch(self, name: str) -> dict[str, Any]:
-        """Create a project and answer its description once the launch ended, well or badly."""
-        catalog, sagemaker = self.scientist.client("servicecatalog"), self.scientist.client("sagemaker")
-        product = catalog.search_products()["ProductViewSummaries"][0]["ProductId"]
-        version = catalog.describe_product(Id=product)["ProvisioningArtifacts"][-1]["Id"]
-        details = {"ProductId": product, "ProvisioningArtifactId": version}
-        sagemaker.create_project(ProjectName=name, ServiceCatalogProvisioningDetails=details)
-
-        def ended() -> dict[str, Any] | None:
-            project: dict[str, Any] = sagemaker.describe_project(ProjectName=name)
-            return project if project["ProjectStatus"] in ("CreateCompleted", "CreateFailed") else None
-
-        return until(ended)
-
-
-def until(question: Callable[[], Any], seconds: float = 120.0) -> Any:
-    """Ask until there is an answer."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        answer = question()
-        if answer:
-            return answer
-        time.sleep(0.1)
-    raise AssertionError("no answer in time")
-
-
-@pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    with new_cloud(CloudSettings(tmp_path_factory.mktemp("company"), ENVIRONMENTS)) as cloud:
-        yield Company(cloud, settle(cloud))
 
 
 def test_a_powerless_launch_role_fails_at_the_stacks_first_resource(company: Company) -> None:
@@ -116,17 +64,3 @@ def test_without_upload_archive_the_source_action_stops(company: Company) -> Non
     message = action["output"]["executionResult"]["errorDetails"]["message"]
     assert "codecommit:UploadArchive" in message
     assert pipeline in message
-
-
-def remove_action(iam: Any, role: str, action: str) -> int:
-    """Take one action out of a role's inline policies; answers from how many statements it was taken."""
-    found = 0
-    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-        document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-        for statement in document["Statement"]:
-            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-            if action in actions:
-                found += 1
-                statement["Action"] = [each for each in actions if each != action]
-        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
-    return found

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[3]
-ACTS = ["Publish", "Launch", "Build", "Edit and push", "Approve", "Production"]
+ACTS = ["Publish", "Launch", "Build", "Edit and push", "Approve", "Production", "Refuse", "Delete"]
 
 pytestmark = pytest.mark.story
 
@@ -62,6 +62,11 @@ def test_services_acted_as_the_roles_they_were_given(played: tuple[dict[str, Any
         ("ModelExecutionRole", "cloudwatch:DescribeAlarms"),
         ("StagingTestRole", "sagemaker:InvokeEndpoint"),
         ("EventRulesRole", "codepipeline:StartPipelineExecution"),
+        ("FollowRejectionRole", "codepipeline:StartPipelineExecution"),
+        ("RecordDeploymentRole", "sagemaker:UpdateModelPackage"),
+        ("CleanUpRole", "cloudformation:DeleteStack"),
+        ("EndpointDeploymentRole", "sagemaker:DeleteEndpoint"),
+        ("MLOpsProjectLaunchRole", "iam:DeleteRole"),
     }
     assert wanted - exercised == set()
 
@@ -74,6 +79,18 @@ def test_the_model_is_good_and_its_figures_are_real(played: tuple[dict[str, Any]
     assert (first["version"], second["version"]) == (1, 2)
     figures = ("accuracy", "recall", "auc")
     assert [first[name] for name in figures] != [second[name] for name in figures], "another depth is another model"
+
+
+def test_what_goes_wrong_ends_as_promised(played: tuple[dict[str, Any], str]) -> None:
+    report, output = played
+    refused, deleted = (next(act["facts"] for act in report["acts"] if act["name"] == name) for name in ACTS[6:8])
+    assert "0.99" in refused["below the gate"]
+    assert "met the bad version, then none" in refused["rolled back"]
+    assert refused["back"] == "version 1"
+    assert "approved by" in refused["recorded"]
+    assert "2 endpoints" in deleted["removed"]
+    assert "2 repositories" in deleted["kept"]
+    assert "rolled back by an alarm" in output
 
 
 def test_the_output_names_every_step_and_action(played: tuple[dict[str, Any], str]) -> None:
