@@ -6,7 +6,7 @@ it back gives what AWS would give; a bucket's property that nobody stores is an 
 `tests/rehearsal/core/test_base_conformance.py` reads back everything that the project's templates use.
 
 Private names of ministack 1.5.33 used here: of `services.s3` the `_put_bucket_*` and `_delete_bucket_*` functions,
-`_bucket_tags` and `_bucket_versioning`; `cloudwatch._alarms`; `eventbridge._tag_resource`;
+`_bucket_tags` and `_bucket_versioning`; `cloudwatch._alarms`; `eventbridge._tag_resource`; `engine._constraint_error`;
 `provisioners._RESOURCE_HANDLERS` and `_STACK_TAG_PROPERTY`; `stacks._with_stack_tags`.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ministack.services import cloudwatch, eventbridge, s3
-from ministack.services.cloudformation import provisioners, stacks
+from ministack.services.cloudformation import engine, provisioners, stacks
 
 Properties = dict[str, Any]
 Apply = Callable[[str, Properties, Properties, Properties], None]
@@ -37,6 +37,21 @@ def install() -> None:
     _repair("AWS::Events::Rule", _complete_rule)
     _repair("AWS::CloudWatch::Alarm", _complete_alarm)
     _hand_stack_tags_down()
+    _word_constraints()
+
+
+def _word_constraints() -> None:
+    """AWS puts other words before a ConstraintDescription, as in "Parameter InstanceType failed to satisfy constraint:
+    must be a valid EC2 instance type.", which people quote from their stacks."""
+    unworded: Callable[[str, Properties, str], ValueError] = engine._constraint_error
+
+    def worded(name: str, defn: Properties, reason: str) -> ValueError:
+        description = defn.get("ConstraintDescription")
+        if not description:
+            return unworded(name, defn, reason)
+        return ValueError(f"Parameter {name} failed to satisfy constraint: {description}")
+
+    engine._constraint_error = worded
 
 
 def _repair(type_name: str, apply: Apply, check: Callable[[Properties], None] | None = None) -> None:

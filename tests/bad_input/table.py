@@ -24,7 +24,7 @@ def ends(state: str, *says: str, at: str = "") -> Ending:
 
 
 LOWER_CASE = (
-    "SageMakerProjectName",
+    "Parameter SageMakerProjectName failed to satisfy constraint: ",
     "must have 1 to 32 characters: lower-case letters, digits",
     "Upper case is refused because SageMaker lower-cases the ARNs",
     "Choose another project name",
