@@ -80,6 +80,24 @@ def test_of_two_equal_questions_the_first_is_answered_and_the_second_followed(fa
     assert project.served() == "one"
 
 
+def test_a_second_copy_that_comes_when_the_first_asks_already_changes_nothing(faulty: Faulty) -> None:
+    project = Project(faulty(["duplicated-event"], SERVICES, PROVIDERS, speed=600))
+    company = Company(project.cloud)
+    package = project.register("one")
+    given = [{"name": "MODEL_PACKAGE_ARN", "value": package}]
+    assert project.cloud.faults.strikes("duplicated-event", f"the approval of {package}")
+    first = project.lab.start(PIPELINE, variables=given)
+    project.lab.token(PIPELINE)
+    second = project.lab.start(PIPELINE, variables=given)
+    watch = company.watch(PIPELINE, first)
+    approval = watch.until(lambda: watch.waiting_approval(watch.execution_id), "the second question")
+    assert (watch.execution_id, watch.status_of(first)) == (second, "Succeeded")
+    watch.answer(approval, "read")
+    watch.until_succeeded()
+    company.remedies.confirm()
+    assert project.endpoint_changes() == ["CREATE_COMPLETE"]
+
+
 def test_git_is_run_once_more_for_each_broken_connection_and_for_nothing_else(faulty: Faulty) -> None:
     cloud = faulty(["git-network"])
     remedies = Company(cloud).remedies
