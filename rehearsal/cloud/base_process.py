@@ -445,6 +445,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 def main() -> None:
     # Beside this script, which runs outside the package:
+    import base_deletions  # type: ignore[import-not-found]
     import base_functions  # type: ignore[import-not-found]
     import base_repairs  # type: ignore[import-not-found]
     from hypercorn.asyncio import serve
@@ -452,6 +453,7 @@ def main() -> None:
 
     base_repairs.install()
     install_resource_types()
+    base_deletions.install()
     base_functions.install(provide)
     QUESTIONS["/_base/resource_policy"] = base_functions.resource_policy
     install_role_boundaries()

@@ -1,0 +1,220 @@
+"""A stack is deleted when AWS would delete it, and refused when AWS would refuse it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import pytest
+from botocore.exceptions import ClientError
+
+from rehearsal.cloud.cloud import Cloud
+from rehearsal.cloud.resources.provider import Resource, ResourceProvider, ResourceRequest
+from tests.rehearsal.conftest import StartCloud
+
+GONE = "DELETE_COMPLETE"
+
+
+class Slow(ResourceProvider):
+    """Repositories that take until the test lets go, or fail when it says so."""
+
+    type_name: ClassVar[str] = "AWS::CodeCommit::Repository"
+    go_on: ClassVar[threading.Event] = threading.Event()
+    at_it: ClassVar[threading.Semaphore] = threading.Semaphore(0)
+    made: ClassVar[list[str]] = []
+    fails: ClassVar[set[str]] = set()
+
+    def create(self, request: ResourceRequest) -> Resource:
+        name = str(request.properties["RepositoryName"])
+        self._work("create " + name)
+        self.made.append(name)
+        return Resource(name, {"Name": name})
+
+    def update(self, request: ResourceRequest) -> Resource:
+        self._work("update " + request.physical_id)
+        return Resource(request.physical_id, {"Name": request.physical_id})
+
+    def delete(self, request: ResourceRequest) -> None:
+        self._work("delete " + request.physical_id)
+        self.made.remove(request.physical_id)
+
+    def _work(self, what: str) -> None:
+        self.at_it.release()
+        assert self.go_on.wait(60)
+        if what in self.fails:
+            raise ValueError(f"{what} fails as the test wants")
+
+
+@pytest.fixture(scope="module")
+def cloud(start_cloud: StartCloud) -> Cloud:
+    return start_cloud([], [Slow])
+
+
+@pytest.fixture(scope="module")
+def cloudformation(cloud: Cloud) -> Any:
+    return cloud.client("cloudformation", cloud.identity.root)
+
+
+@pytest.fixture(autouse=True)
+def slow() -> Iterator[None]:
+    """Everything goes on at once until a test holds it up."""
+    Slow.go_on.set()
+    Slow.made.clear()
+    Slow.fails.clear()
+    while Slow.at_it.acquire(blocking=False):
+        pass
+    yield
+    Slow.go_on.set()
+
+
+def template(description: str = "old", *names: str) -> str:
+    """A stack of repositories, one after the other."""
+    lines = ["Resources:"]
+    for number, name in enumerate(names or ("first", "second")):
+        lines += [
+            f"  R{number}:",
+            "    Type: AWS::CodeCommit::Repository",
+            *([f"    DependsOn: R{number - 1}"] if number else []),
+            f"    Properties: {{RepositoryName: {name}, RepositoryDescription: '{description}'}}",
+        ]
+    return "\n".join(lines)
+
+
+def until(found: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if answer := found():
+            return answer
+        time.sleep(0.01)
+    raise AssertionError("it never came true")
+
+
+def status(cloudformation: Any, stack: str) -> str:
+    return str(cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
+
+
+def held_up(cloudformation: Any, operation: str, stack: str, **arguments: Any) -> str:
+    """Begin something and hold it up at its first resource; answers the stack's id."""
+    Slow.go_on.clear()
+    answer = getattr(cloudformation, operation)(StackName=stack, **arguments)
+    assert Slow.at_it.acquire(timeout=60)
+    return str(answer.get("StackId", ""))
+
+
+def created(cloudformation: Any, stack: str) -> str:
+    made = cloudformation.create_stack(StackName=stack, TemplateBody=template())["StackId"]
+    until(lambda: status(cloudformation, made) == "CREATE_COMPLETE")
+    while Slow.at_it.acquire(blocking=False):
+        pass
+    return str(made)
+
+
+def refusal(cloudformation: Any, stack: str) -> str:
+    with pytest.raises(ClientError) as problem:
+        cloudformation.delete_stack(StackName=stack)
+    assert problem.value.response["Error"]["Code"] == "ValidationError"
+    return str(problem.value.response["Error"]["Message"])
+
+
+def test_a_stack_is_not_deleted_while_it_is_updated(cloudformation: Any) -> None:
+    stack = created(cloudformation, "updating")
+    held_up(cloudformation, "update_stack", "updating", TemplateBody=template("new"))
+    assert (
+        refusal(cloudformation, "updating") == f"Stack [{stack}] cannot be deleted while in status UPDATE_IN_PROGRESS"
+    )
+    Slow.go_on.set()
+    until(lambda: status(cloudformation, stack) == "UPDATE_COMPLETE")
+    cloudformation.delete_stack(StackName="updating")
+    until(lambda: status(cloudformation, stack) == GONE)
+    assert Slow.made == []
+
+
+def test_an_update_is_cancelled_rolled_back_and_then_deleted(cloudformation: Any) -> None:
+    stack = created(cloudformation, "cancelled")
+    held_up(cloudformation, "update_stack", "cancelled", TemplateBody=template("new"))
+    cloudformation.cancel_update_stack(StackName="cancelled")
+    Slow.go_on.set()
+    until(lambda: status(cloudformation, stack) == "UPDATE_ROLLBACK_COMPLETE")
+    cloudformation.delete_stack(StackName="cancelled")
+    until(lambda: status(cloudformation, stack) == GONE)
+
+
+def test_only_an_update_can_be_cancelled(cloudformation: Any) -> None:
+    created(cloudformation, "at-rest")
+    with pytest.raises(ClientError, match="CancelUpdateStack cannot be called from current stack status"):
+        cloudformation.cancel_update_stack(StackName="at-rest")
+
+
+def test_a_creation_that_is_deleted_creates_nothing_more(cloudformation: Any) -> None:
+    stack = held_up(cloudformation, "create_stack", "given-up", TemplateBody=template())
+    cloudformation.delete_stack(StackName="given-up")
+    cloudformation.delete_stack(StackName="given-up")  # asking twice is asking once
+    Slow.go_on.set()
+    until(lambda: status(cloudformation, stack) == GONE)
+    assert Slow.made == []
+    events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+    second = [each for each in events if each["LogicalResourceId"] == "R1"]
+    assert "Resource creation cancelled" in {each.get("ResourceStatusReason") for each in second}
+
+
+def test_a_creation_at_its_last_resource_is_deleted_all_the_same(cloudformation: Any) -> None:
+    stack = held_up(cloudformation, "create_stack", "last", TemplateBody=template("old", "only"))
+    cloudformation.delete_stack(StackName="last")
+    Slow.go_on.set()
+    until(lambda: status(cloudformation, stack) == GONE)
+    assert Slow.made == []
+
+
+def test_a_new_stack_of_the_same_name_is_not_given_up(cloudformation: Any) -> None:
+    stack = held_up(cloudformation, "create_stack", "same-name", TemplateBody=template())
+    cloudformation.delete_stack(StackName="same-name")
+    Slow.go_on.set()
+    until(lambda: status(cloudformation, stack) == GONE)
+    created(cloudformation, "same-name")
+    assert Slow.made == ["first", "second"]
+
+
+def test_deleting_a_stack_that_is_being_deleted_deletes_it_once(cloudformation: Any) -> None:
+    stack = created(cloudformation, "deleted-twice")
+    held_up(cloudformation, "delete_stack", "deleted-twice")
+    cloudformation.delete_stack(StackName="deleted-twice")
+    Slow.go_on.set()
+    until(lambda: status(cloudformation, stack) == GONE)
+    events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+    assert [each["ResourceStatus"] for each in events].count("DELETE_IN_PROGRESS") == 3  # the stack, and its two
+
+
+def test_a_protected_stack_is_not_deleted_even_while_it_is_created(cloudformation: Any) -> None:
+    held_up(cloudformation, "create_stack", "protected", TemplateBody=template(), EnableTerminationProtection=True)
+    assert "TerminationProtection is enabled" in refusal(cloudformation, "protected")
+    Slow.go_on.set()
+    until(lambda: status(cloudformation, "protected") == "CREATE_COMPLETE")
+
+
+def test_a_deletion_that_failed_is_tried_again(cloudformation: Any) -> None:
+    stack = created(cloudformation, "fails-once")
+    Slow.fails.add("delete first")
+    cloudformation.delete_stack(StackName="fails-once")
+    until(lambda: status(cloudformation, stack) == "DELETE_FAILED")
+    (left,) = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
+    assert left["ResourceStatus"] == "DELETE_FAILED"
+    assert "delete first fails as the test wants" in left["ResourceStatusReason"]
+    Slow.fails.clear()
+    cloudformation.delete_stack(StackName="fails-once")
+    until(lambda: status(cloudformation, stack) == GONE)
+
+
+def test_a_rollback_that_failed_can_be_deleted(cloudformation: Any) -> None:
+    Slow.fails |= {"create second", "delete first"}
+    stack = cloudformation.create_stack(StackName="rollback-fails", TemplateBody=template())["StackId"]
+    until(lambda: status(cloudformation, stack) == "ROLLBACK_FAILED")
+    Slow.fails.clear()
+    cloudformation.delete_stack(StackName="rollback-fails")
+    until(lambda: status(cloudformation, stack) == GONE)
+    assert Slow.made == []
+
+
+def test_deleting_a_stack_that_is_not_there_is_no_error(cloudformation: Any) -> None:
+    cloudformation.delete_stack(StackName="never-was")
