@@ -27,6 +27,8 @@ CODE = (
 )
 AWS_SPEAKS = "rehearsal/cloud"
 """Here errors carry the words of AWS, but for RuntimeError, which tells why a cloud cannot stand."""
+BASE_SPEAKS = (ROOT / AWS_SPEAKS / "base_").as_posix()
+"""Of the base's own process: stacks read these errors, as AWS's."""
 IN_CLOUD = {"RuntimeError"}
 BUILT_IN = {"RuntimeError", "SystemExit", "ValueError"}
 SAID_ONCE = {"StoryError", "NotImplementedHere"}
@@ -75,7 +77,7 @@ def python_files() -> list[Path]:
     for each in CODE:
         path = ROOT / each
         files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
-    return [file for file in files if file.exists()]
+    return [file for file in files if file.exists() and not file.as_posix().startswith(BASE_SPEAKS)]
 
 
 def messages_of(file: Path) -> Iterator[Message]:
