@@ -69,6 +69,8 @@ def all_messages() -> list[Message]:
     found = [message for file in python_files() for message in messages_of(file)]
     for template in sorted((ROOT / "cloudformation").glob("*.yaml")):
         found += constraints_of(template)
+    for folder in (ROOT, ROOT / "build_repo", ROOT / "deploy_repo"):
+        found += verbs_of(folder / "Makefile")
     return [message for message in found if len(message.fragment) >= SHORTEST]
 
 
@@ -161,6 +163,14 @@ def _words(expression: ast.expr, constants: dict[str, ast.expr]) -> str:
     ):
         return re.sub(r"\{[^}]*\}", GAP, _words(expression.func.value, constants))
     return ""
+
+
+def verbs_of(makefile: Path) -> Iterator[Message]:
+    """What a verb says that cannot begin: it ends a line of Python with it."""
+    for number, line in enumerate(makefile.read_text(encoding="utf-8").splitlines(), 1):
+        if "sys.exit(" in line or " or sys.exit" in line:
+            for text in re.findall(r'"([^"]{12,})"', line):
+                yield Message(f"{makefile.relative_to(ROOT).as_posix()}:{number}", re.sub(r"%d|\$\(\w+\)", GAP, text))
 
 
 def constraints_of(template: Path) -> Iterator[Message]:
