@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 Event = Mapping[str, Any]
@@ -38,7 +37,7 @@ def fail(event: Event, reason: str) -> None:
 
 
 def _answer(event: Event, status: str, reason: str) -> None:
-    """PUT the answer. Raises URLError when CloudFormation cannot be reached: Lambda then runs the event again."""
+    """PUT the answer. Raises OSError when CloudFormation cannot be reached: Lambda then runs the event again."""
     body = _body(event, status, reason)
     # The URL is signed for an empty content type; urllib would send one of its own.
     request = Request(event["ResponseURL"], data=body, method="PUT", headers={"Content-Type": ""})  # noqa: S310 - CloudFormation's own URL
@@ -47,7 +46,7 @@ def _answer(event: Event, status: str, reason: str) -> None:
             with urlopen(request, timeout=TIMEOUT_SECONDS):  # noqa: S310 - as above
                 log.info("Answered CloudFormation: %s %s", status, reason)
                 return
-        except URLError:
+        except OSError:  # HTTP errors are among them
             if attempt == ATTEMPTS:
                 raise
             time.sleep(PAUSE_SECONDS * attempt)

@@ -163,9 +163,9 @@ class CodePipelines:
 
     def _stop(self, request: Document) -> Document:
         found = self.of(request["pipelineName"], request["pipelineExecutionId"])
-        if found["status"] == "Stopping":
+        if found["status"] == "Stopping" and not (request["abandon"] and not found.get("stop", {}).get("abandon")):
             raise RefusedError("DuplicatedStopRequestException", "it is being stopped")
-        if found["status"] != "InProgress":
+        if found["status"] not in ("InProgress", "Stopping"):
             raise RefusedError("PipelineExecutionNotStoppableException", f"it is {found['status']}")
         found["status"], found["stop"] = "Stopping", request
         self.clock.after(self._settle_seconds, lambda: found.update(status="Stopped"))

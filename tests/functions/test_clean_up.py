@@ -363,6 +363,14 @@ def test_an_approval_that_waits_is_abandoned_and_says_why(project: Project) -> N
     assert stop["reason"] == "The project is being deleted"
 
 
+def test_an_execution_that_somebody_told_to_end_its_actions_first_is_abandoned(project: Project) -> None:
+    project.launch()
+    ending = project.pipelines.execution(DEPLOY, waits_for_approval(), status="Stopping")
+    project.delete()
+    project.assert_gone()
+    assert project.pipelines.stopped()[ending]["abandon"] is True
+
+
 def test_no_stack_is_touched_before_everything_that_could_change_it_stopped(project: Project) -> None:
     project.launch()
     project.pipelines.execution(DEPLOY, running("DeployStaging", provider="CloudFormation"))
