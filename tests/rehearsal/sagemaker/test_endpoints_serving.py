@@ -226,7 +226,7 @@ def test_an_artefact_that_is_no_archive_fails_the_endpoint(stage: Stage) -> None
 def test_a_deleted_endpoint_is_gone_and_leaves_no_process(stage: Stage) -> None:
     name = stage.endpoint(stage.config(stage.model("yes")))
     server = stage.cloud.services["sagemaker"].endpoint(name).fleet.variants[0].server  # type: ignore[attr-defined]
-    process = server._process
+    process = server._serving._process
     stage.sagemaker.delete_endpoint(EndpointName=name)
 
     def gone() -> bool:
