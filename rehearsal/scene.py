@@ -7,7 +7,7 @@ it.
 from __future__ import annotations
 
 import json
-from concurrent.futures import Future
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,30 @@ def must(condition: object, sentence: str) -> None:
     """Raise StoryError with the sentence unless the condition holds."""
     if not condition:
         raise StoryError(sentence)
+
+
+class Milestone:
+    """Something that an act brings about and that another, played beside it, waits for."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._reached = threading.Event()
+        self._problem: BaseException | None = None
+
+    def reach(self) -> None:
+        self._reached.set()
+
+    def give_up(self, problem: BaseException) -> None:
+        """It will not come about, because of this: let nobody wait."""
+        if not self._reached.is_set():
+            self._problem = problem
+            self._reached.set()
+
+    def wait(self) -> None:
+        """Wait until it is reached. Raises StoryError when it never will be."""
+        self._reached.wait()
+        if self._problem is not None:
+            raise StoryError(f"the story ended before {self._what}: {self._problem}") from self._problem
 
 
 @dataclass
@@ -72,8 +96,10 @@ class Scene:
         self.scientist.once_more = self.remedies.again
         self.project = Project(PROJECT_NAME)
         self.mailbox: Mailbox | None = None
-        self.second_version: Future[None] | None = None
-        """Act 4 on its way, for the acts that begin before it ends."""
+        self.second_version = Milestone("version 2 was registered")
+        self.second_shift = Milestone("production began to shift to version 2")
+        self.second_live = Milestone("version 2 was live in production")
+        self.milestones = (self.second_version, self.second_shift, self.second_live)
 
     @property
     def build_folder(self) -> Path:

@@ -16,7 +16,7 @@ from rehearsal.acts.refuse import refuse
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.people import People
 from rehearsal.progress import ActRecord, Progress
-from rehearsal.scene import Scene
+from rehearsal.scene import Milestone, Scene
 
 ACTS: tuple[tuple[str, Callable[[Scene, ActRecord], None]], ...] = (
     ("Publish", publish),
@@ -39,19 +39,30 @@ class Story:
     def play(self) -> None:
         """All acts. The first that fails ends the story: the later ones stand on it.
 
-        Work goes on while people decide: version 1 is approved while version 2 is still being built.
+        Work goes on while people decide: version 1 is approved while version 2 is still being built, and somebody
+        registers a hotfix while production still shifts to version 2. The milestones of the scene keep that in order.
         """
         for number in (1, 2, 3):
             self._play(number)
-        with ThreadPoolExecutor(1, "act 4") as meanwhile:
-            self.scene.second_version = meanwhile.submit(self._play, 4)
+        with ThreadPoolExecutor(2, "story") as beside:
+            edited = beside.submit(self._play, 4)
+            refused = beside.submit(self._play, 7, self.scene.second_version)
             self._play(5)
             self._play(6)
-        for number in (7, 8):
-            self._play(number)
+            edited.result()
+            refused.result()
+        self._play(8)
         self.scene.remedies.confirm()
 
-    def _play(self, number: int) -> None:
+    def _play(self, number: int, begin: Milestone | None = None) -> None:
+        """One act, from a milestone on. When it fails, nobody waits for its milestones any longer."""
+        if begin is not None:
+            begin.wait()
         name, act = ACTS[number - 1]
         with self.scene.progress.act(number, name) as record:
-            act(self.scene, record)
+            try:
+                act(self.scene, record)
+            except BaseException as problem:
+                for milestone in self.scene.milestones:
+                    milestone.give_up(problem)
+                raise

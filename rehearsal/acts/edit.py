@@ -22,6 +22,7 @@ def edit_and_push(scene: Scene, act: ActRecord) -> None:
     package = scene.newest_package()
     must(package["ModelPackageVersion"] == 2, f"version 2 must be registered, not {package['ModelPackageVersion']}")
     scene.project.package_versions.append(package["ModelPackageArn"])
+    scene.second_version.reach()
     act.facts |= {"version": 2, "from cache": "Preprocess", **scene.metrics(package)}
 
 

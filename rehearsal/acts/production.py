@@ -17,13 +17,14 @@ def production(scene: Scene, act: ActRecord) -> None:
     scene.say_yes(watch)
     watch.until_succeeded()
     act.facts |= claims_are_scored(scene, scene.project.package_versions[0])
-    if scene.second_version is not None:
-        scene.second_version.result()
+    scene.second_version.wait()
     watch = scene.decide(scene.project.package_versions[1], "Approved", "Finds more of the fraud")
     scene.until_asked(watch)
     scene.say_yes(watch)
+    scene.second_shift.reach()
     watch.until_succeeded()
     shifted = claims_are_scored(scene, scene.project.package_versions[1])
+    scene.second_live.reach()
     act.facts |= {"then": "version 2 by canary", "scored by version 2": shifted["claims scored"]}
 
 

@@ -65,9 +65,12 @@ def description(package: dict[str, object]) -> str:
 
 def _bad_deployment(scene: Scene) -> dict[str, object]:
     """A hotfix passes every test and breaks on real claims: the canary's alarm brings the old model back."""
-    live = scene.served_package("prod")
+    scene.second_shift.wait()
     watch = scene.decide(_register_hotfix(scene), "Approved", "The fix we need today")
     scene.until_asked(watch)
+    scene.second_live.wait()
+    live = scene.project.package_versions[1]
+    scene.serves("prod", live)
     with Callers(scene.scientist.client, scene.project.endpoint("prod"), [UNLUCKY, HARMLESS]) as callers:
         scene.say_yes(watch)
         watch.until_failed()
