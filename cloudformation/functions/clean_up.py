@@ -12,7 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -20,7 +20,7 @@ import custom_resource
 import notifications
 from aws import client, code, explained, is_missing, message
 from endpoint_stacks import EndpointStack, StackNotDeletedError
-from patience import OutOfTimeError, Patience
+from patience import Context, OutOfTimeError, Patience
 from progress import Progress
 from project_data import Bucket, Keepsake, ModelVersions, NotDeletedError, Repository, kept
 from work_in_flight import WorkInFlight
@@ -34,14 +34,6 @@ ONCE_MORE = "Put that right, then delete the project once more."
 
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
-
-
-class Context(Protocol):
-    """What Lambda says about an invocation."""
-
-    invoked_function_arn: str
-
-    def get_remaining_time_in_millis(self) -> int: ...
 
 
 class UnfinishedError(Exception):

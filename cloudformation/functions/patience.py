@@ -2,12 +2,25 @@
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
 GROWTH = 1.5
 HAND_OVER_MILLISECONDS = 60_000
 """What has to be left of an invocation to hand its work over to the next one."""
+
+
+class Context(Protocol):
+    """What Lambda says about an invocation.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
+    """
+
+    invoked_function_arn: str
+    log_group_name: str
+
+    def get_remaining_time_in_millis(self) -> int: ...
 
 
 class OutOfTimeError(Exception):

@@ -12,18 +12,22 @@ import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from aws import Client, client, explained
+import pipeline_job
+from aws import Client, client
 from deployments import APPROVAL_ACTION, ROLLBACK, DeployPipeline
 from live_model import same_package, served_package, version_of
+from pipeline_job import ActionFailedError, Job
 
 STAGE, LIVE, REPLACED, REJECTED = "Production", "Live", "Replaced", "Rejected"
 DEPLOYED_AT = "production.deployed-at"
 APPROVED_BY = "production.approved-by"
+CAME_BY = "production.came-by"
+ASKED, NOBODY_ASKED, UNKNOWN = "approval", "nobody-asked", "unknown"
+"""Besides `rollback`, how a version came into production; and who approved it, when nothing says so."""
 EXECUTION_ID = "production.execution-id"
 ENDPOINT = "production.endpoint"
 REPLACED_AT = "production.replaced-at"
@@ -31,62 +35,48 @@ REPLACED_BY = "production.replaced-by"
 LONGEST_VALUE = 256
 NOT_IN_VALUES = re.compile(r"[^\w .:/=+@-]")
 """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateModelPackage.html"""
-LONGEST_MESSAGE = 5000
 ONLY_THE_RECORD = "Production itself is deployed; only its record is missing. Retry the stage's failed actions."
 
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
 
 
-class NotRecordedError(Exception):
-    """The deployment cannot be recorded. The message says why."""
+@dataclass(frozen=True)
+class Approval:
+    """Who let a version into production, and whether they were asked for this deployment."""
+
+    by: str
+    came_by: str
+
+    @property
+    def words(self) -> str:
+        if self.came_by == ROLLBACK:
+            return f"brought back by a rollback; approved by {self.by} before"
+        if self.came_by == NOBODY_ASKED:
+            return f"approved by {self.by}: its execution asked no one, and it was never in production before"
+        return f"approved by {self.by}"
 
 
 def handler(event: Mapping[str, Any], _context: object) -> None:
-    """Record a deployment and answer CodePipeline, whatever happens.
-
-    https://docs.aws.amazon.com/codepipeline/latest/userguide/actions-invoke-lambda-function.html
-    """
-    job = event["CodePipeline.job"]
-    codepipeline = client("codepipeline")
-    try:
-        summary = _record(job, codepipeline)
-    except NotRecordedError as problem:
-        _fail(codepipeline, job["id"], str(problem))
-    except ClientError as error:
-        log.exception("A call of AWS failed")
-        _fail(codepipeline, job["id"], explained(error))
-    except Exception as error:  # whatever it is: without an answer the action waits until it times out
-        log.exception("Recording broke")
-        _fail(codepipeline, job["id"], f"Recording broke: {error!r}. The function's log says where.")
-    else:
-        log.info("%s", summary)
-        codepipeline.put_job_success_result(jobId=job["id"], executionDetails={"summary": summary})
+    """Record a deployment and answer CodePipeline, whatever happens."""
+    pipeline_job.answer(event, _record, ONLY_THE_RECORD)
 
 
-def _fail(codepipeline: Client, job_id: str, message: str) -> None:
-    log.error("%s", message)
-    codepipeline.put_job_failure_result(
-        jobId=job_id,
-        failureDetails={"type": "JobFailed", "message": f"{message} {ONLY_THE_RECORD}"[:LONGEST_MESSAGE]},
-    )
-
-
-def _record(job: Mapping[str, Any], codepipeline: Client) -> str:
-    """Do it; answers a sentence for the pipeline's page. Raises NotRecordedError."""
+def _record(job: Job) -> str:
+    """Do it; answers a sentence for the pipeline's page. Raises ActionFailedError."""
     package_arn, execution_id = _parameters(job)
     endpoint = os.environ["PRODUCTION_ENDPOINT_NAME"]
     sagemaker = client("sagemaker")
     served = served_package(sagemaker, endpoint)
     if not same_package(served, package_arn):
-        raise NotRecordedError(f"The endpoint {endpoint} serves {served or 'no model package'}, not {package_arn}.")
-    approved_by = _who_approved(DeployPipeline(codepipeline, os.environ["DEPLOY_PIPELINE"]), execution_id)
+        raise ActionFailedError(f"The endpoint {endpoint} serves {served or 'no model package'}, not {package_arn}.")
+    pipeline = DeployPipeline(client("codepipeline"), os.environ["DEPLOY_PIPELINE"])
     registry = Registry(sagemaker, os.environ["MODEL_PACKAGE_GROUP_NAME"])
     # The new version first: between the two writes there may be two live ones, but never none.
-    registry.mark_live(package_arn, endpoint, execution_id, approved_by)
+    approval = registry.mark_live(package_arn, endpoint, execution_id, _who_approved(pipeline, execution_id))
     replaced = registry.mark_replaced(package_arn)
     instead = f" instead of version {', '.join(replaced)}" if replaced else ""
-    return f"Version {version_of(package_arn)} is live on {endpoint}{instead}; approved by {approved_by}"
+    return f"Version {version_of(package_arn)} is live on {endpoint}{instead}; {approval.words}"
 
 
 def _parameters(job: Mapping[str, Any]) -> tuple[str, str]:
@@ -96,18 +86,32 @@ def _parameters(job: Mapping[str, Any]) -> tuple[str, str]:
         parameters = json.loads(given)
         return parameters["modelPackageArn"], parameters["executionId"]
     except (ValueError, KeyError, TypeError) as problem:
-        raise NotRecordedError(
+        raise ActionFailedError(
             "UserParameters of the action have to be a JSON object with modelPackageArn and executionId, and are: "
             f"{given or 'missing'}."
         ) from problem
 
 
-def _who_approved(pipeline: DeployPipeline, execution_id: str) -> str:
-    """The ARN of who approved production in this execution. Only a rollback is let through without being asked for."""
+def _who_approved(pipeline: DeployPipeline, execution_id: str) -> str | None:
+    """The ARN of who approved production in this execution; None when nobody was asked."""
     for action in pipeline.actions(execution_id):  # newest first: a stage that was retried counts as it ended
         if action["actionName"] == APPROVAL_ACTION and action["status"] == "Succeeded":
-            return str(action.get("updatedBy") or "unknown")
-    return ROLLBACK
+            return str(action.get("updatedBy") or UNKNOWN)
+    return None
+
+
+def _approval(asked: str | None, noted: Mapping[str, str], execution_id: str) -> Approval:
+    """Whose approval a version carries, by who was asked now and by what is noted on it.
+
+    Only a rollback is let through without asking, because its version was approved for production before.
+    """
+    if asked:
+        return Approval(asked, ASKED)
+    if noted.get(EXECUTION_ID) == execution_id:
+        return Approval(noted.get(APPROVED_BY, UNKNOWN), noted.get(CAME_BY, ROLLBACK))
+    if DEPLOYED_AT in noted:
+        return Approval(noted.get(APPROVED_BY, UNKNOWN), ROLLBACK)
+    return Approval("nobody", NOBODY_ASKED)
 
 
 class Registry:
@@ -117,12 +121,16 @@ class Registry:
         self._sagemaker = sagemaker
         self._group = group
 
-    def mark_live(self, arn: str, endpoint: str, execution_id: str, approved_by: str) -> None:
-        """Note on a version that it is live. A second time for the same execution changes nothing."""
+    def mark_live(self, arn: str, endpoint: str, execution_id: str, asked: str | None) -> Approval:
+        """Note on a version that it is live; `asked` is who approved it just now. Answers whose approval it carries.
+
+        A second time for the same execution changes nothing.
+        """
         package = self._describe(arn)
         noted = package.get("CustomerMetadataProperties", {})
+        approval = _approval(asked, noted, execution_id)
         if noted.get(EXECUTION_ID) == execution_id and _is_live(package):
-            return
+            return approval
         now = _now()
         leftovers = [key for key in (REPLACED_AT, REPLACED_BY) if key in noted]
         self._sagemaker.update_model_package(
@@ -130,17 +138,19 @@ class Registry:
             ModelLifeCycle={
                 "Stage": STAGE,
                 "StageStatus": LIVE,
-                "StageDescription": f"On {endpoint} since {now}, approved by {approved_by}"[:1024],
+                "StageDescription": f"On {endpoint} since {now}, {approval.words}"[:1024],
             },
             CustomerMetadataProperties={
                 DEPLOYED_AT: now,
-                APPROVED_BY: _value(approved_by),
+                APPROVED_BY: _value(approval.by),
+                CAME_BY: approval.came_by,
                 EXECUTION_ID: execution_id,
                 ENDPOINT: endpoint,
             },
             # From an earlier life of this version, before it came back
             **({"CustomerMetadataPropertiesToRemove": leftovers} if leftovers else {}),
         )
+        return approval
 
     def mark_replaced(self, by: str) -> list[str]:
         """Note on every other version that was live that it is not any more; answers which these were."""

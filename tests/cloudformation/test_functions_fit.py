@@ -22,6 +22,7 @@ from seed_code import FUNCTIONS
 FOLDER = ROOT / FUNCTIONS.folder
 HANDLERS = {
     "CleanUpFunction": "clean_up",
+    "DiscardFailedCreationFunction": "discard_failed_creation",
     "FollowRejectionFunction": "follow_rejection",
     "RecordDeploymentFunction": "record_deployment",
 }
@@ -119,6 +120,20 @@ def test_the_recorder_gets_exactly_the_parameters_it_reads(project: Template) ->
     constants = {node.value for node in ast.walk(tree("record_deployment")) if isinstance(node, ast.Constant)}
     assert given <= constants
     assert len(action["Configuration"]["UserParameters"]) <= 1000
+
+
+def test_the_stack_that_makes_room_is_the_one_that_is_deployed(project: Template) -> None:
+    deploying = next(each for each in actions(project, "DeployPipeline") if each["Name"] == "DeployProduction")
+    function = project.resolve(project.resource("DiscardFailedCreationFunction").properties)
+    stack = function["Environment"]["Variables"]["PRODUCTION_STACK_NAME"]
+    assert stack == deploying["Configuration"]["StackName"]
+    reached = {
+        resource
+        for each in statements(project)
+        if each.owner.logical_id == "DiscardFailedCreationRole" and "cloudformation:DeleteStack" in each.actions
+        for resource in each.resources
+    }
+    assert {arn.split(":stack/")[1] for arn in reached} == {f"{stack}/*"}
 
 
 def test_a_key_is_seen_however_it_is_read() -> None:

@@ -37,15 +37,24 @@ def test_the_deploy_pipeline_asks_a_person_in_a_stage_of_its_own(project: Templa
     assert approval["Configuration"]["NotificationArn"] == project.arn(project.resource("NotificationTopic"))
 
 
-def test_what_went_to_production_is_recorded_after_it_is_there(project: Template) -> None:
-    deploy, record = stages(project, "DeployPipeline")["DeployProduction"]["Actions"]
-    assert [(deploy["Name"], deploy["RunOrder"]), (record["Name"], record["RunOrder"])] == [
-        ("DeployProduction", 1),
-        ("RecordDeployment", 2),
+INVOKE = {"Category": "Invoke", "Owner": "AWS", "Provider": "Lambda", "Version": "1"}
+
+
+def test_production_makes_room_deploys_and_records_in_this_order(project: Template) -> None:
+    found = stages(project, "DeployPipeline")["DeployProduction"]["Actions"]
+    assert [(each["RunOrder"], each["Name"]) for each in found] == [
+        (1, "DiscardFailedCreation"),
+        (2, "DeployProduction"),
+        (3, "RecordDeployment"),
     ]
-    assert record["ActionTypeId"] == {"Category": "Invoke", "Owner": "AWS", "Provider": "Lambda", "Version": "1"}
-    function = project.resource("RecordDeploymentFunction")
-    assert record["Configuration"]["FunctionName"] == project.name(function)
+    for each in (found[0], found[2]):
+        assert each["ActionTypeId"] == INVOKE
+        function = project.resource(f"{each['Name']}Function")
+        assert each["Configuration"]["FunctionName"] == project.name(function)
+
+
+def test_the_recorder_is_told_what_was_deployed(project: Template) -> None:
+    record = stages(project, "DeployPipeline")["DeployProduction"]["Actions"][2]
     assert json.loads(record["Configuration"]["UserParameters"]) == {
         "modelPackageArn": "#{BuildVariables.MODEL_PACKAGE_ARN_RESOLVED}",
         "executionId": "#{codepipeline.PipelineExecutionId}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ PREFIX = f"sagemaker-{GROUP}"
 PRODUCTION, STAGING = "fraud-prod", "fraud-staging"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:{PREFIX}-notifications"
 SAGEMAKER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
+JOB = "11111111-abcd-1111-abcd-111111abcdef"
 APPROVER = f"arn:aws:sts::{ACCOUNT}:assumed-role/Approver/ada"
 
 
@@ -46,6 +48,7 @@ class Context:
     clock: Clock
     seconds: float = 900.0
     invoked_function_arn: str = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:clean-up"
+    log_group_name: str = f"/aws/sagemaker-projects/{PREFIX}-functions"
 
     def __post_init__(self) -> None:
         self._end = self.clock.now + self.seconds
@@ -81,6 +84,14 @@ def waits_for_approval() -> Document:
 
 def approved(by: str = APPROVER) -> Document:
     return {**done("ApproveProduction", provider="Manual"), "updatedBy": by}
+
+
+def invocation(**parameters: Any) -> Document:
+    """The event with which CodePipeline has a function do an action."""
+    given = {"UserParameters": json.dumps(parameters)} if parameters else {}
+    configuration = {"FunctionName": "any", **given}
+    data = {"actionConfiguration": {"configuration": configuration}}
+    return {"CodePipeline.job": {"id": JOB, "accountId": ACCOUNT, "data": data}}
 
 
 class CodePipelines:
@@ -221,6 +232,7 @@ class Stacks:
     def __init__(self, aws: FakeAws, clock: Clock) -> None:
         self._clock = clock
         self.stacks: dict[str, Document] = {}
+        self._gone: dict[str, Document] = {}
         self.deletes: Callable[[Document], str] = lambda _: "DELETE_COMPLETE"
         """How a deletion of a stack ends."""
         aws.play(
@@ -243,7 +255,14 @@ class Stacks:
                     "Timestamp": NOON,
                 }
             )
-        stack = {"StackName": name, "StackStatus": status, "CreationTime": NOON, "resources": resources}
+        stack_id = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{name}/0a1b-{len(self._gone)}"
+        stack = {
+            "StackName": name,
+            "StackId": stack_id,
+            "StackStatus": status,
+            "CreationTime": NOON,
+            "resources": resources,
+        }
         self.stacks[name] = stack
         return stack
 
@@ -252,14 +271,18 @@ class Stacks:
             stack["StackStatus"] = status
             if status == "DELETE_COMPLETE":
                 self.stacks.pop(stack["StackName"], None)
+                self._gone[stack["StackId"]] = stack
 
         self._clock.after(seconds, change)
 
     def _find(self, request: Document) -> Document:
+        """A stack by its name or its id; by its id also one that is deleted."""
         name = request["StackName"]
-        if name not in self.stacks:
+        by_id = {each["StackId"]: each for each in self.stacks.values()}
+        found = self.stacks.get(name) or by_id.get(name) or self._gone.get(name)
+        if found is None:
             raise RefusedError("ValidationError", f"Stack with id {name} does not exist")
-        return self.stacks[name]
+        return found
 
     def _describe(self, request: Document) -> Document:
         stack = self._find(request)
@@ -269,10 +292,13 @@ class Stacks:
         return {"StackResources": self._find(request)["resources"]}
 
     def _delete(self, request: Document) -> None:
-        stack = self.stacks.get(request["StackName"])
-        if stack is None:
+        try:
+            stack = self._find(request)
+        except RefusedError:
             return
         status = stack["StackStatus"]
+        if status == "DELETE_COMPLETE":
+            return
         if status.endswith("_IN_PROGRESS") and status not in ("CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS"):
             raise RefusedError(
                 "ValidationError", f"Stack [{stack['StackName']}] cannot be deleted while in status {status}"

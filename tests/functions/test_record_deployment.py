@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -11,12 +10,14 @@ from fake_aws import Document, FakeAws, RefusedError
 from scene import (
     APPROVER,
     GROUP,
+    JOB,
     PREFIX,
     PRODUCTION,
     CodePipelines,
     SageMaker,
     approved,
     done,
+    invocation,
     package_arn,
     resolved,
     running,
@@ -25,7 +26,6 @@ from scene import (
 import record_deployment
 
 DEPLOY = f"{PREFIX}-modeldeploy"
-JOB = "11111111-abcd-1111-abcd-111111abcdef"
 
 
 class Scene:
@@ -50,14 +50,8 @@ class Scene:
     def record(self, version: int, execution_id: str, **parameters: Any) -> Document:
         """Run the action as CodePipeline does; the result it was given."""
         given = parameters or {"modelPackageArn": package_arn(version), "executionId": execution_id}
-        configuration = {"FunctionName": "record-deployment", "UserParameters": json.dumps(given)}
-        job = {
-            "id": JOB,
-            "accountId": "123456789012",
-            "data": {"actionConfiguration": {"configuration": configuration}},
-        }
         before = len(self.pipelines.results)
-        record_deployment.handler({"CodePipeline.job": job}, object())
+        record_deployment.handler(invocation(**given), object())
         (result,) = self.pipelines.results[before:]
         assert result["jobId"] == JOB
         return result
@@ -115,9 +109,36 @@ def test_a_version_that_comes_back_is_live_and_no_longer_replaced(scene: Scene) 
     assert not {"production.replaced-at", "production.replaced-by"} & set(noted)
 
 
-def test_a_rollback_that_asked_nobody_says_so(scene: Scene) -> None:
+def test_a_version_that_a_rollback_brings_back_keeps_its_approver(scene: Scene) -> None:
+    scene.deploy_and_record(1, approved())
+    scene.deploy_and_record(2, approved(by="arn:aws:sts::123456789012:assumed-role/Approver/grace"))
+    result = scene.deploy_and_record(1)
+    stage, noted = scene.sagemaker.said_of(1)
+    assert stage["StageDescription"].endswith(f", brought back by a rollback; approved by {APPROVER} before")
+    assert (noted["production.approved-by"], noted["production.came-by"]) == (APPROVER, "rollback")
+    assert result["executionDetails"]["summary"] == (
+        f"Version 1 is live on {PRODUCTION} instead of version 2; "
+        f"brought back by a rollback; approved by {APPROVER} before"
+    )
+
+
+def test_a_version_that_comes_back_and_is_approved_once_more_says_so(scene: Scene) -> None:
+    scene.deploy_and_record(1, approved())
     scene.deploy_and_record(1)
-    assert scene.sagemaker.said_of(1)[1]["production.approved-by"] == "rollback"
+    scene.deploy_and_record(1, approved())
+    stage, noted = scene.sagemaker.said_of(1)
+    assert noted["production.came-by"] == "approval"
+    assert "rollback" not in stage["StageDescription"]
+
+
+def test_a_new_version_that_nobody_was_asked_about_does_not_pass_for_a_rollback(scene: Scene) -> None:
+    execution_id = scene.deploy(1)
+    for _ in range(2):  # the second time it finds its own record
+        result = scene.record(1, execution_id)
+        stage, noted = scene.sagemaker.said_of(1)
+        assert "approved by nobody" in stage["StageDescription"]
+        assert "approved by nobody" in result["executionDetails"]["summary"]
+        assert (noted["production.approved-by"], noted["production.came-by"]) == ("nobody", "nobody-asked")
 
 
 def test_only_the_answer_yes_counts_as_an_approval(scene: Scene) -> None:

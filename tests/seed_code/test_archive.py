@@ -198,7 +198,9 @@ def test_a_folder_without_a_module_is_refused(repository: Path, git: Git) -> Non
 
 def test_the_real_functions_are_packed_without_anything_else() -> None:
     packed = pack(ROOT, FUNCTIONS)
-    assert {"clean_up.py", "follow_rejection.py", "record_deployment.py"} <= set(packed.files)
+    assert {"clean_up.py", "discard_failed_creation.py", "follow_rejection.py", "record_deployment.py"} <= set(
+        packed.files
+    )
     assert all(name.isidentifier() and kind == "py" for name, _, kind in (file.partition(".") for file in packed.files))
 
 

@@ -1,0 +1,55 @@
+"""How a function answers CodePipeline, which runs it as an action.
+
+https://docs.aws.amazon.com/codepipeline/latest/userguide/actions-invoke-lambda-function.html
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from aws import Client, client, explained
+
+LONGEST_MESSAGE = 5000
+"""https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_FailureDetails.html"""
+LONGEST_SUMMARY = 2048
+"""https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionDetails.html"""
+
+Job = Mapping[str, Any]
+log = logging.getLogger(__name__)
+
+
+class ActionFailedError(Exception):
+    """The action cannot be done. The message says why, for the person who looks at the pipeline."""
+
+
+def answer(event: Mapping[str, Any], work: Callable[[Job], str], what_now: str) -> None:
+    """Do the work of a job and answer CodePipeline, whatever happens: without an answer the action waits for hours.
+
+    `work` answers a sentence for the pipeline's page. `what_now` is added to every failure.
+    """
+    job = event["CodePipeline.job"]
+    codepipeline = client("codepipeline")
+    try:
+        summary = work(job)
+    except ActionFailedError as problem:
+        _fail(codepipeline, job["id"], str(problem), what_now)
+    except ClientError as error:
+        log.exception("A call of AWS failed")
+        _fail(codepipeline, job["id"], f"{explained(error).rstrip('.')}.", what_now)
+    except Exception as error:  # whatever it is
+        log.exception("The action broke")
+        _fail(codepipeline, job["id"], f"The action broke: {error!r}. The function's log says where.", what_now)
+    else:
+        log.info("%s", summary)
+        codepipeline.put_job_success_result(jobId=job["id"], executionDetails={"summary": summary[:LONGEST_SUMMARY]})
+
+
+def _fail(codepipeline: Client, job_id: str, message: str, what_now: str) -> None:
+    log.error("%s", message)
+    # The advice stays whole, whatever AWS's message is like.
+    why = message[: LONGEST_MESSAGE - len(what_now) - 1]
+    codepipeline.put_job_failure_result(
+        jobId=job_id, failureDetails={"type": "JobFailed", "message": f"{why} {what_now}"}
+    )

@@ -1,0 +1,220 @@
+"""A launched project whose deployments take seconds, and what its people do to it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
+
+from rehearsal.mailbox import Mailbox
+from tests.rehearsal.sagemaker.hosting import CODE, IMAGE, INFERENCE, archive
+from tests.rehearsal.whole.company import Company, until
+
+QUICK_BUILD = """\
+version: 0.2
+env:
+  exported-variables: [DEPLOY, ASK_APPROVAL, MODEL_PACKAGE_ARN_RESOLVED, MODEL_PACKAGE_VERSION]
+phases:
+  build:
+    commands:
+      - export DEPLOY=yes ASK_APPROVAL=yes MODEL_PACKAGE_ARN_RESOLVED={package} MODEL_PACKAGE_VERSION=1
+artifacts:
+  files: [endpoint-config-template.yml, staging-config-export.json, prod-config-export.json]
+"""
+QUICK_TEST = """\
+version: 0.2
+env:
+  exported-variables: [GOLDEN_RECORDS_PASSED, LATENCY_P50_MS, LATENCY_P95_MS, STAGING_SUMMARY]
+phases:
+  build:
+    commands:
+      - export GOLDEN_RECORDS_PASSED=1 LATENCY_P50_MS=1 LATENCY_P95_MS=1 STAGING_SUMMARY=answers
+"""
+STAGES = {"staging": "EndpointInstanceCount=1", "prod": "EndpointInstanceCount=2"}
+
+
+class Project:
+    """A launched project whose deployments are quick: a tiny model, and builds that only say what is to be deployed."""
+
+    def __init__(self, company: Company, **parameters: str) -> None:
+        self.company = company
+        self.name = f"p{uuid4().hex[:6]}"
+        described = company.launch(self.name, **parameters)
+        assert described["ProjectStatus"] == "CreateCompleted", described
+        self.id = described["ProjectId"]
+        self.prefix, self.group = f"sagemaker-{self.name}-{self.id}", f"{self.name}-{self.id}"
+        self.bucket = next(
+            bucket["Name"]
+            for bucket in company.engineer.client("s3").list_buckets()["Buckets"]
+            if self.id in bucket["Name"]
+        )
+        topic = f"arn:aws:sns:{company.cloud.region}:{company.cloud.account}:{self.prefix}-notifications"
+        self.mailbox = Mailbox(company.engineer.client, company.cloud.account, company.cloud.region, topic)
+
+    # ---- what brings a project into a state
+
+    def register(self, answer: str) -> str:
+        """Register and approve a tiny model that answers with one word; its package's ARN."""
+        key = f"{self.group}/models/{answer}/model.tar.gz"
+        body = archive({"code/inference.py": INFERENCE, "answer.txt": answer})
+        self.company.engineer.client("s3").put_object(Bucket=self.bucket, Key=key, Body=body)
+        container = {"Image": IMAGE, "ModelDataUrl": f"s3://{self.bucket}/{key}", "Environment": CODE}
+        arn: str = self.company.engineer.client("sagemaker").create_model_package(
+            ModelPackageGroupName=self.group,
+            ModelApprovalStatus="PendingManualApproval",
+            InferenceSpecification={
+                "Containers": [container],
+                "SupportedContentTypes": ["application/json"],
+                "SupportedResponseMIMETypes": ["application/json"],
+            },
+        )["ModelPackageArn"]
+        return arn
+
+    def push_deployment(self, package: str, **production: str) -> str:
+        """Push what deploys this package to model-deploy; the execution that this starts."""
+        scientist, codepipeline = self.company.scientist, self.company.engineer.client("codepipeline")
+        clone = scientist.home / self.name
+        if not clone.exists():
+            url = self.company.engineer.client("codecommit").get_repository(repositoryName=f"{self.prefix}-modeldeploy")
+            scientist.git("clone", "--quiet", url["repositoryMetadata"]["cloneUrlHttp"], str(clone))
+        (clone / "buildspec.yml").write_text(QUICK_BUILD.format(package=package))
+        (clone / "test" / "buildspec.yml").write_text(QUICK_TEST)
+        ignored = clone / ".gitignore"
+        ignored.write_text("".join(line for line in ignored.open() if "export" not in line))
+        for stage in STAGES:
+            self._write_config(clone, stage, package, production if stage == "prod" else {})
+        pipeline = f"{self.prefix}-modeldeploy"
+        before = codepipeline.list_pipeline_executions(pipelineName=pipeline)["pipelineExecutionSummaries"]
+        scientist.git("add", "--all", folder=clone)
+        scientist.git("commit", "--quiet", "--message", f"Deploy {package}", folder=clone)
+        scientist.git("push", "--quiet", "origin", "main", folder=clone)
+
+        def started() -> str | None:
+            listed = codepipeline.list_pipeline_executions(pipelineName=pipeline)["pipelineExecutionSummaries"]
+            return str(listed[0]["pipelineExecutionId"]) if len(listed) > len(before) else None
+
+        return str(until(started))
+
+    def _write_config(self, clone: Path, stage: str, package: str, more: dict[str, str]) -> None:
+        config = json.loads((clone / f"{stage}-config.json").read_text())
+        roles = self.company.engineer.client("iam").list_roles(PathPrefix="/sagemaker-projects/", MaxItems=1000)[
+            "Roles"
+        ]
+        role = next(each["Arn"] for each in roles if self._is_for_models(each))
+        parameters = {
+            **{
+                name: str(value).lower() if isinstance(value, bool) else str(value)
+                for name, value in config["Parameters"].items()
+            },
+            "SageMakerProjectName": self.name,
+            "SageMakerProjectId": self.id,
+            "StageName": stage,
+            "EndpointName": f"{self.name}-{stage}",
+            "ModelPackageName": package,
+            "ModelExecutionRoleArn": role,
+            "DataCaptureS3Uri": f"s3://{self.bucket}/data-capture",
+            **more,
+        }
+        tags = {
+            "sagemaker:project-name": self.name,
+            "sagemaker:project-id": self.id,
+            "sagemaker:deployment-stage": stage,
+        }
+        (clone / f"{stage}-config-export.json").write_text(json.dumps({"Parameters": parameters, "Tags": tags}))
+
+    def _is_for_models(self, role: dict[str, Any]) -> bool:
+        """Roles are named after the stack, so only their description tells whose they are."""
+        return "ModelExecutionRole" in role["RoleName"] and self.name in role["Description"]
+
+    def until_asked(self, execution: str) -> str:
+        """Wait for the question before production; its token."""
+        codepipeline = self.company.engineer.client("codepipeline")
+
+        def token() -> str | None:
+            state = codepipeline.get_pipeline_state(name=f"{self.prefix}-modeldeploy")
+            stage = next(each for each in state["stageStates"] if each["stageName"] == "ApproveProduction")
+            assert self.status(execution) == "InProgress", self.actions(execution)
+            if stage.get("latestExecution", {}).get("pipelineExecutionId") != execution:
+                return None
+            found: str | None = stage["actionStates"][0].get("latestExecution", {}).get("token")
+            return found
+
+        return str(until(token))
+
+    def approve(self, execution: str) -> None:
+        self.company.engineer.client("codepipeline").put_approval_result(
+            pipelineName=f"{self.prefix}-modeldeploy",
+            stageName="ApproveProduction",
+            actionName="ApproveProduction",
+            result={"summary": "yes", "status": "Approved"},
+            token=self.until_asked(execution),
+        )
+
+    def foreign_role(self) -> str:
+        """A role that the deployment may not hand to a model: the creation of production fails."""
+        return f"arn:aws:iam::{self.company.cloud.account}:role/somebody-elses"
+
+    def status(self, execution: str) -> str:
+        found = self.company.engineer.client("codepipeline").get_pipeline_execution(
+            pipelineName=f"{self.prefix}-modeldeploy", pipelineExecutionId=execution
+        )
+        return str(found["pipelineExecution"]["status"])
+
+    def actions(self, execution: str) -> Any:
+        listed = self.company.engineer.client("codepipeline").list_action_executions(
+            pipelineName=f"{self.prefix}-modeldeploy", filter={"pipelineExecutionId": execution}
+        )["actionExecutionDetails"]
+        return [(each["actionName"], each["status"], each.get("output")) for each in listed]
+
+    def ended(self, execution: str) -> str:
+        """Wait for the end of an execution; its status."""
+
+        def status() -> str | None:
+            found = self.status(execution)
+            return found if found in ("Succeeded", "Failed", "Stopped", "Superseded") else None
+
+        return str(until(status))
+
+    def stack_status(self, stage: str) -> str:
+        stacks = self.company.engineer.client("cloudformation").describe_stacks(
+            StackName=f"{self.prefix}-deploy-{stage}"
+        )
+        return str(stacks["Stacks"][0]["StackStatus"])
+
+    def endpoint_status(self, stage: str) -> str:
+        try:
+            described = self.company.engineer.client("sagemaker").describe_endpoint(EndpointName=f"{self.name}-{stage}")
+        except ClientError:
+            return "none"
+        return str(described["EndpointStatus"])
+
+    # ---- its end
+
+    def delete(self) -> str:
+        """Ask for the deletion as the data scientist and wait for its end; the status."""
+        sagemaker = self.company.scientist.client("sagemaker")
+        sagemaker.delete_project(ProjectName=self.name)
+
+        def ended() -> str | None:
+            described = sagemaker.describe_project(ProjectName=self.name)
+            status = str(described["ProjectStatus"])
+            if status == "DeleteFailed":
+                raise AssertionError(described["ServiceCatalogProvisionedProductDetails"])
+            return status if status == "DeleteCompleted" else None
+
+        return str(until(ended))
+
+    def work(self) -> dict[str, bool]:
+        """Which of the user's work is there."""
+        client = self.company.engineer.client
+        repositories = client("codecommit").list_repositories()["repositories"]
+        groups = client("sagemaker").list_model_package_groups()["ModelPackageGroupSummaryList"]
+        buckets = client("s3").list_buckets()["Buckets"]
+        return {
+            "repositories": sum(self.id in each["repositoryName"] for each in repositories) == 2,
+            "models": any(each["ModelPackageGroupName"] == self.group for each in groups),
+            "data": any(each["Name"] == self.bucket for each in buckets),
+        }
