@@ -228,6 +228,44 @@ def test_a_condition_on_the_approval_status_is_honoured(stage: Stage, group: str
         client.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
 
 
+@pytest.mark.parametrize("operation", ["CreateModelPackage", "UpdateModelPackage"])
+def test_a_policy_can_keep_stage_and_metadata_for_somebody_else(stage: Stage, group: str, operation: str) -> None:
+    """https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry-staging-construct-set-up.html"""
+    metadata = "sagemaker:CustomerMetadataProperties/record"
+    arn = register(stage, group, CustomerMetadataProperties={"record": "kept", "note": "free"})
+    allowed = {
+        "Effect": "Allow",
+        "Action": f"sagemaker:{operation}",
+        "Resource": f"{arn.rpartition('/')[0]}/*",
+        "Condition": {
+            "Null": {"sagemaker:ModelLifeCycle:stage": "true", metadata: "true"},
+            "ForAllValues:StringNotLike": {"sagemaker:CustomerMetadataPropertiesToRemove": "rec*"},
+        },
+    }
+    client = stage.cloud.client("sagemaker", stage.person_with(allowed))
+
+    def ask(**more: Any) -> None:
+        if operation == "CreateModelPackage":
+            client.create_model_package(ModelPackageGroupName=group, **more)
+        else:
+            client.update_model_package(ModelPackageArn=arn, **more)
+
+    ask(ModelApprovalStatus="Approved")
+    ask(CustomerMetadataProperties={"note": "mine"})
+    forged: list[dict[str, Any]] = [
+        {"ModelLifeCycle": {"Stage": "Production", "StageStatus": "Live"}},
+        {"CustomerMetadataProperties": {"record": "forged"}},
+    ]
+    if operation == "UpdateModelPackage":
+        ask(CustomerMetadataPropertiesToRemove=["note"])
+        forged.append({"CustomerMetadataPropertiesToRemove": ["note", "record"]})
+    for each in forged:
+        with pytest.raises(ClientError, match=f"not authorized to perform: sagemaker:{operation}"):
+            ask(**each)
+    assert describe(stage, arn)["CustomerMetadataProperties"]["record"] == "kept"
+    assert "ModelLifeCycle" not in describe(stage, arn)
+
+
 def test_a_versions_tags_are_its_groups(stage: Stage, group: str) -> None:
     arn = register(stage, group)
     for project, allowed in (("claims", True), ("other", False)):

@@ -100,10 +100,6 @@ class Project:
 
     def _write_config(self, clone: Path, stage: str, package: str, more: dict[str, str]) -> None:
         config = json.loads((clone / f"{stage}-config.json").read_text())
-        roles = self.company.engineer.client("iam").list_roles(PathPrefix="/sagemaker-projects/", MaxItems=1000)[
-            "Roles"
-        ]
-        role = next(each["Arn"] for each in roles if self._is_for_models(each))
         parameters = {
             **{
                 name: str(value).lower() if isinstance(value, bool) else str(value)
@@ -114,7 +110,7 @@ class Project:
             "StageName": stage,
             "EndpointName": f"{self.name}-{stage}",
             "ModelPackageName": package,
-            "ModelExecutionRoleArn": role,
+            "ModelExecutionRoleArn": self.role("ModelExecution"),
             "DataCaptureS3Uri": f"s3://{self.bucket}/data-capture",
             **more,
         }
@@ -125,9 +121,20 @@ class Project:
         }
         (clone / f"{stage}-config-export.json").write_text(json.dumps({"Parameters": parameters, "Tags": tags}))
 
-    def _is_for_models(self, role: dict[str, Any]) -> bool:
-        """Roles are named after the stack, so only their description tells whose they are."""
-        return "ModelExecutionRole" in role["RoleName"] and self.name in role["Description"]
+    def role(self, of: str) -> str:
+        """The ARN of one of the project's roles, by the beginning of its logical id.
+
+        Roles are named after the stack, so only their description tells whose they are.
+        """
+        pages = (
+            self.company.engineer.client("iam").get_paginator("list_roles").paginate(PathPrefix="/sagemaker-projects/")
+        )
+        return next(
+            str(each["Arn"])
+            for page in pages
+            for each in page["Roles"]
+            if f"-{of}" in each["RoleName"] and self.name in each["Description"]
+        )
 
     def until_asked(self, execution: str) -> str:
         """Wait for the question before production; its token."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
 from tests.rehearsal.whole.company import Company
 from tests.rehearsal.whole.project_lab import Project
 
@@ -37,3 +42,35 @@ def test_production_can_be_deployed_after_its_first_creation_failed(company: Com
     assert project.ended(third) == "Succeeded", project.actions(third)
     said = summaries(project, third)
     assert said["DiscardFailedCreation"].endswith("is CREATE_COMPLETE: nothing to discard")
+
+
+LIVE = {"Stage": "Production", "StageStatus": "Live"}
+FORGED: list[dict[str, Any]] = [
+    {"ModelLifeCycle": LIVE},
+    {"ModelLifeCycle": LIVE, "ModelApprovalStatus": "Approved"},
+    {"CustomerMetadataProperties": {"production.deployed-at": "2026-01-01T00:00:00Z"}},
+    {"CustomerMetadataProperties": {"production.approved-by": "somebody"}},
+]
+
+
+def test_nobody_can_say_by_hand_that_a_version_was_in_production(company: Company) -> None:
+    project = Project(company)
+    package = project.register("one")
+    user = company.scientist.client("sagemaker")
+    training = company.cloud.client("sagemaker", company.cloud.identity.session_of(project.role("Pipeline"), "forger"))
+    for forged in (*FORGED, {"CustomerMetadataPropertiesToRemove": ["production.deployed-at"]}):
+        with pytest.raises(ClientError, match="not authorized to perform: sagemaker:UpdateModelPackage"):
+            user.update_model_package(ModelPackageArn=package, **forged)
+        with pytest.raises(ClientError, match="not authorized to perform: sagemaker:UpdateModelPackage"):
+            training.update_model_package(ModelPackageArn=package, **forged)
+    for forged in FORGED:
+        with pytest.raises(ClientError, match="not authorized to perform: sagemaker:CreateModelPackage"):
+            training.create_model_package(ModelPackageGroupName=project.group, **forged)
+
+    user.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Rejected", ApprovalDescription="just so")
+    user.update_model_package(ModelPackageArn=package, CustomerMetadataProperties={"seen-by": "me"})
+
+    described = user.describe_model_package(ModelPackageName=package)
+    assert described["ModelApprovalStatus"] == "Rejected"
+    assert described["CustomerMetadataProperties"] == {"seen-by": "me"}
+    assert "ModelLifeCycle" not in described
