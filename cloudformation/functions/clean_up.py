@@ -17,6 +17,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 import custom_resource
+import function_log
 import notifications
 from aws import client, code, explained, is_missing, message
 from endpoint_stacks import EndpointStack, StackNotDeletedError
@@ -30,6 +31,7 @@ STOP_REASON = "The project is being deleted"
 SERVICE_TIMEOUT_SECONDS = 3600
 LAST_MOMENTS_SECONDS = 120
 """When so little is left of the ServiceTimeout, nothing is handed over any more: CloudFormation needs its answer."""
+REPORT_STREAM = "what-was-deleted-and-what-was-kept"
 ONCE_MORE = "Put that right, then delete the project once more."
 
 log = logging.getLogger(__name__)
@@ -76,7 +78,8 @@ def _carry_out(event: Mapping[str, Any], context: Context) -> bool:
         return min(context.get_remaining_time_in_millis(), int((deadline - time.time()) * 1000))
 
     try:
-        CleanUp(properties, progress, Patience(remaining), launch_failed=stack_status.startswith("ROLLBACK_")).run()
+        launch_failed = stack_status.startswith("ROLLBACK_")
+        CleanUp(properties, progress, Patience(remaining), context.log_group_name, launch_failed=launch_failed).run()
     except OutOfTimeError as problem:
         if deadline - time.time() < LAST_MOMENTS_SECONDS:
             raise UnfinishedError(
@@ -101,11 +104,18 @@ class CleanUp:
     """One invocation's part of cleaning up."""
 
     def __init__(
-        self, properties: Mapping[str, Any], progress: Progress, patience: Patience, *, launch_failed: bool
+        self,
+        properties: Mapping[str, Any],
+        progress: Progress,
+        patience: Patience,
+        log_group: str,
+        *,
+        launch_failed: bool,
     ) -> None:
         self._properties = properties
         self._progress = progress
         self._patience = patience
+        self._log_group = log_group
         self._launch_failed = launch_failed
         self._sagemaker = client("sagemaker")
 
@@ -186,4 +196,6 @@ class CleanUp:
         left = kept([each for each in work if isinstance(each, Bucket) or not self._launch_failed])
         subject, text = self._progress.report(self._properties["ProjectName"], left, launch_failed=self._launch_failed)
         if text:
+            # Before the answer: after it CloudFormation deletes this function's role, and nothing can be written.
+            function_log.write(client("logs"), self._log_group, REPORT_STREAM, f"{subject}\n\n{text}")
             notifications.publish(client("sns"), self._properties["NotificationTopic"], subject, text)

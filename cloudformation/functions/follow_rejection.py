@@ -17,25 +17,56 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 import notifications
-from aws import Client, client, is_missing
+from aws import Client, client, explained, is_missing
 from deployments import ROLLBACK, Deployment, DeployPipeline
 from live_model import same_package, served_package, version_of
+from patience import Context, OutOfTimeError, Patience
 
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
 
 
 class StillResolvingError(Exception):
-    """An execution may be choosing the rejected version at this moment. Lambda runs the event again in a minute."""
+    """An execution may be choosing the rejected version, and takes longer over it than an invocation can wait."""
 
 
-def handler(event: Mapping[str, Any], _context: object) -> None:
-    """Follow one rejection. Errors are left to Lambda, which runs the event again, twice."""
-    detail = event["detail"]
+def handler(event: Mapping[str, Any], context: Context) -> None:
+    """Follow one rejection. What fails is told to people, and left to Lambda, which runs the event again, twice."""
+    try:
+        _follow_to_the_end(event["detail"], Patience(context.get_remaining_time_in_millis))
+    except Exception as problem:
+        log.exception("The rejection could not be followed")
+        _tell_failure(event, problem)
+        raise
+
+
+def _follow_to_the_end(detail: Mapping[str, Any], patience: Patience) -> None:
+    """Follow the rejection, and once more while executions have yet to say which version they carry.
+
+    Raises StillResolvingError.
+    """
+    resolving: list[Deployment] = []
+
+    def nothing_left() -> bool:
+        resolving[:] = _follow(detail)
+        return not resolving
+
+    try:
+        patience.wait_until(nothing_left, "the executions to choose their version")
+    except OutOfTimeError as problem:
+        ids = ", ".join(each.execution_id for each in resolving)
+        raise StillResolvingError(
+            f"Which version these executions carry is not known yet: {ids}. When one of them asks for the approval of "
+            "this version, reject it there."
+        ) from problem
+
+
+def _follow(detail: Mapping[str, Any]) -> list[Deployment]:
+    """Do now what has to be done; answers the executions that may turn out to carry the version later."""
     sagemaker = client("sagemaker")
     package = _rejected(sagemaker, detail["ModelPackageArn"])
     if package is None:
-        return
+        return []
     pipeline = DeployPipeline(client("codepipeline"), os.environ["DEPLOY_PIPELINE"])
     live = served_package(sagemaker, os.environ["PRODUCTION_ENDPOINT_NAME"])
     moment = detail.get("LastModifiedTime") or package.get("LastModifiedTime") or package["CreationTime"]
@@ -46,9 +77,28 @@ def handler(event: Mapping[str, Any], _context: object) -> None:
         notifications.publish(client("sns"), os.environ["NOTIFICATION_TOPIC_ARN"], subject, text)
     else:
         log.info("Version %s is neither live nor on its way to production: nothing to do", rejection.version)
-    if rejection.resolving:
-        ids = ", ".join(each.execution_id for each in rejection.resolving)
-        raise StillResolvingError(f"Which version these executions carry is not known yet: {ids}. Look again.")
+    return rejection.resolving
+
+
+def _tell_failure(event: Mapping[str, Any], problem: Exception) -> None:
+    """Tell people what did not happen and what they can do, whatever the failure is. Hides no other error."""
+    try:
+        detail = event.get("detail", {})
+        version = version_of(str(detail.get("ModelPackageArn", "?")))
+        group = os.environ["MODEL_PACKAGE_GROUP_NAME"]
+        why = explained(problem) if isinstance(problem, ClientError) else str(problem) or repr(problem)
+        text = (
+            f"Version {version} of {group} was rejected in the Model Registry, and what has to follow could not be "
+            f"done or not to its end.\n\n{why}\n\n"
+            "It is tried again by itself, twice, within minutes. Look at the deploy pipeline after that: an execution "
+            "that carries the version must not be approved. If production still serves the version, run this in a "
+            f'clone of the model-deploy repository: make rollback REASON="version {version} was rejected"\n\n'
+            "The log of the project's functions says more."
+        )
+        subject = f"{group}: version {version} was rejected, and following that failed"
+        notifications.publish(client("sns"), os.environ["NOTIFICATION_TOPIC_ARN"], subject, text)
+    except Exception:
+        log.exception("Nobody could be told of that failure")
 
 
 def _rejected(sagemaker: Client, arn: str) -> dict[str, Any] | None:

@@ -26,7 +26,7 @@ HANDLERS = {
     "FollowRejectionFunction": "follow_rejection",
     "RecordDeploymentFunction": "record_deployment",
 }
-CALLED = ("cloudformation", "codebuild", "codecommit", "codepipeline", "lambda", "sagemaker", "sns")
+CALLED = ("cloudformation", "codebuild", "codecommit", "codepipeline", "lambda", "logs", "sagemaker", "sns")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html, and Lambda's Invoke
 ACTIONS_BY_OTHER_NAMES = {
     "abort_multipart_upload": {"s3:AbortMultipartUpload"},

@@ -14,6 +14,7 @@ from scene import Builds, Clock, CodePipelines, SageMaker, Stacks
 import aws as functions_aws
 import clean_up
 import custom_resource
+import function_log
 import patience
 
 
@@ -21,7 +22,7 @@ import patience
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The functions' clock: it stands still unless they wait."""
     made = Clock()
-    for module in (patience, clean_up, custom_resource):
+    for module in (patience, clean_up, custom_resource, function_log):
         monkeypatch.setattr(module, "time", made)
     return made
 

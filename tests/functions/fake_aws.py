@@ -1,9 +1,9 @@
 """AWS in memory for the product's functions, behind real boto3 clients.
 
 The clients check every request and parse every error as they do on AWS; an operation that a test plays is answered
-before anything is sent, and its answer is checked against the service's own model. S3, SNS and CodeCommit are moto's.
-The others are played here, because moto lacks what the functions turn on: executions of CodePipeline, builds that take
-a while, the stage of a model package, and stacks that are in the middle of something.
+before anything is sent, and its answer is checked against the service's own model. S3, SNS, CodeCommit and the logs are
+moto's. The others are played here, because moto lacks what the functions turn on: executions of CodePipeline, builds
+that take a while, the stage of a model package, and stacks that are in the middle of something.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from botocore.validate import validate_parameters
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
-PLAYED_BY_MOTO = frozenset({"s3", "sns", "codecommit"})
+PLAYED_BY_MOTO = frozenset({"s3", "sns", "codecommit", "logs"})
 
 Document = dict[str, Any]
 Play = Callable[[Document], Document | None]

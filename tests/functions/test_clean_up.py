@@ -27,10 +27,12 @@ from scene import (
 )
 
 import clean_up
+import custom_resource
 
 BUILD, DEPLOY = f"{PREFIX}-modelbuild", f"{PREFIX}-modeldeploy"
 PRODUCTION_STACK, STAGING_STACK = f"{PREFIX}-deploy-prod", f"{PREFIX}-deploy-staging"
 PROJECTS = [f"{PREFIX}-modelbuild", f"{PREFIX}-modeldeploy", f"{PREFIX}-testing"]
+LOG_GROUP = f"/aws/sagemaker-projects/{PREFIX}-functions"
 BUCKET = "sagemaker-project-p-abc123-123456789012"
 
 
@@ -51,6 +53,8 @@ class Project:
         self.pipelines, self.builds, self.stacks, self.sagemaker = pipelines, builds, stacks, sagemaker
         self.s3 = account.client("s3")
         self.codecommit = account.client("codecommit")
+        self.logs = account.client("logs")
+        self.logs.create_log_group(logGroupName=LOG_GROUP)
         self.topic = account.client("sns").create_topic(Name=f"{PREFIX}-notifications")["TopicArn"]
         self.own_stack = stacks.stack(STACK_ID, "DELETE_IN_PROGRESS")
         self.handed_over: list[Document] = []
@@ -109,6 +113,17 @@ class Project:
 
     def delete_everything(self) -> None:
         self.delete("delete-everything")
+
+    def reports(self) -> list[str]:
+        """What the log group holds by CleanUp's own writing, Lambda's deliveries aside."""
+        streams = self.logs.describe_log_streams(logGroupName=LOG_GROUP)["logStreams"]
+        return [
+            event["message"]
+            for stream in streams
+            for event in self.logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream["logStreamName"])[
+                "events"
+            ]
+        ]
 
     @property
     def repositories(self) -> set[str]:
@@ -228,6 +243,41 @@ def test_people_are_told_what_was_removed_what_was_kept_and_how_to_delete_that(p
         assert f"aws codecommit delete-repository --repository-name {name}" in kept
     assert f"aws sagemaker delete-model-package-group --model-package-group-name {GROUP}" in kept
     assert "object_versions.delete()" in kept
+
+
+def test_the_report_is_in_the_log_before_cloudformation_is_answered(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is the end of the function's role."""
+    project.launch()
+    at_the_answer: list[list[str]] = []
+    succeed = custom_resource.succeed
+
+    def answered(event: Document) -> None:
+        at_the_answer.append(project.reports())
+        succeed(event)
+
+    monkeypatch.setattr(custom_resource, "succeed", answered)
+    project.delete_everything()
+    subject, text = project.only_message()
+    assert at_the_answer == [[f"{subject}\n\n{text}"]]
+
+
+def test_a_second_deletion_adds_its_report_to_the_first(project: Project) -> None:
+    project.launch()
+    project.delete()
+    project.delete_everything()
+    first, second = project.reports()
+    assert "some things were kept" in first
+    assert "nothing was kept" in second
+
+
+def test_a_report_that_cannot_be_written_does_not_hold_up_the_deletion(project: Project) -> None:
+    project.launch()
+    project.logs.delete_log_group(logGroupName=LOG_GROUP)
+    project.delete()
+    project.assert_gone()
+    project.only_message()
 
 
 def test_a_subject_is_short_for_the_longest_project_name(project: Project) -> None:

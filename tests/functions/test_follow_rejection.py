@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from fake_aws import REGION, Document, FakeAws, RefusedError
 from moto.sns.models import sns_backends
 from scene import (
@@ -15,6 +16,7 @@ from scene import (
     PREFIX,
     PRODUCTION,
     CodePipelines,
+    Context,
     SageMaker,
     approved,
     done,
@@ -64,9 +66,8 @@ class Scene:
             },
         }
 
-    @staticmethod
-    def hear(event: Document) -> None:
-        follow_rejection.handler(event, object())
+    def hear(self, event: Document) -> None:
+        follow_rejection.handler(event, Context(self.pipelines.clock))
 
     @property
     def stopped(self) -> dict[str, Document]:
@@ -303,15 +304,35 @@ def test_a_late_event_of_a_version_that_was_deleted_changes_nothing(scene: Scene
     assert scene.rollbacks == []
 
 
-def test_an_execution_that_may_be_choosing_the_version_right_now_is_looked_at_again(scene: Scene) -> None:
+def test_an_execution_that_may_be_choosing_the_version_right_now_is_waited_for(scene: Scene) -> None:
     """It read the registry before the rejection and has not told yet what it chose."""
+    choosing = scene.execution(running("Build", "ResolvePackage"), asked_for="auto")
+    chosen = scene.pipelines.of(DEPLOY, choosing)
+    event = scene.reject(3)
+    scene.pipelines.clock.after(300, lambda: chosen.update(actions=(resolved(3), waits_for_approval())))
+    scene.hear(event)
+    assert choosing in scene.stopped
+    assert "its deployment was stopped" in scene.only_message()[0]
+
+
+def test_an_execution_that_chooses_another_version_is_left_alone(scene: Scene) -> None:
+    choosing = scene.execution(running("Build", "ResolvePackage"), asked_for="auto")
+    chosen = scene.pipelines.of(DEPLOY, choosing)
+    event = scene.reject(3)
+    scene.pipelines.clock.after(300, lambda: chosen.update(actions=(resolved(2), waits_for_approval())))
+    scene.hear(event)
+    assert scene.stopped == {}
+    assert scene.messages == []
+
+
+def test_an_execution_that_never_says_what_it_chose_is_named_to_people(scene: Scene) -> None:
     choosing = scene.execution(running("Build", "ResolvePackage"), asked_for="auto")
     event = scene.reject(3)
     with pytest.raises(follow_rejection.StillResolvingError, match=choosing):
         scene.hear(event)
-    scene.pipelines.of(DEPLOY, choosing)["actions"] = (resolved(3), waits_for_approval())
-    scene.hear(event)
-    assert choosing in scene.stopped
+    subject, text = scene.only_message()
+    assert subject == f"{GROUP}: version 3 was rejected, and following that failed"
+    assert choosing in text
 
 
 def test_an_execution_that_began_after_the_rejection_cannot_choose_the_version(scene: Scene) -> None:
@@ -326,3 +347,36 @@ def test_a_message_that_cannot_be_sent_does_not_hold_up_the_rollback(
     monkeypatch.setenv("NOTIFICATION_TOPIC_ARN", f"{scene.topic}-gone")
     scene.hear(scene.reject(2))
     assert len(scene.rollbacks) == 1
+
+
+# ---- failures
+
+
+def test_a_failure_is_told_with_what_people_can_do_and_left_to_lambda(scene: Scene) -> None:
+    def refuse(_: Document) -> Document:
+        raise RefusedError("AccessDeniedException", "not authorized to perform: codepipeline:StartPipelineExecution")
+
+    scene.account.play("codepipeline", StartPipelineExecution=refuse)
+    with pytest.raises(ClientError, match="StartPipelineExecution"):
+        scene.hear(scene.reject(2))
+    subject, text = scene.only_message()
+    assert subject == f"{GROUP}: version 2 was rejected, and following that failed"
+    assert "AWS refused StartPipelineExecution: AccessDeniedException" in text
+    assert 'make rollback REASON="version 2 was rejected"' in text
+    assert "tried again by itself" in text
+
+
+def test_an_event_that_makes_no_sense_is_told_too(scene: Scene) -> None:
+    with pytest.raises(KeyError):
+        scene.hear({"detail": {}})
+    assert "ModelPackageArn" in scene.only_message()[1]
+
+
+@pytest.mark.parametrize("broken", ["NOTIFICATION_TOPIC_ARN", "MODEL_PACKAGE_GROUP_NAME"])
+def test_a_failure_that_cannot_be_told_does_not_hide_the_first(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    monkeypatch.delenv("DEPLOY_PIPELINE")
+    monkeypatch.delenv(broken)
+    with pytest.raises(KeyError, match="DEPLOY_PIPELINE"):
+        scene.hear(scene.reject(2))

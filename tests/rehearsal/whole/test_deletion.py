@@ -94,10 +94,17 @@ def test_a_project_whose_production_stack_failed_is_deleted(company: Company) ->
     assert project.work() == KEPT
 
 
-def test_everything_goes_when_the_launch_said_so(company: Company) -> None:
+def test_everything_goes_when_the_launch_said_so_but_the_report_of_it(company: Company) -> None:
     project = Project(company, WhenProjectIsDeleted="delete-everything")
     project.register("one")
     assert project.work() == KEPT
     assert project.delete() == "DeleteCompleted"
     assert left(company) == {}
     assert project.work() == GONE
+    report = company.scientist.client("logs").get_log_events(
+        logGroupName=f"/aws/sagemaker-projects/{project.prefix}-functions",
+        logStreamName="what-was-deleted-and-what-was-kept",
+    )
+    (event,) = report["events"]
+    assert event["message"].startswith(f"Project {project.name} was deleted, nothing was kept")
+    assert project.bucket in event["message"]
