@@ -44,6 +44,7 @@ ENDINGS = {
     "a_seed_archive_that_is_missing_at_launch": ends(
         "CreateFailed",
         "ModelDeployRepository (AWS::CodeCommit::Repository)",
+        "The specified key does not exist",
         "the code of repository",
         "seed/modeldeploy-",
     ),
