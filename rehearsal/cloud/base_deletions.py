@@ -1,4 +1,4 @@
-"""When a stack may be deleted, and what it takes with it.
+"""When a stack may be deleted.
 
 Runs in the base's environment (standard library and ministack only), beside `base_process.py`. ministack starts a
 deletion whatever the stack is in the middle of, side by side with that. AWS:
@@ -12,11 +12,8 @@ deletion whatever the stack is in the middle of, side by side with that. AWS:
 
 Whether AWS refuses it while a failed creation rolls back is not documented: it is refused here.
 
-And a stack whose rollback failed keeps what could not be deleted, for the next deletion to try again; ministack forgets
-it, so that it would go on existing after the stack is gone.
-
 Private names of ministack 1.5.33 used here: of `handlers` `_ACTION_HANDLERS`, `_resolve_stack`, `_error`, `_xml`, `_p`
-and `_create_stack_task_in_region`; `stacks._provision_resource`; `_roll_back_operation` of both.
+and `_create_stack_task_in_region`; `stacks._provision_resource`.
 """
 
 from __future__ import annotations
@@ -68,7 +65,6 @@ def install() -> None:
 
     handlers._ACTION_HANDLERS["DeleteStack"] = delete_stack
     stacks._provision_resource = provision_unless_given_up
-    _remember_what_a_rollback_left()
 
 
 async def _when_given_up(stack: dict[str, Any], delete: Any, params: dict[str, Any]) -> None:  # noqa: ANN401
@@ -78,16 +74,3 @@ async def _when_given_up(stack: dict[str, Any], delete: Any, params: dict[str, A
     _given_up.discard(stack["StackId"])
     if handlers._resolve_stack(stack["StackId"]) is stack:
         delete({**params, "StackName": [stack["StackId"]]})
-
-
-def _remember_what_a_rollback_left() -> None:
-    roll_back = stacks._roll_back_operation
-
-    async def remembering(stack_name: str, stack_id: str, stack: dict[str, Any], *rest: Any, **named: Any) -> None:  # noqa: ANN401 - ministack's signature
-        before = dict(stack.get("_resources", {}))
-        await roll_back(stack_name, stack_id, stack, *rest, **named)
-        if stack["StackStatus"] == "ROLLBACK_FAILED":
-            for logical_id in stack["_rollback_failed"]:
-                stack["_resources"][logical_id] = {**before[logical_id], "ResourceStatus": "DELETE_FAILED"}
-
-    stacks._roll_back_operation = handlers._roll_back_operation = remembering

@@ -447,6 +447,7 @@ def main() -> None:
     # Beside this script, which runs outside the package:
     import base_deletions  # type: ignore[import-not-found]
     import base_functions  # type: ignore[import-not-found]
+    import base_leftovers  # type: ignore[import-not-found]
     import base_repairs  # type: ignore[import-not-found]
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
@@ -454,6 +455,7 @@ def main() -> None:
     base_repairs.install()
     install_resource_types()
     base_deletions.install()
+    base_leftovers.install()
     base_functions.install(provide)
     QUESTIONS["/_base/resource_policy"] = base_functions.resource_policy
     install_role_boundaries()

@@ -69,14 +69,14 @@ def slow() -> Iterator[None]:
     Slow.go_on.set()
 
 
-def template(description: str = "old", *names: str) -> str:
-    """A stack of repositories, one after the other."""
+def template(description: str = "old", *names: str, policy: str = "Delete") -> str:
+    """A stack of repositories, one after the other; `policy` is the deletion policy of the first."""
     lines = ["Resources:"]
     for number, name in enumerate(names or ("first", "second")):
         lines += [
             f"  R{number}:",
             "    Type: AWS::CodeCommit::Repository",
-            *([f"    DependsOn: R{number - 1}"] if number else []),
+            f"    DependsOn: R{number - 1}" if number else f"    DeletionPolicy: {policy}",
             f"    Properties: {{RepositoryName: {name}, RepositoryDescription: '{description}'}}",
         ]
     return "\n".join(lines)
@@ -214,6 +214,143 @@ def test_a_rollback_that_failed_can_be_deleted(cloudformation: Any) -> None:
     cloudformation.delete_stack(StackName="rollback-fails")
     until(lambda: status(cloudformation, stack) == GONE)
     assert Slow.made == []
+
+
+BRANCHES = """
+Resources:
+  Ground: {Type: AWS::CodeCommit::Repository, Properties: {RepositoryName: ground}}
+  House:
+    Type: AWS::CodeCommit::Repository
+    Properties: {RepositoryName: house, RepositoryDescription: !GetAtt Ground.Name}
+  Roof: {Type: AWS::CodeCommit::Repository, DependsOn: House, Properties: {RepositoryName: roof}}
+  Tree: {Type: AWS::CodeCommit::Repository, DependsOn: Ground, Properties: {RepositoryName: tree}}
+  Stone: {Type: AWS::CodeCommit::Repository, Properties: {RepositoryName: stone}}
+"""
+"""The roof stands on the house and that on the ground, as the tree does; the stone is on its own."""
+
+
+def statuses(cloudformation: Any, stack: str) -> dict[str, str]:
+    """The status of each resource that a stack has."""
+    listed = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
+    return {each["LogicalResourceId"]: each["ResourceStatus"] for each in listed}
+
+
+def touched(cloudformation: Any, stack: str) -> set[str]:
+    """The resources that a stack's events say were deleted, or tried to."""
+    events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+    return {each["LogicalResourceId"] for each in events if each["ResourceStatus"].startswith("DELETE_")} - {
+        events[0]["StackName"]
+    }
+
+
+def test_what_a_resource_depends_on_stays_while_it_cannot_be_deleted(cloudformation: Any) -> None:
+    stack = cloudformation.create_stack(StackName="stands", TemplateBody=BRANCHES)["StackId"]
+    until(lambda: status(cloudformation, stack) == "CREATE_COMPLETE")
+    Slow.fails.add("delete roof")
+    cloudformation.delete_stack(StackName="stands")
+    until(lambda: status(cloudformation, stack) == "DELETE_FAILED")
+    assert sorted(Slow.made) == ["ground", "house", "roof"]
+    assert statuses(cloudformation, stack) == {
+        "Ground": "CREATE_COMPLETE",
+        "House": "CREATE_COMPLETE",
+        "Roof": "DELETE_FAILED",
+    }
+    assert touched(cloudformation, stack) == {"Roof", "Tree", "Stone"}
+    described = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    assert described["StackStatusReason"] == "The following resource(s) failed to delete: [Roof]."
+    Slow.fails.clear()
+    cloudformation.delete_stack(StackName="stands")
+    until(lambda: status(cloudformation, stack) == GONE)
+    assert Slow.made == []
+
+
+def test_what_stays_is_listed_while_the_rest_is_deleted(cloudformation: Any) -> None:
+    stack = cloudformation.create_stack(StackName="listed", TemplateBody=BRANCHES)["StackId"]
+    until(lambda: status(cloudformation, stack) == "CREATE_COMPLETE")
+    Slow.fails |= {"delete roof", "delete tree", "delete stone"}
+    cloudformation.delete_stack(StackName="listed")
+    until(lambda: status(cloudformation, stack) == "DELETE_FAILED")
+    assert set(statuses(cloudformation, stack)) == {"Ground", "House", "Roof", "Tree", "Stone"}
+    Slow.fails -= {"delete stone"}
+    held_up(cloudformation, "delete_stack", "listed")
+    seen = set(statuses(cloudformation, stack))
+    Slow.go_on.set()
+    until(lambda: status(cloudformation, stack) == "DELETE_FAILED")
+    assert {"Ground", "House", "Roof", "Tree"} <= seen
+    assert set(statuses(cloudformation, stack)) == {"Ground", "House", "Roof", "Tree"}
+    Slow.fails.clear()
+    cloudformation.delete_stack(StackName="listed")
+    until(lambda: status(cloudformation, stack) == GONE)
+
+
+def test_what_a_resource_depends_on_stays_when_its_rollback_fails(cloudformation: Any) -> None:
+    Slow.fails |= {"create third", "delete second"}
+    names = ("first", "second", "third")
+    stack = cloudformation.create_stack(StackName="half", TemplateBody=template("old", *names))["StackId"]
+    until(lambda: status(cloudformation, stack) == "ROLLBACK_FAILED")
+    assert Slow.made == ["first", "second"]
+    assert statuses(cloudformation, stack) == {"R0": "CREATE_COMPLETE", "R1": "DELETE_FAILED"}
+    assert touched(cloudformation, stack) == {"R1"}
+    described = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    assert described["StackStatusReason"] == "The following resource(s) failed to delete: [R1]."
+    Slow.fails.clear()
+    cloudformation.delete_stack(StackName="half")
+    until(lambda: status(cloudformation, stack) == GONE)
+    assert Slow.made == []
+
+
+def test_a_forced_deletion_leaves_what_failed_and_what_that_stands_on(cloudformation: Any) -> None:
+    stack = cloudformation.create_stack(StackName="forced", TemplateBody=BRANCHES)["StackId"]
+    until(lambda: status(cloudformation, stack) == "CREATE_COMPLETE")
+    Slow.fails.add("delete roof")
+    cloudformation.delete_stack(StackName="forced")
+    until(lambda: status(cloudformation, stack) == "DELETE_FAILED")
+    cloudformation.delete_stack(StackName="forced", DeletionMode="FORCE_DELETE_STACK")
+    until(lambda: status(cloudformation, stack) == GONE)
+    assert sorted(Slow.made) == ["ground", "house", "roof"]
+
+
+def test_resources_are_kept_on_request_only_once_the_deletion_failed(cloudformation: Any) -> None:
+    stack = created(cloudformation, "keeps-one")
+    with pytest.raises(ClientError, match="DELETE_FAILED"):
+        cloudformation.delete_stack(StackName="keeps-one", RetainResources=["R1"])
+    assert Slow.made == ["first", "second"]
+    Slow.fails.add("delete second")
+    cloudformation.delete_stack(StackName="keeps-one")
+    until(lambda: status(cloudformation, stack) == "DELETE_FAILED")
+    cloudformation.delete_stack(StackName="keeps-one", RetainResources=["R1"])
+    until(lambda: status(cloudformation, stack) == GONE)
+    assert Slow.made == ["second"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "asked", "left"),
+    [
+        ("Delete", False, []),
+        ("Retain", False, ["first"]),
+        ("Retain", True, []),
+        ("RetainExceptOnCreate", False, []),
+    ],
+)
+def test_a_creation_that_fails_keeps_what_its_policy_keeps(
+    cloudformation: Any, policy: str, *, asked: bool, left: list[str]
+) -> None:
+    Slow.fails.add("create second")
+    body = template("old", "first", "second", policy=policy)
+    name = f"undone-{policy}-{asked}"
+    stack = cloudformation.create_stack(StackName=name, TemplateBody=body, RetainExceptOnCreate=asked)["StackId"]
+    until(lambda: status(cloudformation, stack) == "ROLLBACK_COMPLETE")
+    assert Slow.made == left
+
+
+@pytest.mark.parametrize("policy", ["Retain", "RetainExceptOnCreate"])
+def test_a_deletion_keeps_what_its_policy_keeps(cloudformation: Any, policy: str) -> None:
+    body = template("old", "first", "second", policy=policy)
+    stack = cloudformation.create_stack(StackName=f"kept-{policy}", TemplateBody=body)["StackId"]
+    until(lambda: status(cloudformation, stack) == "CREATE_COMPLETE")
+    cloudformation.delete_stack(StackName=f"kept-{policy}")
+    until(lambda: status(cloudformation, stack) == GONE)
+    assert Slow.made == ["first"]
 
 
 def test_deleting_a_stack_that_is_not_there_is_no_error(cloudformation: Any) -> None:
