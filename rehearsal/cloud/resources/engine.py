@@ -12,6 +12,7 @@ from rehearsal.cloud.errors import AccessDenied, AwsError, NotImplementedHere
 from rehearsal.cloud.lambda_.triggers import refuse_properties
 from rehearsal.cloud.resources.custom_answers import Answers
 from rehearsal.cloud.resources.custom_resources import CustomResource, CustomResourceError, is_custom
+from rehearsal.cloud.resources.linter import errors_in
 from rehearsal.cloud.resources.permissions import Account, calls_for
 from rehearsal.cloud.resources.provider import ResourceProvider, ResourceRequest
 from rehearsal.cloud.resources.rules import check_targets
@@ -146,15 +147,7 @@ class ResourceEngine:
         with self._lint_lock:
             if digest in self._checked:
                 return
-            from cfnlint.api import lint  # 1 s of imports: only when a stack needs it
-            from cfnlint.config import ManualArgs
-
-            matches = lint(template, config=ManualArgs(regions=[self._cloud.region]))
-            errors = [
-                f"line {match.linenumber}: {match.message} ({match.rule.id})"
-                for match in matches
-                if match.rule.id.startswith("E")
-            ]
+            errors = errors_in(template, self._cloud.region)
             if errors:
                 raise AwsError("ValidationError", f"Template validation error: {'; '.join(errors)}")
             self._checked.add(digest)

@@ -1,0 +1,64 @@
+"""The linter that a template passes before it is deployed: cfn-lint, with the rules that can refuse one.
+
+cfn-lint left to itself makes all of its rules anew for every template, with 60 MiB of data: half of that for warnings,
+which nobody hears here, the rest nearly all for the instance classes of databases. Here the rules are made once and
+kept, those on databases only when a template has one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cfnlint.rules import CloudFormationLintRule, Rules
+
+ERROR = "E"
+"""What the ids of rules begin with that a template must not break; "W" and "I" are advice."""
+ONLY_FOR = {"E3025": "AWS::RDS::DBInstance", "E3062": "AWS::RDS::DBInstance"}
+"""Rules with much data (25 MiB), and the resource type that they are about."""
+
+
+def errors_in(template: str, region: str) -> list[str]:
+    """What is wrong with a template, each error with its line and rule; nothing for one that may be deployed.
+
+    https://github.com/aws-cloudformation/cfn-lint/blob/main/docs/rules.md
+    """
+    from cfnlint.config import ConfigMixIn  # 1 s of imports: only when a stack needs it
+    from cfnlint.decode.decode import decode_str
+    from cfnlint.runner import run_template_by_data
+
+    document, unreadable = decode_str(template)
+    types = frozenset(name for name in ONLY_FOR.values() if name in template)
+    return [
+        f"line {match.linenumber}: {match.message} ({match.rule.id})"
+        for match in unreadable or run_template_by_data(document, ConfigMixIn(regions=[region]), rules(types))
+        if match.rule.id.startswith(ERROR)
+    ]
+
+
+@cache
+def rules(types: frozenset[str]) -> Rules:
+    """cfn-lint's rules on errors, with those that are only for these resource types."""
+    from cfnlint.rules import Rules
+
+    found = Rules()
+    for rule in _rules_on_errors():
+        if rule.id not in ONLY_FOR or ONLY_FOR[rule.id] in types:
+            found[rule.id] = rule()
+    return found
+
+
+def _rules_on_errors() -> Iterator[type[CloudFormationLintRule]]:
+    from cfnlint import rules as package
+    from cfnlint.rules import CloudFormationLintRule
+
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        for rule in vars(importlib.import_module(module.name)).values():
+            if isinstance(rule, type) and issubclass(rule, CloudFormationLintRule) and rule.__module__ == module.name:
+                kind: type[CloudFormationLintRule] = rule
+                if kind.id.startswith(ERROR):
+                    yield kind
