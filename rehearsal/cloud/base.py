@@ -15,6 +15,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rehearsal.cloud.errors import AwsError
@@ -23,6 +24,9 @@ from rehearsal.cloud.service import Call, Credentials
 from rehearsal.cloud.settings import CloudSettings
 
 START_SECONDS = 60.0
+PROCESS = "rehearsal.cloud.base_process"
+PROJECT = Path(__file__).parents[2]
+"""Where this package is found by the base's process."""
 
 
 class Base:
@@ -65,6 +69,7 @@ class Base:
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "HOME": str(folder),
             "TMPDIR": str(folder / "tmp"),
+            "PYTHONPATH": str(PROJECT),
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": "127.0.0.1",
             "AUTH": "true",
@@ -82,10 +87,14 @@ class Base:
             "REHEARSAL_TAG_PROPERTIES": json.dumps(tag_properties),
         }
         log_path = folder / "base.log"
-        script = str(__file__).replace("base.py", "base_process.py")
         with log_path.open("ab") as log:
             self._process = self._processes.start(
-                [str(python), script], env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [str(python), "-m", "rehearsal.cloud.base_process"],
+                env=environment,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:

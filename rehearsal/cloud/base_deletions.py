@@ -1,6 +1,6 @@
 """When a stack may be deleted.
 
-Runs in the base's environment (standard library and ministack only), beside `base_process.py`. ministack starts a
+Runs in the base's environment (standard library and ministack only), as part of `base_process.py`. ministack starts a
 deletion whatever the stack is in the middle of, side by side with that. AWS:
 
 - refuses it while the stack is updated, rolls an update back or cleans up after one: "cannot be deleted while in

@@ -1,6 +1,6 @@
 """Functions of the front door's Lambda, as ministack must know them: their policies, and custom resources behind them.
 
-Runs in the base's environment (standard library and ministack only), beside `base_process.py`.
+Runs in the base's environment (standard library and ministack only), as part of `base_process.py`.
 
 Private names of ministack 1.5.33 used here: `iam_evaluator._resource_policy`, `provisioners._custom_resource_create`
 and `provisioners._custom_resource_update`.
@@ -15,8 +15,9 @@ from typing import Any
 from ministack.core import iam_evaluator
 from ministack.services.cloudformation import provisioners
 
+from rehearsal.cloud.base_front_door import provide
+
 Properties = dict[str, Any]
-Provide = Callable[..., dict[str, Any]]
 
 CUSTOM_RESOURCE = "AWS::CloudFormation::CustomResource"
 
@@ -24,10 +25,10 @@ _policies: dict[str, Properties] = {}
 """Resource policies by the ARN of their function."""
 
 
-def install(provide: Provide) -> None:
+def install() -> None:
     """Take Lambda and custom resources away from ministack. Call it once, before the base serves."""
     _evaluate_our_policies()
-    _hand_custom_resources_over(provide)
+    _hand_custom_resources_over()
 
 
 def resource_policy(question: Properties) -> Properties:
@@ -37,6 +38,9 @@ def resource_policy(question: Properties) -> Properties:
     else:
         _policies[question["arn"]] = question["policy"]
     return {}
+
+
+QUESTIONS: dict[str, Callable[[Properties], Properties]] = {"/_base/resource_policy": resource_policy}
 
 
 def _evaluate_our_policies() -> None:
@@ -51,7 +55,7 @@ def _evaluate_our_policies() -> None:
     iam_evaluator._resource_policy = with_ours
 
 
-def _hand_custom_resources_over(provide: Provide) -> None:
+def _hand_custom_resources_over() -> None:
     """`Custom::...` types have no handlers of their own in ministack: they come here by their name."""
 
     def create(

@@ -1,10 +1,11 @@
 """What a stack keeps when one of its resources cannot be deleted: that resource, and whatever it depends on.
 
-Runs in the base's environment (standard library and ministack only), beside `base_process.py`. CloudFormation deletes
-a resource only once all that depend on it are gone, so one that fails holds back everything below it. The rest is
-deleted; the stack ends as DELETE_FAILED (or ROLLBACK_FAILED), names only what failed, and the next deletion goes on
-from there. ministack goes on to what the failed resource stands on, and forgets what a failed rollback left, which
-would go on existing after the stack is gone.
+Runs in the base's environment (standard library and ministack only), as part of `base_process.py`.
+
+CloudFormation deletes a resource only once all that depend on it are gone, so one that fails holds back everything
+below it. The rest is deleted; the stack ends as DELETE_FAILED (or ROLLBACK_FAILED), names only what failed, and the
+next deletion goes on from there. ministack goes on to what the failed resource stands on, and forgets what a failed
+rollback left, which would go on existing after the stack is gone.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html#troubleshooting-errors-delete-stack-fails
 
 A forced deletion keeps the same resources, but says of each that it was skipped: ministack sees to that itself. An

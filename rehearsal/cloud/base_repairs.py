@@ -1,23 +1,26 @@
 """What ministack's stacks forget to set, set after all.
 
-Runs in the base's environment (standard library and ministack only), beside `base_process.py`. Where a template sets
-a property that the base would drop in silence, the property is stored through the service's own API, so that reading
-it back gives what AWS would give; a bucket's property that nobody stores is an error that names it.
-`tests/rehearsal/core/test_base_conformance.py` reads back everything that the project's templates use.
+Runs in the base's environment (standard library and ministack only), as part of `base_process.py`.
+
+Where a template sets a property that the base would drop in silence, the property is stored through the service's own
+API, so that reading it back gives what AWS would give; a bucket's property that nobody stores is an error that names
+it. `tests/rehearsal/core/test_base_conformance.py` reads back everything that the project's templates use.
 
 Private names of ministack 1.5.33 used here: of `services.s3` the `_put_bucket_*` and `_delete_bucket_*` functions,
-`_bucket_tags` and `_bucket_versioning`; `cloudwatch._alarms`; `eventbridge._tag_resource`; `engine._constraint_error`;
-`provisioners._RESOURCE_HANDLERS` and `_STACK_TAG_PROPERTY`; `stacks._with_stack_tags`.
+`_bucket_tags` and `_bucket_versioning`; `cloudwatch._alarms`; `eventbridge._tag_resource`; `iam._roles`;
+`engine._constraint_error`; `helpers._resolve_document`; `provisioners._RESOURCE_HANDLERS` and `_STACK_TAG_PROPERTY`;
+`stacks._with_stack_tags`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from ministack.services import cloudwatch, eventbridge, s3
-from ministack.services.cloudformation import engine, provisioners, stacks
+from ministack.services import cloudwatch, eventbridge, iam, s3
+from ministack.services.cloudformation import engine, helpers, provisioners, stacks
 
 Properties = dict[str, Any]
 Apply = Callable[[str, Properties, Properties, Properties], None]
@@ -38,6 +41,8 @@ def install() -> None:
     _repair("AWS::CloudWatch::Alarm", _complete_alarm)
     _hand_stack_tags_down()
     _word_constraints()
+    _keep_role_boundaries()
+    _find_templates_by_any_address()
 
 
 def _word_constraints() -> None:
@@ -105,6 +110,40 @@ def _hand_stack_tags_down() -> None:
         return {**without, "Tags": own} if own else without
 
     stacks._with_stack_tags = merged
+
+
+def _keep_role_boundaries() -> None:
+    """ministack's stacks forget a role's PermissionsBoundary: without it every boundary would be decoration."""
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::IAM::Role"]
+    create, update = handlers["create"], handlers["update"]
+
+    def bounded_create(logical_id: str, props: dict[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
+        name, attributes = create(logical_id, props, stack_name)
+        iam._roles[name]["PermissionsBoundary"] = props.get("PermissionsBoundary")
+        return name, attributes
+
+    def bounded_update(physical_id: str, old: dict[str, Any], new: dict[str, Any], *rest: Any) -> Any:  # noqa: ANN401
+        result = update(physical_id, old, new, *rest)
+        iam._roles[result[0]]["PermissionsBoundary"] = new.get("PermissionsBoundary")
+        return result
+
+    provisioners._RESOURCE_HANDLERS["AWS::IAM::Role"] = {**handlers, "create": bounded_create, "update": bounded_update}
+
+
+def _find_templates_by_any_address() -> None:
+    """Let TemplateURL be a virtual-hosted address too (`https://<bucket>.s3.<region>.amazonaws.com/<key>`)."""
+    resolve = helpers._resolve_document
+
+    def resolve_any(params: dict[str, Any], body_key: str, url_key: str, label: str) -> Any:  # noqa: ANN401
+        given = params.get(url_key)
+        url = given[0] if isinstance(given, list) else given
+        parts = urlsplit(url or "")
+        if ".s3" in parts.netloc:
+            bucket = parts.netloc.split(".s3", 1)[0]
+            params = {**params, url_key: [f"https://s3.amazonaws.com/{bucket}{parts.path}"]}
+        return resolve(params, body_key, url_key, label)
+
+    helpers._resolve_document = resolve_any
 
 
 # ---- buckets

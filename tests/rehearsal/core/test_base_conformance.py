@@ -379,7 +379,10 @@ def test_every_property_the_templates_use_is_read_back_here(path: Path) -> None:
     [
         ("services.cloudformation.provisioners",
          ["_RESOURCE_HANDLERS", "_REPLACING_PROPERTIES", "_STACK_TAG_PROPERTY", "_provision_resource",
-          "_delete_resource", "_s3_create", "_s3_update"]),
+          "_update_resource", "_delete_resource", "_s3_create", "_s3_update", "_cr_stack_id", "_custom_resource_create",
+          "_custom_resource_update"]),
+        ("services.cloudformation.engine", ["_constraint_error"]),
+        ("services.cloudwatch", ["_alarms"]),
         ("services.cloudformation.stacks",
          ["_runs_on_worker_thread", "_provision_resource", "_update_resource", "_delete_resource",
           "_roll_back_operation", "_with_stack_tags", "_add_event", "_delete_stack_async", "_with_dependencies"]),
@@ -388,7 +391,7 @@ def test_every_property_the_templates_use_is_read_back_here(path: Path) -> None:
           "_roll_back_operation", "_delete_stack_async"]),
         ("services.cloudformation.helpers", ["_resolve_document"]),
         ("services.eventbridge",
-         ["_invoke_target", "_put_events", "_apply_input_transformer", "_pattern_event_view"]),
+         ["_invoke_target", "_put_events", "_apply_input_transformer", "_pattern_event_view", "_tag_resource"]),
         ("services.iam", ["_roles"]),
         ("services.sts", ["_gen_session_access_key", "_gen_secret", "_gen_session_token", "register_session"]),
         ("services.s3",
@@ -397,7 +400,7 @@ def test_every_property_the_templates_use_is_read_back_here(path: Path) -> None:
           "_delete_bucket_encryption"]),
         ("core.iam_evaluator",
          ["resolve_principal", "resolve_credential", "_resource_policy", "_gather_role_policies",
-          "_permissions_boundary", "_service_principal_matches", "combine_resource_policy", "_is_root_key"]),
+          "_permissions_boundary", "_service_principal_matches", "combine_resource_policy", "_is_root_key", "enforce"]),
     ],
 )  # fmt: skip
 def test_the_base_still_has_the_private_names_we_lean_on(module: str, names: list[str]) -> None:
