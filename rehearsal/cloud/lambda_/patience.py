@@ -30,5 +30,9 @@ class Patience:
         """Whether AWS would have given up by now. Ask often: it goes by what the function does when it is asked."""
         now = time.monotonic()
         passed, self._looked = now - self._looked, now
-        self._left -= passed if self._functions.busy(self._function) else passed * self._cloud.clock.speed
+        self._left -= passed if self.works() else passed * self._cloud.clock.speed
         return self._left <= 0
+
+    def works(self) -> bool:
+        """Whether the function runs right now."""
+        return self._functions.busy(self._function)
