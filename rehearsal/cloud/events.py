@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 
 Deliver = Callable[[dict[str, Any], dict[str, Any], dict[str, Any], str | None], None]
 """`deliver(rule, target, event, payload)`: `payload` is the transformed or constant input, None for the plain event."""
+DELIVERY_SECONDS = 2.0
+MOST_DELIVERIES = 20
+"""How many of the last deliveries are remembered."""
 
 
 class Events:
@@ -26,6 +30,8 @@ class Events:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._deliverers: dict[str, Deliver] = {}
+        self._deliveries: list[tuple[tuple[str, list[str]], threading.Thread]] = []
+        self._arrival = threading.Condition()
         self._faults = EventFaults(cloud, self._put)
 
     def add_target(self, service: str, deliver: Deliver) -> None:
@@ -40,8 +46,22 @@ class Events:
             "Detail": json.dumps(detail, default=str),
             "Resources": list(resources),
         }
-        for each in self._faults.what_comes(entry):
+        for position, each in enumerate(coming := self._faults.what_comes(entry)):
+            if position:
+                self._until_delivered(coming[position - 1])
             self._put(each)
+
+    def _until_delivered(self, entry: dict[str, Any]) -> None:
+        """Wait until a target of ours has the event, so that the next one does not overtake it once more.
+
+        For a moment only: there may be no rule for it.
+        """
+        named = (entry["DetailType"], entry["Resources"])
+        with self._arrival:
+            self._arrival.wait_for(lambda: named in [each for each, _ in self._deliveries], timeout=DELIVERY_SECONDS)
+            under_way = [delivery for each, delivery in self._deliveries if each == named]
+        for delivery in under_way:
+            delivery.join()
 
     def _put(self, entry: dict[str, Any]) -> None:
         self._cloud.base.ask("emit", entry)
@@ -62,6 +82,13 @@ class Events:
         deliver = self._deliverers.get(service)
         if deliver is None:
             raise NotImplementedHere(f"an event rule's target of service {service} ({target['Arn']})")
-        self._cloud.background(
+        delivery = self._cloud.background(
             f"event to {service}", deliver, document["rule"], target, document["event"], document["payload"]
         )
+        event = document["event"]
+        with self._arrival:
+            self._deliveries = [
+                *self._deliveries[-MOST_DELIVERIES:],
+                ((event["detail-type"], event["resources"]), delivery),
+            ]
+            self._arrival.notify_all()
