@@ -127,7 +127,10 @@ def test_only_the_base_may_ask_about_resources(cloud: Cloud) -> None:
 def test_a_taken_port_is_one_clear_message(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> None:
     port = int(cloud.url.rpartition(":")[2])
     settings = CloudSettings(tmp_path_factory.mktemp("second"), ENVIRONMENTS, port=port)
-    with pytest.raises(RuntimeError, match=f"port {port} on 127.0.0.1 cannot be used: Address already in use"), Cloud(settings, [], []):
+    with (
+        pytest.raises(RuntimeError, match=f"port {port} on 127.0.0.1 cannot be used: Address already in use"),
+        Cloud(settings, [], []),
+    ):
         pass
 
 
