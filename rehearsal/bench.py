@@ -26,6 +26,7 @@ from rehearsal.person import REPOSITORY_ROOT
 PAGE = REPOSITORY_ROOT / "docs" / "benchmarks.md"
 SCRATCH = REPOSITORY_ROOT / ".rehearsal"
 MIB = 1024**2
+ACTS_TO_PRODUCTION = 6
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,12 @@ def middle(values: Sequence[float]) -> float:
 def story_figures(reports: Sequence[Mapping[str, Any]]) -> list[Figure]:
     """What rehearsals took."""
     memory = [each["resources"]["cloud_memory"] + each["resources"].get("base_memory", 0.0) for each in reports]
+    whole = [each["seconds"] for each in reports]
+    live = [each["acts"][ACTS_TO_PRODUCTION - 1]["ended"] for each in reports]
     figures = [
-        Figure("warm `make rehearse`, fastest", min(each["seconds"] for each in reports), "s", 75),
-        Figure(
-            f"warm `make rehearse`, median of {len(reports)}", middle([each["seconds"] for each in reports]), "s", 75
-        ),
+        Figure("warm `make rehearse` until version 2 is in production (acts 1 to 6), fastest", min(live), "s", 75),
+        Figure("warm `make rehearse`, all acts, fastest", min(whole), "s", 105),
+        Figure(f"warm `make rehearse`, all acts, median of {len(reports)}", middle(whole), "s", 105),
         Figure("the cloud's memory at its highest (cloud and base)", max(memory), "MiB", 400),
     ]
     for position, act in enumerate(reports[0]["acts"]):

@@ -29,6 +29,8 @@ class ActRecord:
     name: str
     ok: bool = False
     seconds: float = 0.0
+    ended: float = 0.0
+    """Seconds since the start of the rehearsal."""
     facts: dict[str, object] = field(default_factory=dict)
     problem: str = ""
 
@@ -77,6 +79,7 @@ class Progress:
             raise
         finally:
             record.seconds = round(time.monotonic() - started, 2)
+            record.ended = round(self.seconds, 2)
             with self._lock:
                 self._doing.pop(number, None)
                 self._show()
