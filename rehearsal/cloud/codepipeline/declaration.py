@@ -17,6 +17,8 @@ from rehearsal.cloud.service import Document
 
 MOST_STAGES = 50
 MOST_ACTIONS = 50
+FAILURE_RESULTS = ("ROLLBACK", "RETRY")
+"""https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-codepipeline-pipeline-failureconditions.html"""
 
 
 def structure(message: str) -> AwsError:
@@ -49,8 +51,8 @@ def check(declaration: Document, region: str) -> None:
     """Raise AwsError for the first thing AWS refuses, NotImplementedHere for the first this cloud does not play."""
     _check_pipeline(declaration, region)
     _check_stages(declaration)
-    for stage in declaration["stages"]:
-        _check_conditions(stage, declaration["pipelineType"])
+    for number, stage in enumerate(declaration["stages"]):
+        _check_conditions(stage, declaration["pipelineType"], first=number == 0)
         for action in stage["actions"]:
             _check_action(stage["name"], action, region)
     _check_artifacts(declaration)
@@ -173,11 +175,10 @@ def _check_artifacts(declaration: Document) -> None:
                     )
 
 
-def _check_conditions(stage: Document, pipeline_type: str) -> None:
+def _check_conditions(stage: Document, pipeline_type: str, *, first: bool) -> None:
     name = stage["name"]
     if "onFailure" in stage:
-        result = stage["onFailure"].get("result", "of its conditions")
-        raise NotImplementedHere(f"OnFailure of stage {name} (result {result})")
+        _check_failure(stage, pipeline_type, first=first)
     for when, results in (("beforeEntry", ("SKIP", "FAIL")), ("onSuccess", ("FAIL", "ROLLBACK"))):
         if when not in stage:
             continue
@@ -187,14 +188,38 @@ def _check_conditions(stage: Document, pipeline_type: str) -> None:
             result = condition.get("result", "")
             if result not in results:
                 raise bad_stage(f"The condition {when} of stage {name} can have result {' or '.join(results)}")
-            if result == "ROLLBACK":
-                raise NotImplementedHere(f"result ROLLBACK of condition {when} of stage {name}")
+            if result == "ROLLBACK" and first:
+                raise bad_stage(f"The source stage {name} cannot be rolled back")
             if not condition.get("rules"):
                 raise bad_stage(f"The condition {when} of stage {name} has no rules")
             for rule in repeated([rule["name"] for rule in condition["rules"]]):
                 raise bad_stage(f"A condition cannot have two rules with the same name: {rule} in stage {name}")
             for rule in condition["rules"]:
                 _check_rule(name, rule)
+
+
+def _check_failure(stage: Document, pipeline_type: str, *, first: bool) -> None:
+    """What a stage may do when it fails.
+
+    AWS's guide says that the result of a condition engages when its rules are *not* met, its API that the result of a
+    failure condition engages when they *are*: conditions on failure are not played until that is settled.
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-conditions.html
+    https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_FailureConditions.html
+    """
+    name, failure = stage["name"], stage["onFailure"]
+    if pipeline_type != "V2":
+        raise bad_stage(f"Stage conditions can only be used with V2 pipelines: onFailure of stage {name}")
+    if failure.get("conditions"):
+        raise NotImplementedHere(f"conditions of onFailure of stage {name}")
+    result, retry = failure.get("result"), failure.get("retryConfiguration", {})
+    if result not in FAILURE_RESULTS:
+        raise NotImplementedHere(f"result {result} of onFailure of stage {name}")
+    if result == "ROLLBACK" and first:
+        raise bad_stage(f"The source stage {name} cannot be rolled back")
+    if retry and result != "RETRY":
+        raise bad_stage(f"onFailure of stage {name} can have a retryConfiguration only with result RETRY")
+    if result == "RETRY" and "retryMode" not in retry:
+        raise NotImplementedHere(f"onFailure of stage {name} with result RETRY and without a retryMode")
 
 
 def _check_rule(stage: str, rule: Document) -> None:

@@ -10,6 +10,7 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from rehearsal.cloud.codepipeline.conditions import evaluate
 from rehearsal.cloud.codepipeline.events import Announcer
 from rehearsal.cloud.codepipeline.records import FINISHED, Execution, Pipeline
+from rehearsal.cloud.codepipeline.rollbacks import last_success, rolling_back
 from rehearsal.cloud.codepipeline.runner import Runner, namespaces_of
 from rehearsal.cloud.service import Document
 
@@ -52,7 +54,8 @@ class Engine:
         slot = pipeline.slot(execution.stages[at]["name"])
         slot.occupant, slot.latest, slot.status = execution, execution, "InProgress"
         slot.manual_retries += 1
-        execution.status, execution.stop_reason = "InProgress", None
+        slot.latest_retry = "ManualStageRetry"
+        execution.status, execution.stop_reason, execution.rolls_back = "InProgress", None, False
         execution.attempt += 1
         last = at if execution.execution_type == "ROLLBACK" else len(execution.stages) - 1
         self._background(pipeline, execution, at, last, "RESUMED", only_failed)
@@ -118,7 +121,8 @@ class Engine:
                     slot.inbound.remove(execution)
                     slot.occupant = slot.latest = execution
                     slot.status = "InProgress"
-                    slot.manual_retries = 0
+                    slot.manual_retries = slot.automatic_retries = 0
+                    slot.latest_retry = ""
                     slot.before_entry = slot.on_success = None
                     self._changed.notify_all()
                     return True
@@ -140,14 +144,46 @@ class Engine:
             return "Failed"
         self._announce.stage(execution, name, "RESUMED" if again else "STARTED")
         outcome = self._runner.stage(pipeline, execution, stage, only_failed)
+        if outcome == "Failed":
+            outcome = self._on_failure(pipeline, execution, stage)
         for condition in stage.get("onSuccess", {}).get("conditions", []) if outcome == "Succeeded" else []:
             with self._changed:
                 slot.on_success = evaluate(condition, name, execution, namespaces_of(execution))
             if slot.on_success.status != "Succeeded":
                 outcome = "Failed"
+                execution.rolls_back = condition["result"] == "ROLLBACK"
         if not pipeline.deleted:
             self._announce.stage(execution, name, outcome.upper())
         return outcome
+
+    def _on_failure(self, pipeline: Pipeline, execution: Execution, stage: Document) -> str:
+        """What the stage does when its actions failed; answers the status it ends with.
+
+        "One attempt is allowed for automatic stage retry on failure."
+        https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_RetryStageMetadata.html
+        """
+        result = stage.get("onFailure", {}).get("result")
+        outcome, slot = "Failed", pipeline.slot(stage["name"])
+        if result == "RETRY" and not slot.automatic_retries and execution.status == "InProgress":
+            self._announce.stage(execution, stage["name"], "FAILED")
+            with self._changed:
+                slot.automatic_retries += 1
+                slot.latest_retry = "AutomatedStageRetry"
+                execution.attempt += 1
+                self._changed.notify_all()
+            self._announce.stage(execution, stage["name"], "RESUMED")
+            only_failed = stage["onFailure"]["retryConfiguration"]["retryMode"] == "FAILED_ACTIONS"
+            outcome = self._runner.stage(pipeline, execution, stage, only_failed)
+        execution.rolls_back = result == "ROLLBACK"
+        return outcome
+
+    def _roll_back(self, pipeline: Pipeline, failed: Execution, stage: str) -> None:
+        """Go back to the newest execution that succeeded in the stage, if there is one. Hold the lock."""
+        target = last_success(pipeline, stage, failed) if failed.rolls_back else None
+        if target is not None:
+            detail = json.dumps({"FailedPipelineExecutionId": failed.execution_id}, separators=(",", ":"))
+            at = [each["name"] for each in pipeline.declaration["stages"]].index(stage)
+            self.launch(pipeline, rolling_back(pipeline, target, "AutomatedRollback", detail), at, at)
 
     def _leave(self, pipeline: Pipeline, execution: Execution, stage: str, outcome: str, following: str | None) -> bool:
         """Free the stage and move on, in one step so that nobody slips between. True when there is a next stage."""
@@ -162,6 +198,8 @@ class Engine:
                 return False
             if outcome in ("Failed", "Stopped"):
                 self._end(execution, outcome)
+                if outcome == "Failed":
+                    self._roll_back(pipeline, execution, stage)
             elif execution.status == "Stopping":
                 self._end(execution, "Stopped")
             elif following is None:

@@ -158,11 +158,13 @@ class Executions(Room):
     def list_pipeline_executions(self, request: Document, caller: Credentials) -> Document:
         with self.changed:
             pipeline = self.find(request["pipelineName"])
+            # "Filter for pipeline executions where the stage was successful in the current pipeline version."
             stage = request.get("filter", {}).get("succeededInStage", {}).get("stageName")
+            current = pipeline.declaration["version"]
             found = [
                 views.execution_summary(pipeline, execution)
                 for execution in pipeline.executions
-                if stage is None or stage in execution.succeeded_stages
+                if stage is None or (stage in execution.succeeded_stages and execution.version == current)
             ]
         shown, more = views.page(found, request, 100)
         return {"pipelineExecutionSummaries": shown, **more}

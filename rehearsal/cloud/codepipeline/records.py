@@ -173,6 +173,8 @@ class Execution:
     execution_type: str = "STANDARD"
     rollback_target: str = ""
     attempt: int = 1
+    rolls_back: bool = False
+    """Whether the stage it failed in goes back to an earlier execution by itself."""
 
     @property
     def version(self) -> int:
@@ -203,6 +205,9 @@ class StageSlot:
     before_entry: ConditionRun | None = None
     on_success: ConditionRun | None = None
     manual_retries: int = 0
+    automatic_retries: int = 0
+    latest_retry: str = ""
+    """The API's `RetryTrigger` of the newest retry."""
 
 
 @dataclass(eq=False)

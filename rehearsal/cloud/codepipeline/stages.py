@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 
 from rehearsal.cloud.codepipeline import views
 from rehearsal.cloud.codepipeline.records import Approval, Execution, Pipeline
+from rehearsal.cloud.codepipeline.rollbacks import rolling_back
 from rehearsal.cloud.codepipeline.room import Room
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.service import Call, Credentials, Document, Needs, operation
@@ -137,21 +137,7 @@ class Stages(Room):
             target = self.find_execution(pipeline, request["targetPipelineExecutionId"])
             names = [each["name"] for each in pipeline.declaration["stages"]]
             self._check_rollback(pipeline, stage, target, names)
-            execution = Execution(
-                number=len(pipeline.executions) + 1,
-                pipeline_name=pipeline.name,
-                declaration=pipeline.declaration,
-                trigger_type="ManualRollback",
-                trigger_detail=caller.principal_arn,
-                variables=dict(target.variables),
-                source_revisions=list(target.source_revisions),
-                artifacts=dict(target.artifacts),
-                namespaces=copy.deepcopy(target.namespaces),
-                artifact_revisions=list(target.artifact_revisions),
-                revisions_by_action=list(target.revisions_by_action),
-                execution_type="ROLLBACK",
-                rollback_target=target.execution_id,
-            )
+            execution = rolling_back(pipeline, target, "ManualRollback", caller.principal_arn)
             self.engine.launch(pipeline, execution, names.index(stage), names.index(stage))
             return {"pipelineExecutionId": execution.execution_id}
 

@@ -124,12 +124,13 @@ def _stage_state(pipeline: Pipeline, stage: Document) -> Document:
         "latestExecution": _stage_execution(slot.latest, slot.status) if slot.latest else {},
         "beforeEntryConditionState": slot.before_entry.state() if slot.before_entry else {},
         "onSuccessConditionState": slot.on_success.state() if slot.on_success else {},
-        "retryStageMetadata": {
-            "manualStageRetryAttempt": slot.manual_retries,
-            "latestRetryTrigger": "ManualStageRetry",
-        }
-        if slot.manual_retries
-        else {},
+        "retryStageMetadata": without_empty(
+            {
+                "autoStageRetryAttempt": slot.automatic_retries or None,
+                "manualStageRetryAttempt": slot.manual_retries or None,
+                "latestRetryTrigger": slot.latest_retry,
+            }
+        ),
     }
     return {
         **without_empty(shown),

@@ -272,10 +272,45 @@ REFUSED = {
         NOT_HERE,
         "rule provider CloudWatchAlarm of rule R in stage B",
     ),
-    "what happens on failure": (
-        usual(stage("B", build(), onFailure={"result": "ROLLBACK"})),
+    "conditions on failure": (
+        usual(stage("B", build(), onFailure={"result": "ROLLBACK", **only_when("a", "b")})),
         NOT_HERE,
-        "OnFailure of stage B (result ROLLBACK)",
+        "conditions of onFailure of stage B",
+    ),
+    "skipping on failure": (
+        usual(stage("B", build(), onFailure={"result": "SKIP"})),
+        NOT_HERE,
+        "result SKIP of onFailure of stage B",
+    ),
+    "an automatic retry without mode": (
+        usual(stage("B", build(), onFailure={"result": "RETRY"})),
+        NOT_HERE,
+        "onFailure of stage B with result RETRY and without a retryMode",
+    ),
+    "a retry configuration of a rollback": (
+        usual(
+            stage("B", build(), onFailure={"result": "ROLLBACK", "retryConfiguration": {"retryMode": "ALL_ACTIONS"}})
+        ),
+        STAGE,
+        "can have a retryConfiguration only with result RETRY",
+    ),
+    "a rollback of the source stage": (
+        pipeline(stage("S", source(), onFailure={"result": "ROLLBACK"}), two),
+        STAGE,
+        "The source stage S cannot be rolled back",
+    ),
+    "a success condition that rolls the source stage back": (
+        pipeline(stage("S", source(), onSuccess=only_when("a", "a", result="ROLLBACK")), two),
+        STAGE,
+        "The source stage S cannot be rolled back",
+    ),
+    "a retry on failure in V1": (
+        usual(
+            stage("B", build(), onFailure={"result": "RETRY", "retryConfiguration": {"retryMode": "ALL_ACTIONS"}}),
+            pipelineType="V1",
+        ),
+        STAGE,
+        "Stage conditions can only be used with V2 pipelines: onFailure of stage B",
     ),
     "polling, which is AWS's default": (
         pipeline(stage("S", {**source(), "configuration": {"RepositoryName": "r", "BranchName": "b"}}), two),
