@@ -43,7 +43,11 @@ class Products(Catalog):
         artifact = self._artifact(request["Parameters"], caller)
         with self.lock:
             self.product(request["ProductId"]).artifacts[artifact.id] = artifact
-        return {"ProvisioningArtifactDetail": self._artifact_detail(artifact), "Info": {}, "Status": "AVAILABLE"}
+        return {
+            "ProvisioningArtifactDetail": self._artifact_detail(artifact),
+            "Info": {"TemplateUrl": request["Parameters"]["Info"]["LoadTemplateFromURL"]},
+            "Status": "AVAILABLE",
+        }
 
     @operation("DeleteProvisioningArtifact", needs=on_catalog("DeleteProvisioningArtifact"))
     def delete_provisioning_artifact(self, request: Document, caller: Credentials) -> Document:

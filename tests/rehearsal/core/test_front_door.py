@@ -50,12 +50,24 @@ def test_an_operation_aws_does_not_have_is_refused(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("request_document", "complaint"),
     [
-        ({"DisplayName": "x", "ProviderName": "y"}, "IdempotencyToken"),
+        (
+            {"DisplayName": "x", "ProviderName": "y"},
+            "1 validation error detected: Value null at 'idempotencyToken' failed to satisfy constraint: "
+            "Member must not be null",
+        ),
         (
             {"DisplayName": "x", "ProviderName": "y", "IdempotencyToken": "t", "Colour": "red"},
             "Unknown member 'Colour'",
         ),
-        ({"DisplayName": 7, "ProviderName": "y", "IdempotencyToken": "t"}, "Invalid type for parameter DisplayName"),
+        (
+            {"DisplayName": "", "ProviderName": "y", "IdempotencyToken": "t t"},
+            "2 validation errors detected: Value '' at 'displayName' failed to satisfy constraint: Member must have "
+            "length greater than or equal to 1; Value 't t' at 'idempotencyToken' failed",
+        ),
+        (
+            {"DisplayName": "x", "ProviderName": "y", "IdempotencyToken": "t", "Tags": [{"Key": "", "Value": "v"}]},
+            "Value '' at 'tags.1.member.key' failed to satisfy constraint",
+        ),
         ({"DisplayName": "x" * 101, "ProviderName": "y", "IdempotencyToken": "t"}, "less than or equal to 100"),
         ({"DisplayName": "x", "ProviderName": "y", "IdempotencyToken": "spaces are not allowed"}, "pattern"),
         ({"DisplayName": "x", "ProviderName": "y", "IdempotencyToken": "t", "AcceptLanguage": "x" * 101}, "100"),
@@ -66,6 +78,23 @@ def test_a_malformed_request_is_refused_with_what_is_wrong(
 ) -> None:
     status, answer = post(cloud, "AWS242ServiceCatalogService.CreatePortfolio", json.dumps(request_document))
     assert (status, answer["__type"]) == (400, "InvalidParametersException")
+    assert complaint in answer["message"]
+
+
+@pytest.mark.parametrize(
+    ("request_document", "complaint"),
+    [
+        ({"DisplayName": 7}, "NUMBER_VALUE can not be converted to a String (at 'displayName')"),
+        ({"DisplayName": True}, "TRUE_VALUE can not be converted to a String"),
+        ({"Tags": {"Key": "k"}}, "Start of list expected at 'tags', found START_OBJECT"),
+        ({"Tags": ["k"]}, "Start of structure or map expected at 'tags.1', found STRING_VALUE"),
+    ],
+)
+def test_a_value_of_another_type_cannot_be_read(
+    cloud: Cloud, request_document: dict[str, object], complaint: str
+) -> None:
+    status, answer = post(cloud, "AWS242ServiceCatalogService.CreatePortfolio", json.dumps(request_document))
+    assert (status, answer["__type"]) == (400, "SerializationException")
     assert complaint in answer["message"]
 
 
