@@ -20,6 +20,7 @@ from rehearsal.disk import LEAST, MEGABYTE, NEEDED, DiskWatch, shortage
 from rehearsal.people import People, settle
 from rehearsal.person import REPOSITORY_ROOT, Person
 from rehearsal.progress import Progress
+from rehearsal.prove_iam.recorder import Recorder
 from rehearsal.report import report, write
 from rehearsal.story import Story
 from rehearsal.watch import StoryError
@@ -53,6 +54,9 @@ def arguments(given: list[str]) -> argparse.Namespace:
         metavar="NAME",
         dest="faults",
         help=f"let this go wrong, to see what is promised then; may be given again ({', '.join(FAULTS)})",
+    )
+    parser.add_argument(
+        "--record", action="store_true", help="keep every authorisation of the story, as `make prove-iam` needs it"
     )
     parser.add_argument(
         "--least-free",
@@ -106,6 +110,7 @@ def main(given: list[str] | None = None) -> int:
         port=chosen.port,
         cache=RUNS / "cache",
         faults=tuple(chosen.faults),
+        record=chosen.record,
     )
     watch = DiskWatch(folder, chosen.least_free * MEGABYTE)
     try:
@@ -116,6 +121,7 @@ def main(given: list[str] | None = None) -> int:
             ok = True
             if chosen.verb == "rehearse":
                 story, explanation = Story(cloud, people, progress), None
+                recorder = Recorder(story) if chosen.record else None
                 try:
                     story.play()
                 except Exception as problem:
@@ -131,6 +137,8 @@ def main(given: list[str] | None = None) -> int:
                 if explanation is not None:
                     document["why"] = explanation.document
                 document["ok"] &= ok
+                if recorder:
+                    recorder.recording().write(folder)
                 progress.summary()
                 path = write(document, folder)
                 progress.say(f"{'played' if ok else 'FAILED'} in {document['seconds']} s; report: {shown(path)}")

@@ -35,6 +35,8 @@ class Story:
 
     def __init__(self, cloud: Cloud, people: People, progress: Progress) -> None:
         self.scene = Scene(cloud, people, progress)
+        self.before_delete: Callable[[], None] = lambda: None
+        """Called when the project is complete and about to be deleted."""
 
     def play(self) -> None:
         """All acts. The first that fails ends the story: the later ones stand on it.
@@ -51,6 +53,7 @@ class Story:
             self._play(6)
             edited.result()
             refused.result()
+        self.before_delete()
         self._play(8)
         self.scene.remedies.confirm()
 

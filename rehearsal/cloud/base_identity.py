@@ -21,6 +21,8 @@ from ministack.core import iam_evaluator
 from ministack.core.responses import get_region
 from ministack.services import iam, sts
 
+from rehearsal.cloud import base_recording, base_withholding
+
 ACCOUNT = os.environ["MINISTACK_ACCOUNT_ID"]
 ROOT_KEY = os.environ["AWS_ACCESS_KEY_ID"]
 SESSION_SECONDS = 12 * 3600  # services renew theirs; nothing here outlives a day
@@ -119,6 +121,7 @@ def allowed(_question: dict[str, Any]) -> dict[str, Any]:
 
 def trusts(question: dict[str, Any]) -> dict[str, Any]:
     """Whether a role's trust policy lets an AWS service assume it, conditions included."""
+    base_withholding.take_away()
     path_and_name = question["role_arn"].split(":role/", 1)[-1]
     role = iam._roles.get_scoped(ACCOUNT, None, path_and_name.rsplit("/", 1)[-1])
     if role is None or role.get("Arn") != question["role_arn"]:
@@ -141,7 +144,9 @@ def trusts(question: dict[str, Any]) -> dict[str, Any]:
         if iam_evaluator._service_principal_matches(statement.get("Principal", {}), question["service"])
     ]
     result = iam_evaluator.evaluate(request, [iam_evaluator.parse_policy_document({"Statement": named})])
-    return {"exists": True, "trusted": result.decision == "Allow"}
+    trusted = result.decision == "Allow"
+    base_recording.keep_trust(request, role, question["service"], trusted=trusted)
+    return {"exists": True, "trusted": trusted}
 
 
 def session(question: dict[str, Any]) -> dict[str, Any]:

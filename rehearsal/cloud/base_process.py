@@ -10,6 +10,8 @@ what it uses of ministack's inside; `test_base_conformance.py` fails when a new 
 - `base_functions.py`: functions and custom resources, which are the front door's
 - `base_events.py`: events to and from the default bus
 - `base_repairs.py`: what ministack's stacks forget
+- `base_recording.py`: authorisations kept with all that decided them
+- `base_withholding.py`: one grant taken out of the account's policies
 """
 
 from __future__ import annotations
@@ -31,8 +33,10 @@ from rehearsal.cloud import (
     base_functions,
     base_identity,
     base_leftovers,
+    base_recording,
     base_repairs,
     base_stacks,
+    base_withholding,
 )
 
 TOKEN = os.environ["REHEARSAL_TOKEN"]
@@ -46,6 +50,8 @@ QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     **base_identity.QUESTIONS,
     **base_events.QUESTIONS,
     **base_functions.QUESTIONS,
+    **base_recording.QUESTIONS,
+    **base_withholding.QUESTIONS,
 }
 
 

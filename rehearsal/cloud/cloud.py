@@ -71,6 +71,8 @@ class Cloud:
             self.resources.replacing_properties(),
             self.resources.tag_properties(),
         )
+        if self.settings.record:
+            self.identity.record_authorisations()
         self.resources.warm_up()
 
     def stop(self) -> None:

@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from rehearsal.cloud.base import Base
 from rehearsal.cloud.errors import AccessDenied
@@ -136,6 +137,25 @@ class Identity:
         for principal, action, count in self._base.allowed():
             found[role_of(principal), action] += count
         return found
+
+    def record_authorisations(self) -> None:
+        """From now on keep every decision on a role's call with all that decided it: condition keys and policies."""
+        self._base.ask("record", {})
+
+    def authorisations(self) -> dict[str, Any]:
+        """What `record_authorisations` kept, by our services and by the base: `authorisations` in order of their first
+        time, and the `policies` and `documents` that they name by digest. Each different one is there once, with its
+        `count`; see `base_recording.py`."""
+        return self._base.ask("authorisations", {})
+
+    def withhold(self, grant: Mapping[str, str]) -> None:
+        """Take one grant out of every policy that has it or will have it; see `base_withholding.py`."""
+        self._base.ask("withhold", grant)
+
+    def withheld_from(self) -> list[str]:
+        """Whose policies lost the grant that was withheld, so far."""
+        owners: list[str] = self._base.ask("taken-from", {})["taken_from"]
+        return owners
 
     def assume_role(self, role_arn: str, service: str, session_name: str, source_arn: str | None = None) -> Credentials:
         """A session of `role_arn`, as the AWS service `service` (`codebuild.amazonaws.com`) makes itself one.

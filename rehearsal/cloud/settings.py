@@ -24,3 +24,5 @@ class CloudSettings:
     """How much of its instance's memory a job may use: with less, small data show what too large data do."""
     faults: tuple[str, ...] = ()
     """Names of faults to switch on (`faults.py`)."""
+    record: bool = False
+    """Keep every authorisation with all that decided it, for `Identity.authorisations`."""
