@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from rehearsal.cloud import pages
 from rehearsal.cloud.codebuild.build import Build
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.service import Document, Service
@@ -74,12 +75,7 @@ def without_empty(answer: Document, *members: str) -> Document:
 
 def page(items: Sequence[Item], request: Document, member: str) -> Document:
     """One page of a listing under `member`, with a token for the next."""
-    size = int(request.get("maxResults", PAGE))
-    try:
-        start = int(request.get("nextToken") or 0)
-    except ValueError:
-        raise AwsError("InvalidInputException", "Invalid next token") from None
-    answer: dict[str, Any] = {member: list(items[start : start + size])}
-    if start + size < len(items):
-        answer["nextToken"] = str(start + size)
+    invalid = AwsError("InvalidInputException", "Invalid next token")
+    shown, token = pages.page(items, request.get("nextToken") or None, int(request.get("maxResults", PAGE)), invalid)
+    answer: Document = {member: shown, **({"nextToken": token} if token else {})}
     return answer if member == "testCases" else without_empty(answer, member)

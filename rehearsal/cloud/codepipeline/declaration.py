@@ -175,7 +175,7 @@ def _check_artifacts(declaration: Document) -> None:
                     )
 
 
-def _check_conditions(stage: Document, pipeline_type: str, *, first: bool) -> None:
+def _check_conditions(stage: Document, pipeline_type: str, *, first: bool = False) -> None:
     name = stage["name"]
     if "onFailure" in stage:
         _check_failure(stage, pipeline_type, first=first)

@@ -162,4 +162,5 @@ class Definitions(Executions):
     @operation("ListTagsForResource", needs=_tag_needs("ListTagsForResource"))
     def list_tags_for_resource(self, request: Document, caller: Credentials) -> Document:
         tags = self._tagged(request["resourceArn"]).tags
-        return {"tags": [{"key": key, "value": value} for key, value in sorted(tags.items())]}
+        shown, more = views.page(sorted(tags.items()), request, 100)
+        return {"tags": [{"key": key, "value": value} for key, value in shown], **more}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Any, TypeVar
 
+from rehearsal.cloud import pages
 from rehearsal.cloud.codepipeline.records import ActionRun, Execution, Pipeline, RuleRun, without_empty
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.service import Document
@@ -19,17 +18,9 @@ def page(items: list[Item], request: Document, most: int) -> tuple[list[Item], D
 
     Raises AwsError (InvalidNextTokenException) for a token that was not given out here.
     """
-    start = 0
-    token = request.get("nextToken")
-    if token is not None:
-        try:
-            start = int(base64.urlsafe_b64decode(token).decode().removeprefix("from:"))
-        except (ValueError, binascii.Error):
-            raise AwsError("InvalidNextTokenException", "The next token was specified in an invalid format.") from None
-    end = start + int(request.get("maxResults", most))
-    if end >= len(items):
-        return items[start:], {}
-    return items[start:end], {"nextToken": base64.urlsafe_b64encode(f"from:{end}".encode()).decode()}
+    invalid = AwsError("InvalidNextTokenException", "The next token was specified in an invalid format.")
+    shown, token = pages.page(items, request.get("nextToken"), int(request.get("maxResults", most)), invalid)
+    return shown, {"nextToken": token} if token else {}
 
 
 def summary(pipeline: Pipeline) -> Document:

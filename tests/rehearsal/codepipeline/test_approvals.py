@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+import uuid
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from pipeline_lab import Lab, approve, build, stage
 
+from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.service import Credentials
 
 
@@ -150,3 +153,59 @@ def test_a_role_that_may_not_publish_fails_the_approval(lab: Lab) -> None:
     error = lab.action(declaration["name"], "Approve", "Approve")["errorDetails"]
     assert error["code"] == "PermissionError"
     assert "sns:Publish" in error["message"]
+
+
+def test_a_token_is_good_for_one_answer(lab: Lab) -> None:
+    name, execution, token = waiting(lab, "once")
+    lab.answer(name, token)
+    lab.finished(name, execution)
+    with pytest.raises(ClientError, match=r"ApprovalAlreadyCompletedException.*Approved by") as refusal:
+        lab.answer(name, token, "Rejected", "too late")
+    assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert lab.action(name, "Approve", "Approve")["summary"] == "fine"
+
+
+@pytest.mark.parametrize(
+    ("token", "code"), [(str(uuid.uuid4()), "InvalidApprovalTokenException"), ("let-me-in", "ValidationException")]
+)
+def test_a_token_of_no_approval_is_refused(lab: Lab, token: str, code: str) -> None:
+    name, _, right = waiting(lab, "guessed")
+    with pytest.raises(ClientError, match=code):
+        lab.answer(name, token)
+    assert lab.token(name) == right
+    lab.answer(name, right)
+
+
+def test_nobody_answering_fails_the_action_after_its_timeout(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    def at_once(seconds: float) -> float:
+        waits.append(seconds)
+        return 0.0
+
+    monkeypatch.setattr(lab.cloud.clock, "real_seconds", at_once)
+    declaration = lab.declaration("late", stage("Approve", {**approve(), "timeoutInMinutes": 5}))
+    name = declaration["name"]
+    assert lab.finished(name, lab.create(declaration))["status"] == "Failed"
+    assert 300 in waits
+    error = lab.action(name, "Approve", "Approve")["errorDetails"]
+    assert error["message"] == "The approval action timed out: nobody approved or rejected it within 5 minutes"
+    approval = lab.room.pipelines[name].slot("Approve").actions["Approve"].approval
+    assert approval is not None
+    with pytest.raises(ClientError, match=r"InvalidApprovalTokenException.*has expired"):
+        lab.answer(name, approval.token)
+
+
+def test_an_approval_waits_seven_days_unless_it_says_otherwise(lab: Lab) -> None:
+    name, _, token = waiting(lab, "week")
+    run = lab.room.pipelines[name].slot("Approve").actions["Approve"]
+    assert run.approval is not None
+    assert run.started <= run.approval.expires - 7 * 24 * 3600 <= time.time()
+    lab.answer(name, token)
+
+
+@pytest.mark.parametrize("minutes", [4, 86401])
+def test_a_timeout_aws_does_not_take_is_refused(lab: Lab, minutes: int) -> None:
+    declaration = lab.declaration("bounds", stage("Approve", {**approve(), "timeoutInMinutes": minutes}))
+    with pytest.raises(AwsError, match="ValidationException"):
+        lab.cloud.call(lab.admin, "codepipeline", "CreatePipeline", {"pipeline": declaration})
