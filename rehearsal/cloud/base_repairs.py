@@ -22,6 +22,8 @@ from xml.etree import ElementTree
 from ministack.services import cloudwatch, eventbridge, iam, s3
 from ministack.services.cloudformation import engine, helpers, provisioners, stacks
 
+from rehearsal.cloud import base_templates
+
 Properties = dict[str, Any]
 Apply = Callable[[str, Properties, Properties, Properties], None]
 """What a repair does: `apply(physical_id, attributes, previous_properties, properties)`."""
@@ -36,6 +38,7 @@ for them, so they stay out of the properties that the role is authorised for."""
 
 def install() -> None:
     """Wrap ministack's handlers. Call it once, before the base serves."""
+    base_templates.install()
     _repair("AWS::S3::Bucket", _complete_bucket, check=_check_bucket)
     _repair("AWS::Events::Rule", _complete_rule)
     _repair("AWS::CloudWatch::Alarm", _complete_alarm)
