@@ -17,6 +17,8 @@ from rehearsal.cloud.faults import FAULTS, UnknownFaultError, check_names
 from rehearsal.cloud.rooms import new_cloud
 from rehearsal.cloud.settings import CloudSettings
 from rehearsal.disk import LEAST, MEGABYTE, NEEDED, DiskWatch, shortage
+from rehearsal.foreign.command import Wish, add_options, check_options, launch_project
+from rehearsal.foreign.template import ForeignTemplateError
 from rehearsal.people import People, settle
 from rehearsal.person import REPOSITORY_ROOT, Person
 from rehearsal.progress import Progress
@@ -66,7 +68,9 @@ def arguments(given: list[str]) -> argparse.Namespace:
         help=f"end when less than this is free on the folder's disk ({LEAST // MEGABYTE})",
     )
     parser.add_argument("--verbose", action="store_true", help="print what the cloud logs")
+    add_options(parser)
     chosen = parser.parse_args(given)
+    check_options(parser, chosen)
     if chosen.speed <= 0:
         parser.error("--speed must be above 0")
     if not 0 <= chosen.port <= LARGEST_PORT:
@@ -85,6 +89,11 @@ def main(given: list[str] | None = None) -> int:
         if shutil.which(program) is None:
             print(MISSING.format(program), file=sys.stderr)
             return 2
+    try:
+        wish = Wish(chosen, CloudSettings.account, CloudSettings.region) if chosen.template else None
+    except ForeignTemplateError as problem:
+        print(problem, file=sys.stderr)
+        return 2
     try:
         folder = (chosen.folder or new_run_folder()).absolute()
         folder.mkdir(parents=True, exist_ok=True)
@@ -144,13 +153,15 @@ def main(given: list[str] | None = None) -> int:
                 progress.say(f"{'played' if ok else 'FAILED'} in {document['seconds']} s; report: {shown(path)}")
                 if not ok:
                     progress.say(f"what the cloud logged: {shown(folder / 'cloud.log')}")
+            if wish is not None:
+                launch_project(wish, cloud, people, progress)
             if chosen.keep or chosen.verb == "up":
                 stay(cloud.url, Person("data-scientist", cloud, people.data_scientist), people, folder)
             return 0 if ok else 1
     except KeyboardInterrupt:
         progress.say(watch.problem or "stopped; nothing is left running")
         return 1 if watch.problem else 130
-    except RuntimeError as problem:
+    except (RuntimeError, ForeignTemplateError, StoryError) as problem:
         print(problem, file=sys.stderr)
         return 1
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.cloud.errors import AwsError
+from rehearsal.cloud.managed_policies import published
 from rehearsal.cloud.processes import Processes
 from rehearsal.cloud.service import Call, Credentials
 from rehearsal.cloud.settings import CloudSettings
@@ -85,6 +86,7 @@ class Base:
             "REHEARSAL_TYPES": json.dumps(sorted(types)),
             "REHEARSAL_REPLACING": json.dumps(replacing),
             "REHEARSAL_TAG_PROPERTIES": json.dumps(tag_properties),
+            "REHEARSAL_MANAGED_POLICIES": published(),
         }
         log_path = folder / "base.log"
         with log_path.open("ab") as log:

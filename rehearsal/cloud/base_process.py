@@ -9,6 +9,7 @@ what it uses of ministack's inside; `test_base_conformance.py` fails when a new 
 - `base_deletions.py`, `base_leftovers.py`: when a stack is deleted, and what stays when that fails
 - `base_functions.py`: functions and custom resources, which are the front door's
 - `base_events.py`: events to and from the default bus
+- `base_policies.py`: the policies that AWS manages
 - `base_repairs.py`: what ministack's stacks forget
 - `base_recording.py`: authorisations kept with all that decided them
 - `base_withholding.py`: one grant taken out of the account's policies
@@ -33,6 +34,7 @@ from rehearsal.cloud import (
     base_functions,
     base_identity,
     base_leftovers,
+    base_policies,
     base_recording,
     base_repairs,
     base_stacks,
@@ -90,6 +92,7 @@ def main() -> None:
     base_functions.install()
     base_identity.install()
     base_events.install()
+    base_policies.install()
     config = Config()
     config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]
     config.keep_alive_timeout = 600

@@ -1,7 +1,8 @@
 """The build images that can be stood in for, and the runtimes they offer.
 
 What a buildspec may ask of an image is taken from the image's own `runtimes.yml`:
-https://github.com/aws/aws-codebuild-docker-images (al/x86_64/standard/5.0 and 6.0)
+https://github.com/aws/aws-codebuild-docker-images (al/x86_64/standard, ubuntu/standard,
+and unsupported_images for those that AWS no longer maintains)
 """
 
 from __future__ import annotations
@@ -34,10 +35,56 @@ _STANDARD_6 = {
     "nodejs": ("24", "22"),
     "dotnet": ("10.0", "8.0"),
 }
+_AMAZON_LINUX_2_4 = {
+    "java": ("corretto17",),
+    "golang": ("1.18",),
+    "python": ("3.9",),
+    "php": ("8.1",),
+    "ruby": ("3.1",),
+    "nodejs": ("16",),
+    "docker": ("20",),
+    "dotnet": ("6.0",),
+}
+_AMAZON_LINUX_2_3 = {
+    "android": ("29", "28"),
+    "java": ("corretto11", "corretto8"),
+    "golang": ("1.14", "1.13", "1.12"),
+    "python": ("3.9", "3.8", "3.7"),
+    "php": ("7.4", "7.3"),
+    "ruby": ("2.7", "2.6"),
+    "nodejs": ("12", "10"),
+    "docker": ("19", "18"),
+    "dotnet": ("3.1",),
+}
+_UBUNTU_6 = {
+    "java": ("corretto17",),
+    "golang": ("1.18",),
+    "python": ("3.10",),
+    "php": ("8.1",),
+    "ruby": ("3.1",),
+    "nodejs": ("16",),
+    "dotnet": ("6.0",),
+}
+_UBUNTU_5 = {
+    "java": ("corretto11", "corretto8"),
+    "golang": ("1.16", "1.15"),
+    "python": ("3.9", "3.8", "3.7"),
+    "php": ("8.0", "7.4", "7.3"),
+    "ruby": ("2.7", "2.6"),
+    "nodejs": ("14", "12"),
+    "dotnet": ("5.0", "3.1"),
+}
 IMAGES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "aws/codebuild/amazonlinux-x86_64-standard:6.0": _STANDARD_6,
     "aws/codebuild/amazonlinux-x86_64-standard:5.0": _STANDARD_5,
     "aws/codebuild/amazonlinux2-x86_64-standard:5.0": _STANDARD_5,  # the same image under its older name
+    # no longer maintained, and still named by project templates that AWS publishes
+    "aws/codebuild/amazonlinux2-x86_64-standard:4.0": _AMAZON_LINUX_2_4,
+    "aws/codebuild/amazonlinux2-x86_64-standard:3.0": _AMAZON_LINUX_2_3,
+    "aws/codebuild/standard:8.0": _STANDARD_6,
+    "aws/codebuild/standard:7.0": _STANDARD_5,
+    "aws/codebuild/standard:6.0": _UBUNTU_6,
+    "aws/codebuild/standard:5.0": _UBUNTU_5,
 }
 """For each image its runtimes, each with its versions, newest first."""
 

@@ -52,6 +52,15 @@ class ResourceEngine:
         """The types that stand here rather than in the base."""
         return sorted(self._providers)
 
+    def knows(self, type_name: str) -> bool:
+        """Whether a stack may hold such a resource, as far as this side of the base can tell."""
+        if type_name in self._providers or is_custom(type_name):
+            return True
+        try:
+            return not type_name.startswith(LAMBDA) and "handlers" in self._schema(type_name)
+        except NotImplementedHere:
+            return False
+
     def replacing_properties(self) -> dict[str, list[str]]:
         """For each type of ours, the top-level properties whose change replaces the resource."""
         return {
