@@ -68,7 +68,8 @@ class Builds(Projects, Reports):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self._runs: dict[str, BuildRun] = {}
-        self._tokens: dict[tuple[str, str], str] = {}
+        self._tokens: dict[tuple[str, str], tuple[Document, str]] = {}
+        """What was asked for with a token of a project, and the build that was started."""
 
     # ---- for CodePipeline
 
@@ -136,7 +137,10 @@ class Builds(Projects, Reports):
         token = (project["name"], request.get("idempotencyToken", ""))
         with self.lock:
             if token[1] and token in self._tokens:
-                return {"build": self._document(self._tokens[token])}
+                asked, build_id = self._tokens[token]
+                if asked != request:
+                    raise AwsError("InvalidInputException", "The idempotency token was used with other parameters")
+                return {"build": self._document(build_id)}
         for member, path in OVERRIDES.items():
             if member in request:
                 target = project
@@ -160,7 +164,7 @@ class Builds(Projects, Reports):
         )
         if token[1]:
             with self.lock:
-                self._tokens[token] = build.id
+                self._tokens[token] = (deepcopy(request), build.id)
         return {"build": self._document(build.id)}
 
     @operation("StopBuild", needs=on_builds("StopBuild", "id"))

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import yaml
@@ -15,6 +16,12 @@ from rehearsal.cloud.codebuild.yaml_nodes import Mapping
 PHASES = ("install", "pre_build", "build", "post_build")
 SHELLS = ("bash", "/bin/sh", "sh")
 ON_FAILURE = ("ABORT", "CONTINUE")
+RETRY = re.compile(r"RETRY(?:-(\d+))?")
+USUAL_RETRIES, MOST_RETRIES = 3, 100
+"""How often `RETRY` runs a phase again, and what `RETRY-<count>` can ask for.
+
+https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html#build-spec.phases
+"""
 REPORT_FORMATS = {
     "JUNITXML": True,
     **dict.fromkeys(
@@ -38,11 +45,15 @@ MOST_REPORTS = 5
 
 @dataclass(frozen=True)
 class Phase:
-    """The commands of one phase. `on_failure` is empty when the buildspec leaves it to the usual transitions."""
+    """The commands of one phase. `on_failure` is empty when the buildspec leaves it to the usual transitions.
+
+    `retries` says how often a failing phase is run again before it has failed.
+    """
 
     commands: tuple[str, ...] = ()
     finally_commands: tuple[str, ...] = ()
     on_failure: str = ""
+    retries: int = 0
 
 
 @dataclass(frozen=True)
@@ -190,19 +201,34 @@ def _phases(top: Mapping) -> tuple[dict[str, Phase], dict[str, str]]:
             runtimes = phase.text_map("runtime-versions")
         elif not phase.has("commands"):
             raise YamlFileError(f"phases/{name} in {top.file} (line {phase.line}) has no commands")
-        phases[name] = Phase(phase.commands("commands"), phase.commands("finally"), _on_failure(phase, name))
+        phases[name] = Phase(phase.commands("commands"), phase.commands("finally"), *_on_failure(phase, name))
         phase.done()
     listed.done()
     return phases, runtimes
 
 
-def _on_failure(phase: Mapping, name: str) -> str:
+def _on_failure(phase: Mapping, name: str) -> tuple[str, int]:
+    """What a failing phase does to the build, and how often it is run again before that.
+
+    AWS does not say what the expression of `RETRY-<regex>` is held against: the phase's message or what was printed.
+    """
     action = phase.text("on-failure")
-    if action.startswith("RETRY"):
-        raise NotPlayedError(f"on-failure: {action} of phase {name} in {phase.file}")
+    retry = RETRY.fullmatch(action)
+    if retry:
+        count = int(retry[1]) if retry[1] else USUAL_RETRIES
+        if count > MOST_RETRIES:
+            raise YamlFileError(
+                f"on-failure of phase {name} in {phase.file} is '{action}'; the count must be 0 to {MOST_RETRIES}"
+            )
+        return "", count
+    if action.startswith("RETRY-"):
+        raise NotPlayedError(f"on-failure: {action} of phase {name} in {phase.file} (a regular expression)")
     if action and action not in ON_FAILURE:
-        raise YamlFileError(f"on-failure of phase {name} in {phase.file} is '{action}'; it must be ABORT or CONTINUE")
-    return action
+        raise YamlFileError(
+            f"on-failure of phase {name} in {phase.file} is '{action}'; it must be ABORT, CONTINUE, RETRY or "
+            "RETRY-count"
+        )
+    return action, 0
 
 
 def _artifacts(top: Mapping) -> tuple[Artifacts | None, dict[str, Artifacts]]:

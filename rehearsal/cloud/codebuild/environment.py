@@ -99,6 +99,7 @@ def codebuild_variables(build: Build, source: Path, more_sources: Mapping[str, P
         "CODEBUILD_INITIATOR": build.initiator,
         "CODEBUILD_KMS_KEY_ID": build.project["encryptionKey"],
         "CODEBUILD_LOG_PATH": build.log_stream,
+        "CODEBUILD_PROJECT_ARN": build.project["arn"],
         "CODEBUILD_RESOLVED_SOURCE_VERSION": build.resolved_version,
         "CODEBUILD_SOURCE_VERSION": build.source_version,
         "CODEBUILD_SRC_DIR": str(source),

@@ -15,6 +15,7 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -175,11 +176,16 @@ class BuildRun:
         return True
 
     def _run_phase(self, place: Workplace, phase: Phase) -> None:
-        """Commands up to the first that fails, then the `finally` commands whatever happened."""
-        failure = self._run_commands(place, phase.commands)
-        failure = self._run_commands(place, phase.finally_commands) or failure
-        if failure:
-            raise failure
+        """Commands up to the first that fails, then the `finally` commands whatever happened; all of it again while
+        there are retries left."""
+        for retry in count(1):
+            failure = self._run_commands(place, phase.commands)
+            failure = self._run_commands(place, phase.finally_commands) or failure
+            if failure is None:
+                return
+            if retry > phase.retries:
+                raise failure
+            place.log.say(f"Retrying the phase: retry {retry} of {phase.retries}")
 
     def _run_commands(self, place: Workplace, commands: tuple[str, ...]) -> PhaseError | None:
         assert self._shell is not None  # noqa: S101 - made in DOWNLOAD_SOURCE

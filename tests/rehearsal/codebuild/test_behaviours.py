@@ -92,7 +92,26 @@ BEHAVIOURS = {
         r"3\.10, 3\.11, 3\.12, 3\.13, 3\.14"
     ),
     "other_runtime": not_played(r"the runtime nodejs \(22\) asked for in buildspec\.yml"),
-    "unplayed_retry": not_played("on-failure: RETRY-2 of phase build"),
+    "unplayed_retry": not_played(r"on-failure: RETRY-2-\.\*connection refused\.\* of phase build"),
+    "retry_on_failure": Ending(
+        "SUCCEEDED",
+        says=(
+            "\nfinally after 1\n",
+            "Retrying the phase: retry 1 of 2",
+            "\nfinally after 2\n",
+            "Retrying the phase: retry 2 of 2",
+            "\nthird time lucky\n",
+            "\nfinally after 3\n",
+            "\nstill 1\n",
+        ),
+        phases=tuple(ALL),
+    ),
+    "retries_run_out": command_error(
+        "INSTALL",
+        r"exit 4\. Reason: exit status 4",
+        says=("attempt attempt attempt attempt", "Retrying the phase: retry 3 of 3"),
+        then="ends",
+    ),
     "artifact_missing": Ending(
         "FAILED", "UPLOAD_ARTIFACTS", "CLIENT_ERROR", "no matching artifact paths found", outputs=("Model",)
     ),

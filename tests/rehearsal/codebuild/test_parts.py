@@ -79,7 +79,11 @@ proxy: {upload-artifacts: no, logs: no}
         ),
         (
             "version: 0.2\nphases:\n  build:\n    on-failure: STOP\n    commands: [a]\n",
-            "on-failure of phase build in ci/spec.yml is 'STOP'; it must be ABORT or CONTINUE",
+            "on-failure of phase build in ci/spec.yml is 'STOP'; it must be ABORT, CONTINUE, RETRY or RETRY-count",
+        ),
+        (
+            "version: 0.2\nphases:\n  build:\n    on-failure: RETRY-101\n    commands: [a]\n",
+            "on-failure of phase build in ci/spec.yml is 'RETRY-101'; the count must be 0 to 100",
         ),
         (HEAD + "artifacts:\n  file: [a]\n", "artifacts in ci/spec.yml (line 6) names no files"),
         (HEAD + "artifacts:\n  files: [a]\n  discard-paths: maybe\n", "'maybe'; it must be yes or no"),
