@@ -62,6 +62,7 @@ def keep_trust(request: Any, role: Document, service: str, *, trusted: bool) -> 
         policies = {"role": role["Arn"], "trust": _document(role["AssumeRolePolicyDocument"])}
         with _lock:
             request.principal_keys = {MARK: _known(_policies, policies)}
+            request.resource_arn = role["Arn"]
             _keep(request, role["RoleName"], "Allow" if trusted else "ImplicitDeny", None, principal=service)
 
 

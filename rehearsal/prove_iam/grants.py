@@ -45,7 +45,7 @@ class Grant:
     def withheld(self) -> dict[str, str]:
         """The grant as `Identity.withhold` finds it in another run."""
         return {
-            "owner": rf"(.+-)?{re.escape(self.owner)}(-[A-Z0-9]+)?",
+            "owner": _named(self.owner),
             "policy": varying(self.policy),
             "statement": self.statement,
             "action": self.action,
@@ -74,3 +74,12 @@ def grants(owner: str, policy: str, document: Document) -> Iterator[tuple[Grant,
             yield Grant(owner, constant(policy), place.sid, place.action, constant(place.resource)), place
     except UnknownFormError as problem:
         raise UnknownFormError(f"{owner}: {policy}: {problem}") from None
+
+
+def is_role(owner: str, name: str) -> bool:
+    """Whether a role's own name is that of the role which people call `owner`; a stack puts its own name around it."""
+    return re.fullmatch(_named(owner), name) is not None
+
+
+def _named(owner: str) -> str:
+    return rf"(.+-)?{re.escape(owner)}(-[A-Z0-9]+)?"
