@@ -239,7 +239,9 @@ class Remedies:
 
     def _until_over(self, watch: PipelineWatch, execution: str) -> None:
         status = wait_until(
-            lambda: found if (found := watch.status_of(execution)) != "InProgress" else None, "the first deployment"
+            lambda: found if (found := watch.status_of(execution)) != "InProgress" else None,
+            "the first deployment",
+            over=watch.over,
         )
         if status != "Succeeded":
             raise StoryError(f"the first of two equal deployments ended as {status}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from rehearsal.people import People
 from rehearsal.person import Person
 from rehearsal.progress import Progress
 from rehearsal.remedies import Remedies
-from rehearsal.watch import PipelineWatch, StoryError, wait_until
+from rehearsal.watch import Answer, PipelineWatch, StoryError, wait_until
 
 PROJECT_NAME = "claims-fraud"
 
@@ -106,6 +107,10 @@ class Scene:
         """The data scientist's clone of model-build."""
         return self.scientist.home / "model-build"
 
+    def wait_until(self, question: Callable[[], Answer | None], what: str, seconds: float = 300.0) -> Answer:
+        """Ask until there is an answer. Raises StoryError naming what never came; at once when the cloud is stopped."""
+        return wait_until(question, what, seconds, self.cloud.stopping)
+
     # ---- pipelines
 
     def watch(self, pipeline: str, execution: str, sagemaker_pipeline: str = "") -> PipelineWatch:
@@ -121,6 +126,7 @@ class Scene:
             execution,
             sagemaker_pipeline,
             self.remedies,
+            self.cloud.stopping,
         )
 
     def latest_execution(self, pipeline: str) -> str:
@@ -130,7 +136,7 @@ class Scene:
 
     def next_execution(self, pipeline: str, earlier: str, why: str) -> str:
         """The execution that follows `earlier`, once it has started."""
-        return wait_until(
+        return self.wait_until(
             lambda: newest if (newest := self.latest_execution(pipeline)) != earlier else None, f"{why}", 30
         )
 
@@ -243,6 +249,6 @@ class Scene:
         mailbox = self.mailbox
         if mailbox is None:
             raise StoryError("there is no mailbox before the launch")
-        mail = wait_until(lambda: mailbox.find(*words), f"a message about {' '.join(words)}", 20)
+        mail = self.wait_until(lambda: mailbox.find(*words), f"a message about {' '.join(words)}", 20)
         self.progress.say(f"the approver got mail: {mail['text'].splitlines()[0][:110]}")
         return mail

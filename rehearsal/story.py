@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from rehearsal.acts.approve import approve
 from rehearsal.acts.build import build
@@ -46,7 +47,7 @@ class Story:
         """
         for number in (1, 2, 3):
             self._play(number)
-        with ThreadPoolExecutor(2, "story") as beside:
+        with ThreadPoolExecutor(2, "story") as beside, self._interrupted_at_once():
             edited = beside.submit(self._play, 4)
             refused = beside.submit(self._play, 7, self.scene.second_version)
             self._play(5)
@@ -56,6 +57,22 @@ class Story:
         self.before_delete()
         self._play(8)
         self.scene.remedies.confirm()
+
+    @contextmanager
+    def _interrupted_at_once(self) -> Iterator[None]:
+        """What comes from outside (Ctrl-C, a signal, a full disk) ends the acts on other threads, too.
+
+        They hear of it because the cloud they wait in stops; whoever leaves their pool would wait for them otherwise.
+        """
+        try:
+            yield
+        except Exception:
+            raise
+        except BaseException as ending:
+            for milestone in self.scene.milestones:
+                milestone.give_up(ending)
+            self.scene.cloud.stop()
+            raise
 
     def _play(self, number: int, begin: Milestone | None = None) -> None:
         """One act, from a milestone on. When it fails, nobody waits for its milestones any longer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,14 +20,19 @@ class StoryError(Exception):
     """Something in the story is not as it must be. The message is for the person who reads the rehearsal's output."""
 
 
-def wait_until(question: Callable[[], Answer | None], what: str, seconds: float = 300.0) -> Answer:
-    """Ask until there is an answer. Raises StoryError naming what never came."""
+def wait_until(
+    question: Callable[[], Answer | None], what: str, seconds: float = 300.0, over: threading.Event | None = None
+) -> Answer:
+    """Ask until there is an answer. Raises StoryError naming what never came, at once when all is `over` meanwhile."""
+    over = over or threading.Event()
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
+        if over.is_set():
+            raise StoryError(f"the rehearsal was ended while it waited for {what}")
         answer = question()
         if answer:
             return answer
-        time.sleep(POLL_SECONDS)
+        over.wait(POLL_SECONDS)
     raise StoryError(f"{what} did not happen within {seconds:.0f} s")
 
 
@@ -65,6 +71,8 @@ class PipelineWatch:
     execution_id: str
     sagemaker_pipeline: str = ""
     helper: Helper | None = None
+    over: threading.Event = field(default_factory=threading.Event)
+    """Set when nobody is to wait for anything any more."""
     _seen: dict[str, tuple[str, float]] = field(default_factory=dict)
     _known_executions: set[str] = field(default_factory=set)
 
@@ -120,7 +128,7 @@ class PipelineWatch:
                 raise StoryError(f"{self.pipeline} ended as {status}: {self.reason()}")
             return None
 
-        return wait_until(look, what, seconds)
+        return wait_until(look, what, seconds, self.over)
 
     def until_succeeded(self, seconds: float = 300.0) -> None:
         """Follow to the good end."""
@@ -134,7 +142,7 @@ class PipelineWatch:
             status = self.status()
             return status if status in ENDED else None
 
-        status = wait_until(ended, f"the end of {self.pipeline}", seconds)
+        status = wait_until(ended, f"the end of {self.pipeline}", seconds, self.over)
         self.look()
         if status != "Failed":
             raise StoryError(f"{self.pipeline} must fail here, but it ended as {status}")

@@ -7,7 +7,7 @@ from typing import Any
 from rehearsal.mailbox import Mailbox
 from rehearsal.progress import ActRecord
 from rehearsal.scene import Scene
-from rehearsal.watch import StoryError, wait_until
+from rehearsal.watch import StoryError
 
 
 def launch(scene: Scene, act: ActRecord) -> None:
@@ -30,7 +30,7 @@ def launch(scene: Scene, act: ActRecord) -> None:
             raise StoryError(f"the launch failed: {details.get('ProvisionedProductStatusMessage')}")
         return details if described["ProjectStatus"] == "CreateCompleted" else None
 
-    details = wait_until(created, "the creation of the project")
+    details = scene.wait_until(created, "the creation of the project")
     provisioned = catalog.describe_provisioned_product(Id=details["ProvisionedProductId"])
     record = catalog.describe_record(Id=provisioned["ProvisionedProductDetail"]["LastRecordId"])
     project.outputs = {each["OutputKey"]: each["OutputValue"] for each in record["RecordOutputs"]}

@@ -16,7 +16,7 @@ from rehearsal.callers import ANSWERED, Callers
 from rehearsal.claims import HARMLESS, SUSPICIOUS
 from rehearsal.progress import ActRecord
 from rehearsal.scene import Scene, must
-from rehearsal.watch import PipelineWatch, wait_until
+from rehearsal.watch import PipelineWatch
 
 HOTFIX = '''
 
@@ -76,7 +76,7 @@ def _bad_deployment(scene: Scene) -> dict[str, object]:
         watch.until_failed()
         during = callers.count()
         scene.serves("prod", live)
-        wait_until(lambda: callers.count()[ANSWERED] > during[ANSWERED] + 20, "answers after the rollback", 30)
+        scene.wait_until(lambda: callers.count()[ANSWERED] > during[ANSWERED] + 20, "answers after the rollback", 30)
         after = callers.count() - during
     broken = during.total() - during[ANSWERED]
     must(broken, "the bad version must have been met by some of the calls, or the alarm was never put to the test")
