@@ -10,7 +10,8 @@ what it uses of ministack's inside; `test_base_conformance.py` fails when a new 
 - `base_functions.py`: functions and custom resources, which are the front door's
 - `base_events.py`: events to and from the default bus
 - `base_policies.py`: the policies that AWS manages
-- `base_repairs.py`: what ministack's stacks forget
+- `base_repairs.py`: what ministack's stacks forget; `base_templates.py`: what a template means
+- `base_updates.py`: what a stack tells while it changes
 - `base_recording.py`: authorisations kept with all that decided them
 - `base_withholding.py`: one grant taken out of the account's policies
 """
@@ -38,6 +39,7 @@ from rehearsal.cloud import (
     base_recording,
     base_repairs,
     base_stacks,
+    base_updates,
     base_withholding,
 )
 
@@ -87,6 +89,7 @@ def main() -> None:
     """Change ministack, then serve until the process is ended."""
     base_repairs.install()
     base_stacks.install()
+    base_updates.install()
     base_deletions.install()
     base_leftovers.install()
     base_functions.install()

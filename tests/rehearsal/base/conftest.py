@@ -25,13 +25,13 @@ class Thing(ResourceProvider):
     """A resource that notes what the stack engine does to it, in order, and fails when a test says so.
 
     It stands for a model package group because that has little to fill in: a name that replaces it, and a
-    description that does not.
+    policy, used as a description, that does not.
     """
 
     type_name: ClassVar[str] = "AWS::SageMaker::ModelPackageGroup"
     done: ClassVar[list[str]] = []
     fails: ClassVar[set[str]] = set()
-    """`create first`, `update first`, `delete first`: what is to fail, by the thing's name."""
+    """`create first`, `update first to new`, `delete first`: what is to fail, by the thing's name."""
     lock: ClassVar[threading.Lock] = threading.Lock()
 
     def create(self, request: ResourceRequest) -> Resource:
@@ -40,22 +40,22 @@ class Thing(ResourceProvider):
         return Resource(name, {"ModelPackageGroupArn": f"arn:{name}"})
 
     def update(self, request: ResourceRequest) -> Resource:
-        self._note(f"update {request.physical_id}")
+        self._note(f"update {request.physical_id}", f" to {request.properties['ModelPackageGroupPolicy']['Id']}")
         return Resource(request.physical_id, {"ModelPackageGroupArn": f"arn:{request.physical_id}"})
 
     def delete(self, request: ResourceRequest) -> None:
         self._note(f"delete {request.physical_id}")
 
-    def _note(self, what: str) -> None:
+    def _note(self, what: str, how: str = "") -> None:
         with self.lock:
             self.done.append(what)
-        if what in self.fails:
+        if what in self.fails or what + how in self.fails:
             raise ValueError(f"{what} fails as the test wants")
 
 
 def thing(name: Any, description: str = "", **attributes: Any) -> Template:
     """A thing of this name, with attributes of the resource (`DependsOn`, `DeletionPolicy`...)."""
-    properties = {"ModelPackageGroupName": name, "ModelPackageGroupDescription": description or "a thing"}
+    properties = {"ModelPackageGroupName": name, "ModelPackageGroupPolicy": {"Id": description}}
     return {"Type": Thing.type_name, "Properties": properties, **attributes}
 
 
