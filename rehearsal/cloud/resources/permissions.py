@@ -253,6 +253,14 @@ HANDLED: dict[str, Handled] = {
     ),
 }
 
+LIVED_WITHOUT: dict[tuple[str, str], frozenset[str]] = {
+    ("AWS::S3::Bucket", "create"): frozenset({"s3:ListBucket"}),
+}
+"""What a handler may call and a launch on AWS does without: AWS's own launch role has not got it, and launches the bucket
+of every template of SageMaker projects with it.
+https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonSageMakerAdmin-ServiceCatalogProductsServiceRolePolicy.html
+"""
+
 WITHOUT_RESOURCE = {"logs:DescribeLogGroups", "logs:DescribeResourcePolicies"}
 """List-like actions that AWS authorises on `*` or on a wider resource than the one in hand."""
 
@@ -269,7 +277,10 @@ def calls_for(operation: str, permissions: list[str], request: ResourceRequest, 
     changed = _changed(operation, request)
     boundary = str(request.properties.get("PermissionsBoundary") or "")
     calls = []
+    lived_without = LIVED_WITHOUT.get((request.type_name, operation), frozenset())
     for action in permissions:
+        if action in lived_without:
+            continue
         brings = handled.when.get(action)
         if brings is not None and not any(name in changed for name in brings):
             continue
