@@ -6,9 +6,10 @@ from rehearsal.cloud.sagemaker.jobs import Jobs
 from rehearsal.cloud.sagemaker.pipelines import Pipelines
 from rehearsal.cloud.sagemaker.projects import Projects
 from rehearsal.cloud.sagemaker.registry import Registry
+from rehearsal.cloud.sagemaker.transform_jobs import TransformJobs
 
 
-class SageMaker(Projects, Pipelines, Jobs, Endpoints, Registry, CodeRepositories):
+class SageMaker(Projects, Pipelines, Jobs, Endpoints, TransformJobs, Registry, CodeRepositories):
     """The `sagemaker` API: each parent answers the operations of one concern and shares this object with the others."""
 
     name = "sagemaker"

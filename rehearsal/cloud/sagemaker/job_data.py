@@ -36,8 +36,8 @@ def download_prefix(s3: Any, uri: str, folder: Path, role_arn: str, region: str)
     folder.mkdir(parents=True, exist_ok=True)
     brought = 0
     try:
-        for key in _keys(s3, bucket, prefix):
-            target = folder / _relative(key, prefix)
+        for key in keys_of(s3, bucket, prefix):
+            target = folder / relative_key(key, prefix)
             target.parent.mkdir(parents=True, exist_ok=True)
             body = s3.get_object(Bucket=bucket, Key=key)["Body"]
             with target.open("wb") as file:
@@ -55,7 +55,8 @@ def download_prefix(s3: Any, uri: str, folder: Path, role_arn: str, region: str)
     return brought
 
 
-def _keys(s3: Any, bucket: str, prefix: str) -> Iterator[str]:  # noqa: ANN401 - boto3 is untyped
+def keys_of(s3: Any, bucket: str, prefix: str) -> Iterator[str]:  # noqa: ANN401 - boto3 is untyped
+    """The keys that start with `prefix`, but for the folders the console makes."""
     for answer in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in answer.get("Contents", []):
             key: str = item["Key"]
@@ -63,7 +64,8 @@ def _keys(s3: Any, bucket: str, prefix: str) -> Iterator[str]:  # noqa: ANN401 -
                 yield key
 
 
-def _relative(key: str, prefix: str) -> str:
+def relative_key(key: str, prefix: str) -> str:
+    """The key below the prefix as a folder, or below the folder that the prefix lies in."""
     within = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
     if key.startswith(within):
         return key[len(within) :]

@@ -96,6 +96,7 @@ class ModelServer:
         self._quiet = threading.Condition()
         self._port = 0
         self._role: Credentials | None = None
+        self.patience = INVOCATION_SECONDS
 
     @property
     def image(self) -> str:
@@ -200,13 +201,12 @@ class ModelServer:
                 self._container.image, self._folder, ["python3", str(SERVE)], environment, output
             ),
         )
-        self._logs = ContainerLogs(
-            self._cloud,
-            self.role,
-            f"/aws/sagemaker/Endpoints/{self._endpoint}",
-            f"{self._variant}/i-{uuid4().hex[:17]}",
-            output,
-        )
+        group, stream = self.log_names(f"i-{uuid4().hex[:17]}")
+        self._logs = ContainerLogs(self._cloud, self.role, group, stream, output)
+
+    def log_names(self, instance: str) -> tuple[str, str]:
+        """The log group and the log stream of one instance."""
+        return f"/aws/sagemaker/Endpoints/{self._endpoint}", f"{self._variant}/{instance}"
 
     def _await_health(self) -> None:
         deadline = time.monotonic() + max(self._startup, STARTUP_FLOOR)
@@ -252,7 +252,7 @@ class ModelServer:
             self._quiet.notify_all()
 
     def invoke(self, body: bytes, headers: dict[str, str]) -> ContainerAnswer:
-        """POST /invocations. Raises ContainerSilentError when no HTTP answer comes within 60 seconds."""
+        """POST /invocations. Raises ContainerSilentError when no HTTP answer comes in time."""
         while True:
             try:
                 connection, fresh = self._idle.get_nowait(), False
@@ -277,7 +277,7 @@ class ModelServer:
             return ContainerAnswer(reply.status, {k.lower(): v for k, v in reply.getheaders()}, payload, seconds)
 
     def _connect(self) -> http.client.HTTPConnection:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=INVOCATION_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=self.patience)
         with contextlib.suppress(OSError):  # the request will say it
             connection.connect()
             connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

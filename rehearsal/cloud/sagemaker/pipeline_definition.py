@@ -21,6 +21,7 @@ from rehearsal.cloud.sagemaker.pipeline_members import (
     depends_on,
     listed,
     members,
+    output_parameters,
     property_files,
     retry_policies,
 )
@@ -41,16 +42,18 @@ STEP_MEMBERS = {
 ARGUMENTS = {"Condition": {"Conditions", "IfSteps", "ElseSteps"}, "Fail": {"ErrorMessage"}}
 """Of the steps that make no call, whose arguments nobody else would check."""
 PARAMETER_MEMBERS = {"Name", "Type", "DefaultValue", "EnumValues"}
-PLAYED = ("Processing", "Training", "RegisterModel", "Condition", "Fail")
+LAMBDA_MEMBERS = {"FunctionArn", "OutputParameters"}
+PLAYED = ("Processing", "Training", "Transform", "Model", "RegisterModel", "Condition", "Fail", "Lambda")
 KNOWN_TYPES = {
     *PLAYED,
-    *("Transform", "Tuning", "Model", "AutoML", "Lambda", "Callback", "EMR", "EMRServerless", "Endpoint"),
+    *("Tuning", "AutoML", "Callback", "EMR", "EMRServerless", "Endpoint"),
     *("EndpointConfig", "InferenceComponent", "QualityCheck", "ClarifyCheck", "NotebookJob", "MonitorBatchTransform"),
 }
-CACHED = ("Processing", "Training")
+CACHED = ("Processing", "Training", "Transform")
 """Of the played types. https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-caching.html"""
-RETRIED = ("Processing", "Training", "RegisterModel")
+RETRIED = ("Processing", "Training", "Transform", "Model", "RegisterModel")
 """Of the played types. https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html"""
+LAMBDA_OUTPUT = re.compile(r"^OutputParameters\['([^']*)'\]$")
 NAME = re.compile(r"^[A-Za-z0-9\-_]{1,64}$")
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "String": (str,),
@@ -109,6 +112,9 @@ class Step:
     cache: dict[str, Any] = field(default_factory=dict)
     retries: tuple[dict[str, Any], ...] = ()
     property_files: dict[str, dict[str, str]] = field(default_factory=dict)
+    function_arn: Any = None
+    outputs: tuple[dict[str, str], ...] = ()
+    """Of Lambda steps."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +215,9 @@ def _step(item: Any, branch: tuple[str, bool] | None) -> Step:  # noqa: ANN401 -
         raise InvalidDefinition(f"Type '{kind}' of step [{name}] is not a step type.")
     if kind not in PLAYED:
         raise NotImplementedHere(f"Step type {kind} (step {name})")
-    members(f"step [{name}]", item, STEP_MEMBERS)
+    members(f"step [{name}]", item, STEP_MEMBERS | (LAMBDA_MEMBERS if kind == "Lambda" else set()))
+    if kind == "Lambda" and not item.get("FunctionArn"):
+        raise InvalidDefinition(f"Step [{name}] has no FunctionArn.")
     if not isinstance(item.get("Arguments"), dict):
         raise InvalidDefinition(f"Step [{name}] has no Arguments.")
     if kind in ARGUMENTS:
@@ -231,6 +239,8 @@ def _step(item: Any, branch: tuple[str, bool] | None) -> Step:  # noqa: ANN401 -
         cache,
         retries,
         property_files(name, item.get("PropertyFiles")),
+        item.get("FunctionArn"),
+        output_parameters(name, item.get("OutputParameters")),
     )
 
 
@@ -245,7 +255,7 @@ def _with_dependencies(step: Step, parameters: dict[str, Parameter], steps: dict
     needed = set(step.depends_on)
     for name in sorted(needed - set(steps)):
         raise InvalidDefinition(f"Step [{step.name}] depends on step [{name}], which is not defined.")
-    for reference in references(own_arguments(step)):
+    for reference in references([own_arguments(step), step.function_arn]):
         _check_reference(step, reference, parameters, steps)
         if reference.kind == "Steps":
             needed.add(reference.name)
@@ -270,6 +280,9 @@ def _check_reference(
         file = reference.property_file
         if file and file not in steps[reference.name].property_files:
             raise InvalidDefinition(f"{where}, but step [{reference.name}] has no property file [{file}].")
+        output = LAMBDA_OUTPUT.match(reference.path)
+        if output and output[1] not in (each["OutputName"] for each in steps[reference.name].outputs):
+            raise InvalidDefinition(f"{where}, but step [{reference.name}] has no output parameter [{output[1]}].")
         if steps[reference.name].type == "Fail":
             raise InvalidDefinition(f"{where}, but a Fail step has no properties.")
     else:

@@ -28,6 +28,8 @@ EXCEPTION_TYPES = {
     "SageMaker.CAPACITY_ERROR",
     "SageMaker.RESOURCE_LIMIT",
 }
+OUTPUT_TYPES = ("String", "Integer", "Float", "Boolean")
+"""https://sagemaker.readthedocs.io/en/v2/workflows/pipelines/sagemaker.workflow.pipelines.html#lambda-step"""
 PROPERTY_FILE_MEMBERS = ("PropertyFileName", "OutputName", "FilePath")
 """https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-propertyfile.html"""
 
@@ -103,6 +105,18 @@ def property_files(step: str, value: Any) -> dict[str, dict[str, str]]:  # noqa:
         if file["PropertyFileName"] in found:
             raise InvalidDefinition(f"{what}: [{file['PropertyFileName']}] is used more than once.")
         found[file["PropertyFileName"]] = file
+    return found
+
+
+def output_parameters(step: str, value: Any) -> tuple[dict[str, str], ...]:  # noqa: ANN401 - JSON
+    """OutputParameters of a Lambda step: a name and a type each."""
+    what = f"OutputParameters of step [{step}]"
+    found = tuple(members(f"one of the {what}", item, ("OutputName", "OutputType")) for item in listed(what, value))
+    for output in found:
+        if not isinstance(output.get("OutputName"), str) or not output["OutputName"]:
+            raise InvalidDefinition(f"{what}: OutputName is missing.")
+        if output.get("OutputType") not in OUTPUT_TYPES:
+            raise InvalidDefinition(f"{what}: '{output.get('OutputType')}' is not one of {', '.join(OUTPUT_TYPES)}.")
     return found
 
 

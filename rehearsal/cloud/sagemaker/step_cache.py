@@ -26,6 +26,7 @@ KEY_ATTRIBUTES = {
         "HyperParameters",
         "InputDataConfig",
     ),
+    "Transform": ("DataProcessing", "Environment", "ModelName", "TransformInput"),
 }
 """What makes a run another run. Outputs, roles, instances, tags and names do not count.
 https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-default-keys.html"""

@@ -101,7 +101,13 @@ def test_a_wrong_definition_is_refused_with_its_problem(text: str, problem: str)
     assert refused.value.code == "ValidationException"
 
 
-@pytest.mark.parametrize("kind", ["Lambda", "Transform", "Tuning", "QualityCheck", "Callback", "EMR"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("Tuning", "AutoML", "QualityCheck", "ClarifyCheck", "Callback", "EMR", "EMRServerless", "NotebookJob"),
+        *("Endpoint", "EndpointConfig", "InferenceComponent", "MonitorBatchTransform"),
+    ],
+)
 def test_step_types_that_are_not_played_are_refused_by_name(kind: str) -> None:
     with pytest.raises(NotImplementedHere, match=f"Step type {kind} \\(step A\\)"):
         parse(definition([{"Name": "A", "Type": kind, "Arguments": {}}]))

@@ -1,14 +1,18 @@
-"""Steps that run a job: Processing and Training."""
+"""Steps that run a job: Processing, Training and Transform."""
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
+from typing import cast
 
 from rehearsal.cloud.sagemaker.processing import ProcessingJob
 from rehearsal.cloud.sagemaker.step_cache import CachedRun, cache_key
 from rehearsal.cloud.sagemaker.step_run import StepFailed, StepRun, StepStopped
 from rehearsal.cloud.sagemaker.tags import tag_list, tag_map
 from rehearsal.cloud.sagemaker.training import TrainingJob
+from rehearsal.cloud.sagemaker.transform import TransformJob
+from rehearsal.cloud.sagemaker.transform_jobs import TransformJobs
 
 FAILURES = {"InternalServerError": "SageMaker.JOB_INTERNAL_ERROR", "CapacityError": "SageMaker.CAPACITY_ERROR"}
 
@@ -24,6 +28,7 @@ class JobKind:
 
 PROCESSING = JobKind(ProcessingJob.kind, "ProcessingJob")
 TRAINING = JobKind(TrainingJob.kind, "TrainingJob")
+TRANSFORM = JobKind(TransformJob.kind, "TransformJob")
 
 
 def run_processing(run: StepRun) -> None:
@@ -34,6 +39,14 @@ def run_processing(run: StepRun) -> None:
 def run_training(run: StepRun) -> None:
     """https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-steps-types.html#step-type-training"""
     _run_job(run, TRAINING)
+
+
+def run_transform(run: StepRun) -> None:
+    """A transform job has no role: it acts as its model's.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-steps-types.html#step-type-transform
+    """
+    _run_job(run, TRANSFORM)
 
 
 def _run_job(run: StepRun, kind: JobKind) -> None:
@@ -50,7 +63,8 @@ def _run_job(run: StepRun, kind: JobKind) -> None:
             return
     # "By default, each step takes on the pipeline execution role."
     # https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-access.html
-    arguments.setdefault("RoleArn", execution.role_arn)
+    if kind is not TRANSFORM:
+        arguments.setdefault("RoleArn", execution.role_arn)
     tags = {**execution.tags_for_resources(), **tag_map(arguments.pop("Tags", None))}
     request = {**arguments, f"{kind.name}Name": run.job_name, "Tags": tag_list(tags)}
     answer = run.call(f"Create{kind.name}", request)
@@ -59,7 +73,7 @@ def _run_job(run: StepRun, kind: JobKind) -> None:
     run.executing()
     if execution.stop_asked.is_set():
         _stop(run, kind)
-    execution.jobs.job(kind.kind, run.job_name).finished.wait()
+    _end_of(run, kind).wait()
     description = run.call(f"Describe{kind.name}", {f"{kind.name}Name": run.job_name})
     status = description[f"{kind.name}Status"]
     if status == "Stopped" and execution.stop_asked.is_set():
@@ -71,6 +85,13 @@ def _run_job(run: StepRun, kind: JobKind) -> None:
     if key:
         ended = execution.cloud.clock.now()
         execution.cache.remember(key, CachedRun(execution.arn, ended, run.properties, run.metadata))
+
+
+def _end_of(run: StepRun, kind: JobKind) -> threading.Event:
+    jobs = run.execution.jobs
+    if kind is TRANSFORM:
+        return cast(TransformJobs, jobs).transform_job(run.job_name).finished
+    return jobs.job(kind.kind, run.job_name).finished
 
 
 def _stop(run: StepRun, kind: JobKind) -> None:
