@@ -79,9 +79,9 @@ def explain(person: Person, project: Named, since: datetime | None = None) -> Ex
 
 
 def explain_story(person: Person, project: Named, progress: Progress) -> Explanation | None:
-    """Say why the acts failed that failed, from what went wrong in the project since they began."""
-    seconds = max((act.seconds for act in progress.acts if not act.ok), default=progress.seconds)
-    found = explain(person, project, datetime.now(UTC) - timedelta(seconds=seconds))
+    """Say why the acts failed that failed, from what went wrong in the project since the first of them began."""
+    began = min((act.ended - act.seconds for act in progress.acts if not act.ok), default=0.0)
+    found = explain(person, project, datetime.now(UTC) - timedelta(seconds=progress.seconds - began))
     if found is not None:
         progress.say("\n".join(found.lines), style="yellow")
     return found
