@@ -11,7 +11,7 @@ what it uses of ministack's inside; `test_base_conformance.py` fails when a new 
 - `base_events.py`: events to and from the default bus
 - `base_policies.py`: the policies that AWS manages
 - `base_repairs.py`: what ministack's stacks forget; `base_templates.py`: what a template means
-- `base_updates.py`: what a stack tells while it changes
+- `base_parameters.py`, `base_stack_records.py`, `base_updates.py`: what a stack takes, keeps, and tells while it changes
 - `base_recording.py`: authorisations kept with all that decided them
 - `base_withholding.py`: one grant taken out of the account's policies
 """
@@ -38,6 +38,7 @@ from rehearsal.cloud import (
     base_policies,
     base_recording,
     base_repairs,
+    base_stack_records,
     base_stacks,
     base_updates,
     base_withholding,
@@ -90,6 +91,7 @@ def main() -> None:
     base_repairs.install()
     base_stacks.install()
     base_updates.install()
+    base_stack_records.install()
     base_deletions.install()
     base_leftovers.install()
     base_functions.install()

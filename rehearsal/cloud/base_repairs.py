@@ -8,7 +8,7 @@ it. `tests/rehearsal/core/test_base_conformance.py` reads back everything that t
 
 Private names of ministack 1.5.33 used here: of `services.s3` the `_put_bucket_*` and `_delete_bucket_*` functions,
 `_bucket_tags` and `_bucket_versioning`; `cloudwatch._alarms`; `eventbridge._tag_resource`; `iam._roles`;
-`engine._constraint_error`; `helpers._resolve_document`; `provisioners._RESOURCE_HANDLERS` and `_STACK_TAG_PROPERTY`;
+`helpers._resolve_document`; `provisioners._RESOURCE_HANDLERS` and `_STACK_TAG_PROPERTY`;
 `stacks._with_stack_tags`.
 """
 
@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 from ministack.services import cloudwatch, eventbridge, iam, s3
-from ministack.services.cloudformation import engine, helpers, provisioners, stacks
+from ministack.services.cloudformation import helpers, provisioners, stacks
 
-from rehearsal.cloud import base_templates
+from rehearsal.cloud import base_parameters, base_templates
 
 Properties = dict[str, Any]
 Apply = Callable[[str, Properties, Properties, Properties], None]
@@ -39,27 +39,13 @@ for them, so they stay out of the properties that the role is authorised for."""
 def install() -> None:
     """Wrap ministack's handlers. Call it once, before the base serves."""
     base_templates.install()
+    base_parameters.install()
     _repair("AWS::S3::Bucket", _complete_bucket, check=_check_bucket)
     _repair("AWS::Events::Rule", _complete_rule)
     _repair("AWS::CloudWatch::Alarm", _complete_alarm)
     _hand_stack_tags_down()
-    _word_constraints()
     _keep_role_boundaries()
     _find_templates_by_any_address()
-
-
-def _word_constraints() -> None:
-    """AWS puts other words before a ConstraintDescription, as in "Parameter InstanceType failed to satisfy constraint:
-    must be a valid EC2 instance type.", which people quote from their stacks."""
-    unworded: Callable[[str, Properties, str], ValueError] = engine._constraint_error
-
-    def worded(name: str, defn: Properties, reason: str) -> ValueError:
-        description = defn.get("ConstraintDescription")
-        if not description:
-            return unworded(name, defn, reason)
-        return ValueError(f"Parameter {name} failed to satisfy constraint: {description}")
-
-    engine._constraint_error = worded
 
 
 def _repair(type_name: str, apply: Apply, check: Callable[[Properties], None] | None = None) -> None:

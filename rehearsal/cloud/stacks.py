@@ -24,6 +24,7 @@ from werkzeug.wrappers import Request, Response
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.s3_urls import s3_location
 from rehearsal.cloud.service import Call, Credentials
+from rehearsal.cloud.stack_options import refuse_options
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
@@ -69,10 +70,14 @@ def form_of(request: Request) -> dict[str, str] | None:
 
 
 def stack_form(request: Request) -> dict[str, str] | None:
-    """The form of an operation on a stack's resources or on a template; None for every other request."""
+    """The form of an operation on a stack's resources or on a template; None for every other request.
+
+    Raises NotImplementedHere for an option of it that the base would forget.
+    """
     form = form_of(request)
     if form is None:
         return None
+    refuse_options(form)
     if form.get("Action") in LOOKING:
         return form
     if form.get("Action") in CHANGE_SETS and "ChangeSetName" in form:
