@@ -134,7 +134,7 @@ class Cloud:
         document = dict(request)
         problem = self.shapes.request_problem(service, operation, document)
         if problem:
-            raise AwsError(room.validation_error, problem)
+            raise room.malformed(operation, problem)
         self.identity.require(caller, room.calls_for(operation, document, caller), code=room.access_denied_error)
         answer: Document = without_absent(handler(document, caller))
         problem = self.shapes.response_problem(service, operation, answer)

@@ -98,6 +98,12 @@ class Service:
         needs: Needs = getattr(self.operations[operation], "aws_needs")  # noqa: B009 - set by the decorator, unknown to mypy
         return list(needs(self, request))
 
+    def malformed(self, operation: str, problem: str) -> AwsError:
+        """How this service refuses a request that does not fit its model, which `problem` describes. A room overrides
+        this where AWS has an error code for each member."""
+        del operation
+        return AwsError(self.validation_error, problem)
+
     def handle_http(self, request: Request) -> Response:
         """Answer a plain HTTP request under one of `http_prefixes`."""
         raise AwsError("NotFound", request.path, 404)

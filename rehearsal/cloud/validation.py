@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Iterator
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 import botocore.session
@@ -24,18 +22,10 @@ from botocore.model import ListShape, MapShape, ServiceModel, Shape, StringShape
 from botocore.utils import parse_timestamp
 
 from rehearsal.cloud.errors import AwsError
+from rehearsal.cloud.java_patterns import java_pattern
 
 LONGEST_VALUE = 512
 """Characters of a value that a complaint repeats."""
-
-
-@lru_cache(maxsize=4096)
-def _pattern(pattern: str) -> re.Pattern[str] | None:
-    """AWS's patterns are Java's; the few that Python cannot read are left unchecked rather than misread."""
-    try:
-        return re.compile(pattern.replace("\\p{L}", "\\w").replace("\\p{Alnum}", "[0-9A-Za-z]"))
-    except re.error:
-        return None
 
 
 def _broken(shape: Shape, value: Any, path: str) -> Iterator[str]:  # noqa: ANN401 - any JSON value
@@ -56,7 +46,7 @@ def _broken(shape: Shape, value: Any, path: str) -> Iterator[str]:  # noqa: ANN4
         if shape.enum and value not in shape.enum:
             yield _complaint(shape, value, path, f"satisfy enum value set: [{', '.join(shape.enum)}]")
         pattern = shape.metadata.get("pattern")
-        compiled = _pattern(pattern) if pattern else None
+        compiled = java_pattern(pattern) if pattern else None
         if compiled and not compiled.fullmatch(value):
             yield _complaint(shape, value, path, f"satisfy regular expression pattern: {pattern}")
     elif shape.type_name == "blob":

@@ -6,9 +6,8 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from rehearsal.cloud import pages
 from rehearsal.cloud.codebuild.build import Build
-from rehearsal.cloud.errors import AwsError
+from rehearsal.cloud.pages import cut
 from rehearsal.cloud.service import Document, Service
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def without_empty(answer: Document, *members: str) -> Document:
 
 def page(items: Sequence[Item], request: Document, member: str) -> Document:
     """One page of a listing under `member`, with a token for the next."""
-    invalid = AwsError("InvalidInputException", "Invalid next token")
-    shown, token = pages.page(items, request.get("nextToken") or None, int(request.get("maxResults", PAGE)), invalid)
+    size = int(request.get("maxResults", PAGE))
+    shown, token = cut(items, request.get("nextToken"), size, "InvalidInputException")
     answer: Document = {member: shown, **({"nextToken": token} if token else {})}
     return answer if member == "testCases" else without_empty(answer, member)

@@ -7,17 +7,19 @@ import shutil
 import threading
 import uuid
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.codecommit.events import SOURCE, STATE_CHANGE, reference_changes
 from rehearsal.cloud.codecommit.files import file_at, folder_at
 from rehearsal.cloud.codecommit.git_http import PREFIX, GitHttp
-from rehearsal.cloud.codecommit.repository import Repository
+from rehearsal.cloud.codecommit.refusals import CODES, check_tag_keys, check_tags, code_of
+from rehearsal.cloud.codecommit.repository import COMMIT_ID, Repository
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.pages import cut
 from rehearsal.cloud.service import Call, Credentials, Document, Needs, Service, operation
 from rehearsal.cloud.service_calls import CLOUDFORMATION_CODECOMMIT_SEED
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[\w.-]{1,100}(?<!\.git)")
 MOST_NAMES = 100
+PAGE = 1000
+"""Repositories, branches or tags in one answer. AWS does not say how many it lists at once."""
 FIRST_COMMIT = "Initial commit by AWS CloudFormation"
 SEEDER = "AWS CloudFormation"
 
@@ -54,6 +58,10 @@ class CodeCommit(Service):
         self._repositories: dict[str, Repository] = {}
         self._lock = threading.RLock()
         self._git = GitHttp(cloud, self.repository, lambda found: self.tag_context(found.name), self._announce)
+
+    def malformed(self, operation: str, problem: str) -> AwsError:
+        """CodeCommit has a code for each member; a member it does not know, it leaves out of account."""
+        return AwsError(code_of(problem) or self.validation_error, problem)
 
     def handle_http(self, request: Request) -> Response:
         """Answer git."""
@@ -127,6 +135,7 @@ class CodeCommit(Service):
             raise NotImplementedHere("codecommit:CreateRepository with kmsKeyId")
         if not NAME.fullmatch(name):
             raise AwsError("InvalidRepositoryNameException", f"The repository name {name} is not valid.")
+        check_tags(request.get("tags") or {})
         identifier, now = str(uuid.uuid4()), self.cloud.clock.timestamp()
         repository = Repository(
             name,
@@ -176,7 +185,8 @@ class CodeCommit(Service):
                 key=lambda one: (one.modified if by_date else 0.0, one.name),
                 reverse=request.get("order") == "descending",
             )
-        return {"repositories": [{"repositoryName": one.name, "repositoryId": one.id} for one in listed]}
+        found = [{"repositoryName": one.name, "repositoryId": one.id} for one in listed]
+        return self._page("repositories", found, request)
 
     @operation("DeleteRepository", needs=on_repository("DeleteRepository"))
     def delete_repository(self, request: Document, caller: Credentials) -> Document:
@@ -219,20 +229,20 @@ class CodeCommit(Service):
 
     @operation("ListBranches", needs=on_repository("ListBranches"))
     def list_branches(self, request: Document, caller: Credentials) -> Document:
-        return {"branches": self.repository(request["repositoryName"]).branches()}
+        return self._page("branches", self.repository(request["repositoryName"]).branches(), request)
 
     @operation("GetBranch", needs=on_repository("GetBranch"))
     def get_branch(self, request: Document, caller: Credentials) -> Document:
-        for member, code in (("repositoryName", "RepositoryName"), ("branchName", "BranchName")):
-            if not request.get(member):
-                raise AwsError(f"{code}RequiredException", f"{member} is required")
-        branch = request["branchName"]
-        commit = self.repository(request["repositoryName"]).head_of(branch)
+        branch = self._given(request, "branchName")
+        commit = self.repository(self._given(request, "repositoryName")).head_of(branch)
         return {"branch": {"branchName": branch, "commitId": commit}}
 
     @operation("GetCommit", needs=on_repository("GetCommit"))
     def get_commit(self, request: Document, caller: Credentials) -> Document:
-        return {"commit": self.repository(request["repositoryName"]).commit(request["commitId"])}
+        repository, commit = self.repository(request["repositoryName"]), request["commitId"]
+        if not COMMIT_ID.fullmatch(commit):
+            raise AwsError("InvalidCommitIdException", f"{commit} is not a full commit ID (40 hexadecimal digits)")
+        return {"commit": repository.commit(commit)}
 
     @operation("GetFile", needs=on_repository("GetFile"))
     def get_file(self, request: Document, caller: Credentials) -> Document:
@@ -257,7 +267,10 @@ class CodeCommit(Service):
         ],
     )
     def tag_resource(self, request: Document, caller: Credentials) -> Document:
-        self._by_arn(request["resourceArn"]).tags.update(request["tags"])
+        repository = self._by_arn(request["resourceArn"])
+        tags = {**repository.tags, **request["tags"]}
+        check_tags(tags)
+        repository.tags = tags
         return {}
 
     @operation(
@@ -275,15 +288,29 @@ class CodeCommit(Service):
     )
     def untag_resource(self, request: Document, caller: Credentials) -> Document:
         repository = self._by_arn(request["resourceArn"])
+        check_tag_keys(request["tagKeys"])
         for key in request["tagKeys"]:
             repository.tags.pop(key, None)
         return {}
 
     @operation("ListTagsForResource", needs=on_repository("ListTagsForResource"))
     def list_tags_for_resource(self, request: Document, caller: Credentials) -> Document:
-        return {"tags": dict(self._by_arn(request["resourceArn"]).tags)}
+        answer = self._page("tags", sorted(self._by_arn(request["resourceArn"]).tags.items()), request)
+        return {**answer, "tags": dict(answer["tags"])}
 
     # ---- inside
+
+    @staticmethod
+    def _given(request: Document, member: str) -> str:
+        """A member that the model lets people leave out and AWS does not."""
+        if not request.get(member):
+            raise AwsError(CODES[member][0], f"{member} is required")
+        return str(request[member])
+
+    @staticmethod
+    def _page(member: str, items: Sequence[Any], request: Document) -> Document:
+        shown, token = cut(items, request.get("nextToken"), PAGE, "InvalidContinuationTokenException")
+        return {member: shown, **({"nextToken": token} if token else {})}
 
     def _by_arn(self, arn: str) -> Repository:
         if not arn.startswith(self.arn("")):

@@ -61,7 +61,7 @@ class CodePipeline(Definitions, Stages, Jobs):
         request = start_request(arn.rpartition(":")[2], payload)
         problem = self.cloud.shapes.request_problem(self.name, "StartPipelineExecution", request)
         if problem:
-            raise AwsError(self.validation_error, problem)
+            raise self.malformed("StartPipelineExecution", problem)
         self.begin(request, "CloudWatchEvent", str(rule["Arn"]))
 
 

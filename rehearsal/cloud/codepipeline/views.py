@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from rehearsal.cloud import pages
 from rehearsal.cloud.codepipeline.records import ActionRun, Execution, Pipeline, RuleRun, without_empty
-from rehearsal.cloud.errors import AwsError
+from rehearsal.cloud.pages import cut
 from rehearsal.cloud.service import Document
 
 Item = TypeVar("Item")
@@ -18,8 +17,8 @@ def page(items: list[Item], request: Document, most: int) -> tuple[list[Item], D
 
     Raises AwsError (InvalidNextTokenException) for a token that was not given out here.
     """
-    invalid = AwsError("InvalidNextTokenException", "The next token was specified in an invalid format.")
-    shown, token = pages.page(items, request.get("nextToken"), int(request.get("maxResults", most)), invalid)
+    size = int(request.get("maxResults", most))
+    shown, token = cut(items, request.get("nextToken"), size, "InvalidNextTokenException")
     return shown, {"nextToken": token} if token else {}
 
 

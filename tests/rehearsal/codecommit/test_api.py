@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.cloud import Cloud
+from rehearsal.cloud.codecommit import service
 from rehearsal.cloud.errors import AwsError
 from tests.rehearsal.codecommit.conftest import MakePerson
 from tests.rehearsal.codecommit.scene import allow
@@ -43,10 +47,10 @@ def test_a_name_is_taken_once(codecommit: Any) -> None:
     assert (code, message) == ("RepositoryNameExistsException", "Repository named taken already exists")
 
 
-@pytest.mark.parametrize("name", ["ends.git", "spa ce"])
+@pytest.mark.parametrize("name", ["ends.git", "spa ce", "größe", "x" * 101])
 def test_a_name_that_aws_refuses_is_refused(codecommit: Any, name: str) -> None:
     code, _ = error_of(codecommit.create_repository, repositoryName=name)
-    assert code in ("InvalidRepositoryNameException", "ValidationException")
+    assert code == "InvalidRepositoryNameException"
 
 
 def test_a_deleted_repository_is_gone_from_disk_too(cloud: Cloud, codecommit: Any) -> None:
@@ -131,3 +135,78 @@ def test_what_is_not_played_is_refused_by_name(codecommit: Any) -> None:
         "NotImplemented",
         "codecommit:ListPullRequests is not implemented by the rehearsal's cloud",
     )
+
+
+def test_listings_are_turned_page_by_page(codecommit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "PAGE", 2)
+    for name in ("page-a", "page-b", "page-c"):
+        codecommit.create_repository(repositoryName=name, tags={"one": "1", "two": "2", "three": "3"})
+    pages = list(codecommit.get_paginator("list_repositories").paginate())
+    names = [one["repositoryName"] for page in pages for one in page["repositories"]]
+    assert {"page-a", "page-b", "page-c"} <= set(names)
+    assert len(names) == len(set(names))
+    assert all(len(page["repositories"]) <= 2 for page in pages)
+    arn = codecommit.get_repository(repositoryName="page-a")["repositoryMetadata"]["Arn"]
+    first = codecommit.list_tags_for_resource(resourceArn=arn)
+    second = codecommit.list_tags_for_resource(resourceArn=arn, nextToken=first["nextToken"])
+    assert {**first["tags"], **second["tags"]} == {"one": "1", "two": "2", "three": "3"}
+    assert "nextToken" not in second
+
+
+@pytest.mark.parametrize("operation", ["list_branches", "list_repositories", "list_tags_for_resource"])
+def test_a_token_that_no_listing_gave_out_is_refused(codecommit: Any, operation: str) -> None:
+    made = codecommit.create_repository(repositoryName=f"token-{operation}")["repositoryMetadata"]
+    where = {
+        "list_branches": {"repositoryName": made["repositoryName"]},
+        "list_tags_for_resource": {"resourceArn": made["Arn"]},
+    }
+    code, _ = error_of(getattr(codecommit, operation), nextToken="made-up", **where.get(operation, {}))
+    assert code == "InvalidContinuationTokenException"
+
+
+@pytest.mark.parametrize(
+    ("operation", "given", "code"),
+    [
+        ("get_commit", {"commitId": "c0ffee"}, "InvalidCommitIdException"),
+        ("get_commit", {"commitId": "0" * 40}, "CommitIdDoesNotExistException"),
+        ("get_branch", {"branchName": ""}, "InvalidBranchNameException"),
+        ("get_branch", {}, "BranchNameRequiredException"),
+        ("get_branch", {"branchName": "nowhere"}, "BranchDoesNotExistException"),
+        ("get_file", {"filePath": "a.txt"}, "CommitDoesNotExistException"),
+        (
+            "update_repository_description",
+            {"repositoryDescription": "x" * 1001},
+            "InvalidRepositoryDescriptionException",
+        ),
+    ],
+)
+def test_what_is_wrong_has_the_code_of_its_member(
+    cloud: Cloud, codecommit: Any, operation: str, given: dict[str, str], code: str, request: pytest.FixtureRequest
+) -> None:
+    name = re.sub(r"\W+", "-", request.node.name)[:100]
+    codecommit.create_repository(repositoryName=name)
+    config = Config(parameter_validation=False)
+    root = cloud.identity.root
+    careless = boto3.client(
+        "codecommit",
+        endpoint_url=cloud.url,
+        region_name=cloud.region,
+        aws_access_key_id=root.access_key_id,
+        aws_secret_access_key=root.secret_access_key,
+        config=config,
+    )
+    assert error_of(getattr(careless, operation), repositoryName=name, **given)[0] == code
+
+
+def test_tags_that_a_repository_cannot_have_are_refused(codecommit: Any) -> None:
+    made = codecommit.create_repository(repositoryName="tag-rules")["repositoryMetadata"]
+    many = {f"tag-{number}": "x" for number in range(51)}
+    assert error_of(codecommit.tag_resource, resourceArn=made["Arn"], tags=many)[0] == "TooManyTagsException"
+    system = {"aws:mine": "x"}
+    assert (
+        error_of(codecommit.tag_resource, resourceArn=made["Arn"], tags=system)[0] == "InvalidSystemTagUsageException"
+    )
+    assert error_of(codecommit.create_repository, repositoryName="never", tags=system)[0] == (
+        "InvalidSystemTagUsageException"
+    )
+    assert codecommit.list_tags_for_resource(resourceArn=made["Arn"])["tags"] == {}
