@@ -16,16 +16,18 @@ ANSWERED = "answered"
 
 
 class Callers:
-    """Between `with` and its end, calls go on; `heard` counts answers, and errors by their code."""
+    """Between `with` and its end, calls go on; answers are counted, and errors by AWS's code or their own name."""
 
-    def __init__(self, client: Callable[[str], Any], endpoint: str, claims: list[dict[str, Any]]) -> None:
+    def __init__(
+        self, client: Callable[[str], Any], endpoint: str, claims: list[dict[str, Any]], callers: int = CALLERS
+    ) -> None:
         self._runtime = client("sagemaker-runtime")
         self._endpoint = endpoint
         self._body = json.dumps({"records": claims})
         self._ending = threading.Event()
         self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._call, name="caller", daemon=True) for _ in range(CALLERS)]
-        self.heard: Counter[str] = Counter()
+        self._threads = [threading.Thread(target=self._call, name="caller", daemon=True) for _ in range(callers)]
+        self._heard: list[str] = []
 
     def __enter__(self) -> Self:
         for each in self._threads:
@@ -42,7 +44,13 @@ class Callers:
     def count(self) -> Counter[str]:
         """What was heard so far."""
         with self._lock:
-            return self.heard.copy()
+            return Counter(self._heard)
+
+    def worst(self) -> tuple[int, int]:
+        """From the first call that failed to the last one: how many failed, and of how many."""
+        with self._lock:
+            failed = [place for place, result in enumerate(self._heard) if result != ANSWERED]
+        return len(failed), (failed[-1] - failed[0] + 1 if failed else 0)
 
     def _call(self) -> None:
         while not self._ending.is_set():
@@ -54,5 +62,7 @@ class Callers:
                 result = ANSWERED
             except ClientError as error:
                 result = str(error.response["Error"]["Code"])
+            except Exception as error:  # whatever it is, a caller has had no answer
+                result = type(error).__name__
             with self._lock:
-                self.heard[result] += 1
+                self._heard.append(result)

@@ -200,31 +200,16 @@ class Scene:
 
     # ---- production
 
-    def approval_token(self, watch: PipelineWatch) -> str | None:
-        """What the question before production is answered with; None while this execution does not ask."""
-        states = self.scientist.client("codepipeline").get_pipeline_state(name=watch.pipeline)["stageStates"]
-        for stage in states:
-            if stage["stageName"] == "ApproveProduction":
-                if stage.get("latestExecution", {}).get("pipelineExecutionId") != watch.execution_id:
-                    return None
-                for action in stage["actionStates"]:
-                    token: str | None = action.get("latestExecution", {}).get("token")
-                    return token
-        return None
-
     def until_asked(self, watch: PipelineWatch) -> None:
         """Follow until the pipeline asks a person before production."""
-        watch.until(lambda: self.approval_token(watch), "the question before production")
+        watch.until(lambda: watch.waiting_approval(watch.execution_id), "the question before production")
 
     def say_yes(self, watch: PipelineWatch) -> None:
-        """Let the execution that asks go on to production."""
-        self.scientist.client("codepipeline").put_approval_result(
-            pipelineName=watch.pipeline,
-            stageName="ApproveProduction",
-            actionName="ApproveProduction",
-            result={"summary": "Figures and staging tests read", "status": "Approved"},
-            token=self.approval_token(watch),
-        )
+        """Let the execution that asks go on to production. Raises StoryError when it does not ask."""
+        approval = watch.waiting_approval(watch.execution_id)
+        if approval is None:
+            raise StoryError(f"execution {watch.execution_id} of {watch.pipeline} waits for no approval: {watch.status()}")
+        watch.answer(approval, "Figures and staging tests read")
         self.progress.say("a person approved production")
 
     def served_package(self, stage: str) -> str:
