@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.pages import paged
 from rehearsal.cloud.sagemaker.endpoints import Endpoints
 from rehearsal.cloud.service import Call, Credentials, Document, Service, operation
 
@@ -157,6 +158,7 @@ class ApplicationAutoScaling(Service):
     @operation(
         "DescribeScalableTargets", lambda _self, _request: [Call("application-autoscaling:DescribeScalableTargets")]
     )
+    @paged("ScalableTargets", 50, most=50, error="InvalidNextTokenException")
     def describe_scalable_targets(self, request: Document, caller: Credentials) -> Document:
         found = [{**target.document, "ScalableTargetARN": target.arn} for target in self._selected(request)]
         return {"ScalableTargets": found}
@@ -226,6 +228,7 @@ class ApplicationAutoScaling(Service):
     @operation(
         "DescribeScalingPolicies", lambda _self, _request: [Call("application-autoscaling:DescribeScalingPolicies")]
     )
+    @paged("ScalingPolicies", 10, most=10, error="InvalidNextTokenException")
     def describe_scaling_policies(self, request: Document, caller: Credentials) -> Document:
         names = request.get("PolicyNames")
         found = [
@@ -251,12 +254,14 @@ class ApplicationAutoScaling(Service):
     @operation(
         "DescribeScalingActivities", lambda _self, _request: [Call("application-autoscaling:DescribeScalingActivities")]
     )
+    @paged("ScalingActivities", 50, most=50, error="InvalidNextTokenException")
     def describe_scaling_activities(self, request: Document, caller: Credentials) -> Document:
         return {"ScalingActivities": []}
 
     @operation(
         "DescribeScheduledActions", lambda _self, _request: [Call("application-autoscaling:DescribeScheduledActions")]
     )
+    @paged("ScheduledActions", 50, most=50, error="InvalidNextTokenException")
     def describe_scheduled_actions(self, request: Document, caller: Credentials) -> Document:
         return {"ScheduledActions": []}
 

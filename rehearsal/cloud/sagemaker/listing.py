@@ -6,13 +6,11 @@ still name a next one.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
-from rehearsal.cloud.errors import AwsError
+from rehearsal.cloud.pages import cut
 from rehearsal.cloud.service import Document
 
 PAGE = 10
@@ -50,24 +48,13 @@ def listing(
     found.sort(key=keys.get(request.get("SortBy", ""), lambda thing: thing.created))
     if request.get("SortOrder", order) == "Descending":
         found.reverse()
-    start = _offset(request.get("NextToken"))
-    end = start + int(request.get("MaxResults", PAGE))
-    token = base64.urlsafe_b64encode(f"from {end}".encode()).decode() if end < len(found) else None
-    return [thing for thing in found[start:end] if keep(thing)], token
+    cut_out, token = cut(found, request.get("NextToken"), int(request.get("MaxResults", PAGE)))
+    return [thing for thing in cut_out if keep(thing)], token
 
 
 def page(member: str, summaries: list[Document], token: str | None) -> Document:
     """The answer of a List operation."""
     return {member: summaries, **({"NextToken": token} if token else {})}
-
-
-def _offset(token: str | None) -> int:
-    if not token:
-        return 0
-    try:
-        return int(base64.urlsafe_b64decode(token).decode().removeprefix("from "))
-    except (ValueError, binascii.Error) as problem:
-        raise AwsError("ValidationException", "Invalid pagination token.") from problem
 
 
 def _matches(thing: Listed, request: Document) -> bool:

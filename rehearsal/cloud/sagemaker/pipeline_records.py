@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.pages import cut
 from rehearsal.cloud.sagemaker.jobs import Jobs
 from rehearsal.cloud.sagemaker.pipeline_definition import Definition, parse
 from rehearsal.cloud.sagemaker.pipeline_execution import Execution
@@ -239,13 +240,9 @@ class PipelineRecords(Jobs):
 
 
 def paged(items: list[Any], request: Document, member: str) -> Document:
-    """One page of a sorted list. Tokens are offsets, opaque to the caller."""
-    token = request.get("NextToken") or "0"
-    if not token.isdigit():
-        raise AwsError("ValidationException", "Invalid pagination token.")
-    start, size = int(token), request.get("MaxResults", LARGEST_PAGE)
-    more = {"NextToken": str(start + size)} if start + size < len(items) else {}
-    return {member: items[start : start + size], **more}
+    """One page of a sorted list."""
+    found, token = cut(items, request.get("NextToken"), int(request.get("MaxResults", LARGEST_PAGE)))
+    return {member: found, **({"NextToken": token} if token else {})}
 
 
 def wanted(items: list[Any], request: Document, other_order: str, key: Callable[[Any], str]) -> list[Any]:

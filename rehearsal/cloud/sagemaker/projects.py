@@ -6,9 +6,11 @@ import secrets
 import string
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.sagemaker.listing import listing, page
 from rehearsal.cloud.sagemaker.tags import Tags, creating, tag_map
 from rehearsal.cloud.service import Call, Credentials, Document, Needs, operation
 
@@ -29,10 +31,14 @@ class Project:
     description: str
     details: Document
     creator: str
-    created: float
+    created: datetime
     status: str = "Pending"
     provisioned: str = ""
     message: str = ""
+
+    @property
+    def modified(self) -> datetime:
+        return self.created
 
 
 def _on_project(action: str) -> Needs:
@@ -82,7 +88,7 @@ class Projects(Tags):
                 request.get("ProjectDescription", ""),
                 details,
                 caller.principal_arn,
-                self.cloud.clock.timestamp(),
+                self.cloud.clock.now(),
             )
             parameters = [
                 {"Key": each["Key"], "Value": each.get("Value", "")}
@@ -170,23 +176,23 @@ class Projects(Tags):
 
     @operation("ListProjects", needs=lambda s, r: [Call("sagemaker:ListProjects")])
     def list_projects(self, request: Document, caller: Credentials) -> Document:
-        contained = request.get("NameContains", "")
-        found = sorted(
-            (each for each in self.projects.values() if contained in each.name), key=lambda p: p.created, reverse=True
-        )
-        return {
-            "ProjectSummaryList": [
-                {
-                    "ProjectName": each.name,
-                    "ProjectDescription": each.description or None,
-                    "ProjectArn": each.arn,
-                    "ProjectId": each.id,
-                    "CreationTime": each.created,
-                    "ProjectStatus": each.status,
-                }
-                for each in found[: request.get("MaxResults", 100)]
-            ]
-        }
+        """Oldest first unless asked otherwise.
+
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ListProjects.html
+        """
+        found, token = listing(self.projects.values(), request, order="Ascending")
+        summaries = [
+            {
+                "ProjectName": each.name,
+                "ProjectDescription": each.description or None,
+                "ProjectArn": each.arn,
+                "ProjectId": each.id,
+                "CreationTime": each.created,
+                "ProjectStatus": each.status,
+            }
+            for each in found
+        ]
+        return page("ProjectSummaryList", summaries, token)
 
     def _project(self, name: str) -> Project:
         project = self.projects.get(name)

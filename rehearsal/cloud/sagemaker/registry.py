@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.idempotency import once
 from rehearsal.cloud.sagemaker.listing import listing, page
 from rehearsal.cloud.sagemaker.model_packages import STATE_CHANGE, VERSION_ARN, ModelPackage, ModelPackageGroup
 from rehearsal.cloud.sagemaker.registry_faults import lose_artefact
@@ -155,12 +156,13 @@ class Registry(Tags):
     @operation("ListModelPackageGroups", lambda _self, _request: [Call("sagemaker:ListModelPackageGroups")])
     def list_model_package_groups(self, request: Document, caller: Credentials) -> Document:
         with self._registry:
-            groups, token = listing(self._groups.values(), request)
+            groups, token = listing(self._groups.values(), request, order="Ascending")
         return page("ModelPackageGroupSummaryList", [group.summary() for group in groups], token)
 
     # ---- versions
 
     @operation("CreateModelPackage", lambda self, request: self._registration_call(request))
+    @once("ClientToken", "ConflictException")
     def create_model_package(self, request: Document, caller: Credentials) -> Document:
         for member in NOT_PLAYED:
             if member in request:
@@ -245,6 +247,7 @@ class Registry(Tags):
         "UpdateModelPackage",
         lambda self, request: self._package_call("sagemaker:UpdateModelPackage", request["ModelPackageArn"], request),
     )
+    @once("ClientToken", "ConflictException")
     def update_model_package(self, request: Document, caller: Credentials) -> Document:
         with self._registry:
             package = self.model_package(request["ModelPackageArn"])

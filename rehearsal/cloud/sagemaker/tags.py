@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from rehearsal.cloud.errors import AwsError
+from rehearsal.cloud.pages import paged
 from rehearsal.cloud.service import Call, Credentials, Document, Service, operation
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ class Tags(Service):
             Call("sagemaker:ListTags", request["ResourceArn"], self.resource_tags(request["ResourceArn"]))
         ],
     )
+    @paged("Tags", MOST_TAGS)
     def list_tags(self, request: Document, _: Credentials) -> Document:
         """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ListTags.html"""
         with self._tags_lock:

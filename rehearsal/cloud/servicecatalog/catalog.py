@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rehearsal.cloud.errors import AwsError
+from rehearsal.cloud.pages import Handler, paged
 from rehearsal.cloud.service import Call, Document, Needs, Service
 from rehearsal.cloud.servicecatalog.records import Constraint, Portfolio, Product
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
+
+
+INVALID = "InvalidParametersException"
+
+
+def in_pages(member: str) -> Callable[[Handler], Handler]:
+    """A list of Service Catalog, 20 to a page.
+
+    https://docs.aws.amazon.com/servicecatalog/latest/dg/API_ListPortfolios.html
+    """
+    return paged(member, 20, asked="PageToken", answered="NextPageToken", limit="PageSize", error=INVALID)
 
 
 def on_catalog(action: str) -> Needs:

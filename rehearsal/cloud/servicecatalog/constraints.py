@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.idempotency import once
 from rehearsal.cloud.service import Call, Credentials, Document, operation
-from rehearsal.cloud.servicecatalog.catalog import Catalog, on_catalog
+from rehearsal.cloud.servicecatalog.catalog import INVALID, Catalog, in_pages, on_catalog
 from rehearsal.cloud.servicecatalog.records import Constraint, new_id
 
 
@@ -16,6 +17,7 @@ class Constraints(Catalog):
     name = "servicecatalog"
 
     @operation("CreateConstraint", needs=on_catalog("CreateConstraint"))
+    @once("IdempotencyToken", INVALID)
     def create_constraint(self, request: Document, caller: Credentials) -> Document:
         if request["Type"] != "LAUNCH":
             raise NotImplementedHere(f"a Service Catalog constraint of type {request['Type']}")
@@ -53,6 +55,7 @@ class Constraints(Catalog):
         return {}
 
     @operation("ListConstraintsForPortfolio", needs=on_catalog("ListConstraintsForPortfolio"))
+    @in_pages("ConstraintDetails")
     def list_constraints_for_portfolio(self, request: Document, caller: Credentials) -> Document:
         found = [c for c in self.constraints.values() if c.portfolio_id == request["PortfolioId"]]
         return {"ConstraintDetails": [self._constraint_detail(each) for each in found]}

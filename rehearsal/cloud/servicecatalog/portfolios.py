@@ -5,8 +5,9 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from rehearsal.cloud.errors import AwsError
+from rehearsal.cloud.idempotency import once
 from rehearsal.cloud.service import Credentials, Document, operation
-from rehearsal.cloud.servicecatalog.catalog import Catalog, on_catalog
+from rehearsal.cloud.servicecatalog.catalog import INVALID, Catalog, in_pages, on_catalog
 from rehearsal.cloud.servicecatalog.records import Portfolio, merged_tags, new_id
 
 
@@ -16,6 +17,7 @@ class Portfolios(Catalog):
     name = "servicecatalog"
 
     @operation("CreatePortfolio", needs=on_catalog("CreatePortfolio"))
+    @once("IdempotencyToken", INVALID)
     def create_portfolio(self, request: Document, caller: Credentials) -> Document:
         with self.lock:
             made = Portfolio(
@@ -45,6 +47,7 @@ class Portfolios(Catalog):
         return {"PortfolioDetail": self._portfolio_detail(found), "Tags": found.tags}
 
     @operation("ListPortfolios", needs=on_catalog("ListPortfolios"))
+    @in_pages("PortfolioDetails")
     def list_portfolios(self, request: Document, caller: Credentials) -> Document:
         return {"PortfolioDetails": [self._portfolio_detail(each) for each in self.portfolios.values()]}
 
@@ -95,6 +98,7 @@ class Portfolios(Catalog):
         return {}
 
     @operation("ListPrincipalsForPortfolio", needs=on_catalog("ListPrincipalsForPortfolio"))
+    @in_pages("Principals")
     def list_principals_for_portfolio(self, request: Document, caller: Credentials) -> Document:
         principals = self.portfolio(request["PortfolioId"]).principals
         return {"Principals": [{"PrincipalARN": arn, "PrincipalType": kind} for arn, kind in principals.items()]}

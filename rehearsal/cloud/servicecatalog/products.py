@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.idempotency import once
 from rehearsal.cloud.s3_urls import s3_location
 from rehearsal.cloud.service import Call, Credentials, Document, operation
-from rehearsal.cloud.servicecatalog.catalog import Catalog, on_catalog
+from rehearsal.cloud.servicecatalog.catalog import INVALID, Catalog, in_pages, on_catalog
 from rehearsal.cloud.servicecatalog.records import Artifact, Product, merged_tags, new_id
 
 
@@ -15,6 +16,7 @@ class Products(Catalog):
     name = "servicecatalog"
 
     @operation("CreateProduct", needs=on_catalog("CreateProduct"))
+    @once("IdempotencyToken", INVALID)
     def create_product(self, request: Document, caller: Credentials) -> Document:
         if request["ProductType"] != "CLOUD_FORMATION_TEMPLATE":
             raise NotImplementedHere(f"a Service Catalog product of type {request['ProductType']}")
@@ -39,6 +41,7 @@ class Products(Catalog):
         }
 
     @operation("CreateProvisioningArtifact", needs=on_catalog("CreateProvisioningArtifact"))
+    @once("IdempotencyToken", INVALID)
     def create_provisioning_artifact(self, request: Document, caller: Credentials) -> Document:
         artifact = self._artifact(request["Parameters"], caller)
         with self.lock:
@@ -106,6 +109,7 @@ class Products(Catalog):
         return {"ProvisioningArtifactDetails": [self._artifact_detail(each) for each in found.artifacts.values()]}
 
     @operation("SearchProductsAsAdmin", needs=on_catalog("SearchProductsAsAdmin"))
+    @in_pages("ProductViewDetails")
     def search_products_as_admin(self, request: Document, caller: Credentials) -> Document:
         if request.get("Filters"):
             raise NotImplementedHere("filters of SearchProductsAsAdmin")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.idempotency import once
 from rehearsal.cloud.service import Call, Credentials, Document, operation
+from rehearsal.cloud.servicecatalog.catalog import INVALID, in_pages
 from rehearsal.cloud.servicecatalog.constraints import Constraints
 from rehearsal.cloud.servicecatalog.portfolios import Portfolios
 from rehearsal.cloud.servicecatalog.product_stack import ProductStack
@@ -74,6 +76,7 @@ class Provisioning(Products, Portfolios, Constraints):
     # ---- looking around
 
     @operation("SearchProducts", needs=_plain("SearchProducts"))
+    @in_pages("ProductViewSummaries")
     def search_products(self, request: Document, caller: Credentials) -> Document:
         if request.get("Filters"):
             raise NotImplementedHere("filters of SearchProducts")
@@ -103,6 +106,7 @@ class Provisioning(Products, Portfolios, Constraints):
         }
 
     @operation("ListLaunchPaths", needs=_on_product("ListLaunchPaths"))
+    @in_pages("LaunchPathSummaries")
     def list_launch_paths(self, request: Document, caller: Credentials) -> Document:
         paths = self.portfolios_open_to(caller, self.product(request["ProductId"]).id)
         return {
@@ -124,6 +128,7 @@ class Provisioning(Products, Portfolios, Constraints):
     # ---- launching
 
     @operation("ProvisionProduct", needs=_on_product("ProvisionProduct"))
+    @once("ProvisionToken", INVALID)
     def provision_product(self, request: Document, caller: Credentials) -> Document:
         """https://docs.aws.amazon.com/servicecatalog/latest/dg/API_ProvisionProduct.html"""
         for unsupported in ("ProvisioningPreferences", "NotificationArns"):
@@ -166,6 +171,7 @@ class Provisioning(Products, Portfolios, Constraints):
         return {"RecordDetail": self._record_detail(made, record)}
 
     @operation("TerminateProvisionedProduct", needs=_plain("TerminateProvisionedProduct"))
+    @once("TerminateToken", INVALID)
     def terminate_provisioned_product(self, request: Document, caller: Credentials) -> Document:
         if request.get("RetainPhysicalResources"):
             raise NotImplementedHere("RetainPhysicalResources of TerminateProvisionedProduct")
@@ -174,6 +180,7 @@ class Provisioning(Products, Portfolios, Constraints):
         return {"RecordDetail": self._record_detail(found, record)}
 
     @operation("DescribeRecord", needs=_plain("DescribeRecord"))
+    @in_pages("RecordOutputs")
     def describe_record(self, request: Document, caller: Credentials) -> Document:
         if request["Id"] not in self._records:
             raise AwsError("ResourceNotFoundException", f"Record {request['Id']} not found.")

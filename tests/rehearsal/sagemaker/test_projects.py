@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -69,16 +70,29 @@ def test_a_project_is_launched_with_its_name_and_id_and_deleted_with_its_stack(l
     assert stack["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_projects_are_listed_newest_first_and_found_by_a_part_of_their_name(lab: Lab, ada: Credentials) -> None:
-    for name in ("older-list", "newer-list"):
+def test_projects_are_listed_oldest_first_in_pages_and_found_by_a_part_of_their_name(
+    lab: Lab, ada: Credentials
+) -> None:
+    for name in ("b-in-list", "a-in-list"):
         create(lab, ada, name)
         settled(lab, name)
-    found = lab.client("sagemaker").list_projects(NameContains="er-list")["ProjectSummaryList"]
-    assert [(each["ProjectName"], each["ProjectStatus"]) for each in found] == [
-        ("newer-list", "CreateCompleted"),
-        ("older-list", "CreateCompleted"),
-    ]
-    assert lab.client("sagemaker").list_projects(NameContains="nobody")["ProjectSummaryList"] == []
+    sagemaker = lab.client("sagemaker")
+
+    def names(**asked: Any) -> list[str]:
+        listed = sagemaker.list_projects(NameContains="in-list", **asked)["ProjectSummaryList"]
+        return [each["ProjectName"] for each in listed]
+
+    assert names() == ["b-in-list", "a-in-list"]
+    assert names(SortOrder="Descending") == ["a-in-list", "b-in-list"]
+    assert names(SortBy="Name") == ["a-in-list", "b-in-list"]
+    first = sagemaker.list_projects(NameContains="in-list", MaxResults=1)
+    assert [each["ProjectName"] for each in first["ProjectSummaryList"]] == ["b-in-list"]
+    earlier = first["ProjectSummaryList"][0]["CreationTime"] - timedelta(hours=1)
+    assert names(NextToken=first["NextToken"], MaxResults=1) == ["a-in-list"]
+    assert names(CreationTimeBefore=earlier) == []
+    assert names(CreationTimeAfter=earlier) == ["b-in-list", "a-in-list"]
+    with pytest.raises(ClientError, match=r"ValidationException.*Invalid pagination token"):
+        names(NextToken="made-up")
 
 
 def test_a_name_is_used_once_whatever_its_case(lab: Lab, ada: Credentials) -> None:
