@@ -35,15 +35,10 @@ CODEPIPELINE_CODECOMMIT_SOURCE = ServiceCalls(
     "https://docs.aws.amazon.com/codepipeline/latest/userguide/security-iam.html#how-to-custom-role",
 )
 
-CODEPIPELINE_ARTIFACT_BUCKET = ServiceCalls(
-    "codepipeline.amazonaws.com",
-    "an action looks at the bucket of the artifact store before it exchanges artifacts with it (on the bucket)",
-    ("s3:GetBucketVersioning", "s3:GetBucketAcl", "s3:GetBucketLocation"),
-    "https://docs.aws.amazon.com/codepipeline/latest/userguide/how-to-custom-role.html#how-to-custom-role-policy",
-)
-
 CODEPIPELINE_ARTIFACT_VERSION = ServiceCalls(
     "codepipeline.amazonaws.com",
+    # AWS also lists s3:GetBucketVersioning, GetBucketAcl and GetBucketLocation among the least, but a pipeline without
+    # them runs: AWS's own AmazonSageMakerServiceCatalogProductsCodePipelineServiceRolePolicy has none of the three.
     "an action reads an input artifact, which is one version of an object (on the object)",
     ("s3:GetObjectVersion",),
     "https://docs.aws.amazon.com/codepipeline/latest/userguide/how-to-custom-role.html#how-to-custom-role-policy",

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.foreign import project, roles, scan, seeds
+from rehearsal.foreign.follow import Follower
 from rehearsal.foreign.offer import Publisher
 from rehearsal.foreign.project import Launch
 from rehearsal.foreign.template import PROJECT_PARAMETERS, ForeignTemplateError, Template, read
@@ -206,3 +207,5 @@ def launch_project(wish: Wish, cloud: Cloud, people: People, progress: Progress)
     engineer = Person("platform-engineer", cloud, people.platform_engineer)
     for line in project.described(engineer, launched):
         progress.say(f"  {line}")
+    follower = Follower(engineer, project.pipelines(engineer, launched), progress)
+    cloud.background("following the project", follower.follow, cloud.stopping)

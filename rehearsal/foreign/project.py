@@ -79,19 +79,23 @@ def resources(engineer: Person, launched: Launch) -> list[dict[str, Any]]:
     return [resource for page in pages for resource in page["StackResourceSummaries"]]
 
 
+def pipelines(engineer: Person, launched: Launch) -> list[str]:
+    """The project's CodePipelines."""
+    held = resources(engineer, launched)
+    return [each["PhysicalResourceId"] for each in held if each["ResourceType"] == "AWS::CodePipeline::Pipeline"]
+
+
 def described(engineer: Person, launched: Launch) -> list[str]:
     """What a user wants to know of a project that stands: its outputs, how to clone its code, what its pipelines do."""
     lines = [f"output {name}: {value}" for name, value in launched.outputs.items()]
-    codecommit, pipelines = engineer.client("codecommit"), engineer.client("codepipeline")
+    codecommit, codepipeline = engineer.client("codecommit"), engineer.client("codepipeline")
     held = resources(engineer, launched)
     listed = {each["repositoryId"]: each["repositoryName"] for each in codecommit.list_repositories()["repositories"]}
     for resource in held:
         if resource["ResourceType"] == "AWS::CodeCommit::Repository" and resource["PhysicalResourceId"] in listed:
             found = codecommit.get_repository(repositoryName=listed[resource["PhysicalResourceId"]])
             lines.append(f"git clone {found['repositoryMetadata']['cloneUrlHttp']}")
-    for resource in held:
-        if resource["ResourceType"] == "AWS::CodePipeline::Pipeline":
-            name = resource["PhysicalResourceId"]
-            stages = pipelines.get_pipeline(name=name)["pipeline"]["stages"]
-            lines.append(f"pipeline {name}: {' > '.join(stage['name'] for stage in stages)}")
+    for name in pipelines(engineer, launched):
+        stages = codepipeline.get_pipeline(name=name)["pipeline"]["stages"]
+        lines.append(f"pipeline {name}: {' > '.join(stage['name'] for stage in stages)}")
     return lines

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from rehearsal.cloud.codepipeline.records import Artifact
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.service import Credentials, Document
-from rehearsal.cloud.service_calls import CODEPIPELINE_ARTIFACT_BUCKET, CODEPIPELINE_ARTIFACT_VERSION, ServiceCalls
+from rehearsal.cloud.service_calls import CODEPIPELINE_ARTIFACT_VERSION, ServiceCalls
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
@@ -53,7 +53,6 @@ class ArtifactStore:
 
     def put(self, artifact: Artifact, content: bytes) -> None:
         """Upload a zip file. Raises StoreProblem with S3's reason."""
-        self._require(artifact, CODEPIPELINE_ARTIFACT_BUCKET, f"arn:aws:s3:::{artifact.bucket}")
         try:
             self._client.put_object(
                 Bucket=artifact.bucket,
@@ -67,7 +66,6 @@ class ArtifactStore:
 
     def get(self, artifact: Artifact) -> bytes:
         """Download a whole artifact. Raises StoreProblem with S3's reason."""
-        self._require(artifact, CODEPIPELINE_ARTIFACT_BUCKET, f"arn:aws:s3:::{artifact.bucket}")
         self._require(artifact, CODEPIPELINE_ARTIFACT_VERSION, f"arn:aws:s3:::{artifact.bucket}/{artifact.key}")
         try:
             return bytes(self._client.get_object(Bucket=artifact.bucket, Key=artifact.key)["Body"].read())

@@ -244,7 +244,6 @@ PIPELINE_GRANTS = [
     "codebuild:BatchGetBuilds",
     "cloudformation:*",
     "iam:PassRole",
-    *("s3:GetBucketVersioning", "s3:GetBucketAcl", "s3:GetBucketLocation"),
     *("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"),
     "sns:Publish",
 ]
