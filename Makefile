@@ -7,7 +7,7 @@ PYTEST = mkdir -p .rehearsal && PYTEST_DEBUG_TEMPROOT=$(CURDIR)/.rehearsal $(BIN
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help install rehearse rehearse-faults up why test test-fast lint format publish bench clean lock
+.PHONY: help install rehearse rehearse-faults prove-iam up why test test-fast lint format publish bench clean lock
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -17,6 +17,9 @@ rehearse: install ## play the whole story on this machine, without an AWS accoun
 
 rehearse-faults: install ## play the story once for every group of faults that go together
 	@$(BIN)/python -m rehearsal.every_fault $(ARGS)
+
+prove-iam: install ## which call needs which grant: play the story without some; ARGS=--recorded-only decides again only
+	@$(BIN)/python -m rehearsal.prove_iam $(ARGS)
 
 up: install ## leave a cloud running to use by hand
 	@$(BIN)/python -m rehearsal up $(addprefix --fault ,$(FAULT)) $(ARGS)

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 
 from rehearsal.cloud.policy_documents import Document, Place, UnknownFormError, places
 
+RANDOM = "[0-9A-F]{13}"
+"""The end of the name that CloudFormation gives to what has none of its own. A name that would be too long for it loses
+the end of what stands before."""
+LEAST_KEPT = 12
 NAMES: tuple[tuple[str, str, str], ...] = (
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<uuid>", "[0-9a-f-]{36}"),
     (r"\bclaims-fraud\b", "<name>", "claims-fraud"),
@@ -18,7 +22,7 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     (r"\b[0-9]{12}\b", "<account>", "[0-9]{12}"),
     (r"\b[a-z]{2}-[a-z]+-[0-9]\b", "<region>", "[a-z]{2}-[a-z]+-[0-9]"),
     (r"(?<=[:/])SC-<account>-pp-[0-9a-z]+(?![*])", "SC-<stack>", "SC-[0-9]{12}-pp-[0-9a-z]+"),
-    (r"(?<=-)(?:[A-Z0-9]{6,13}|X{2,})$", "<random>", "[A-Z0-9]+"),
+    (rf"(?<=-)[A-Z0-9]{{12}}$|{RANDOM}$", "<random>", rf"(?:[A-Z0-9]{{12}}|{RANDOM})"),
 )
 """What is another word in every run, what stands for it, and how it is found again."""
 
@@ -82,4 +86,6 @@ def is_role(owner: str, name: str) -> bool:
 
 
 def _named(owner: str) -> str:
-    return rf"(.+-)?{re.escape(owner)}(-[A-Z0-9]+)?"
+    """A regular expression for the name itself, and for the names that CloudFormation makes of it."""
+    kept = [owner[:length] for length in range(len(owner), min(LEAST_KEPT, len(owner)) - 1, -1)]
+    return rf"{re.escape(owner)}|.+-(?:{'|'.join(map(re.escape, kept))})-?{RANDOM}"

@@ -1,10 +1,16 @@
-"""A grant that is missing stops the project exactly where it would on AWS."""
+"""A grant that is missing stops the project exactly where it would on AWS.
+
+What every single grant is needed for is shown by the recorded story (`test_story.py`); here a few are missing for real.
+"""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+from rehearsal.prove_iam.grants import Grant
+from rehearsal.prove_iam.replay import replay
 from tests.rehearsal.whole.company import Company, remove_action, until
 
 LAUNCH_ROLE = "MLOpsProjectLaunchRole"
@@ -64,3 +70,14 @@ def test_without_upload_archive_the_source_action_stops(company: Company) -> Non
     message = action["output"]["executionResult"]["errorDetails"]["message"]
     assert "codecommit:UploadArchive" in message
     assert pipeline in message
+
+
+def test_a_story_without_a_grant_stops_at_the_action_that_was_predicted(tmp_path: Path) -> None:
+    bounded = "arn:aws:iam::<account>:role/sagemaker-projects/*"
+    grant = Grant(LAUNCH_ROLE, "roles", "CreateOnlyBoundedRoles", "iam:PutRolePolicy", bounded)
+    predicted = {"action": "iam:PutRolePolicy", "resource": bounded, "callers": [LAUNCH_ROLE]}
+    ended = replay(grant, predicted, tmp_path / "without")
+    assert ended.as_predicted, ended
+    assert ended.acts == ("Launch",)
+    assert ended.denied is not None
+    assert ":role/sagemaker-projects/SC-" in ended.denied["resource"]
