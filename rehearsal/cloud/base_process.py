@@ -10,8 +10,10 @@ what it uses of ministack's inside; `test_base_conformance.py` fails when a new 
 - `base_functions.py`: functions and custom resources, which are the front door's
 - `base_events.py`: events to and from the default bus
 - `base_policies.py`: the policies that AWS manages
-- `base_repairs.py`: what ministack's stacks forget; `base_templates.py`: what a template means
-- `base_parameters.py`, `base_stack_records.py`, `base_updates.py`: what a stack takes, keeps, and tells while it changes
+- `base_repairs.py`: what ministack's stacks forget
+- `base_templates.py`, `base_parameters.py`: what a template means, and what it may be given
+- `base_names.py`, `base_holdings.py`, `base_exports.py`: what is taken, full, or in use
+- `base_stack_records.py`, `base_updates.py`: what a stack keeps, and tells while it changes
 - `base_recording.py`: authorisations kept with all that decided them
 - `base_withholding.py`: one grant taken out of the account's policies
 """

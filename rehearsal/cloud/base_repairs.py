@@ -22,7 +22,7 @@ from xml.etree import ElementTree
 from ministack.services import cloudwatch, eventbridge, iam, s3
 from ministack.services.cloudformation import helpers, provisioners, stacks
 
-from rehearsal.cloud import base_parameters, base_templates
+from rehearsal.cloud import base_exports, base_holdings, base_names, base_parameters, base_templates
 
 Properties = dict[str, Any]
 Apply = Callable[[str, Properties, Properties, Properties], None]
@@ -40,6 +40,9 @@ def install() -> None:
     """Wrap ministack's handlers. Call it once, before the base serves."""
     base_templates.install()
     base_parameters.install()
+    base_exports.install()
+    base_names.install()
+    base_holdings.install()
     _repair("AWS::S3::Bucket", _complete_bucket, check=_check_bucket)
     _repair("AWS::Events::Rule", _complete_rule)
     _repair("AWS::CloudWatch::Alarm", _complete_alarm)

@@ -33,6 +33,7 @@ def install() -> None:
         actions[name] = _refuse_names_in_use(actions[name])
     for name in ("CreateStack", "UpdateStack", "DeleteStack", "RollbackStack", "ContinueUpdateRollback"):
         actions[name] = _keep_role(actions[name])
+    actions["UpdateStack"] = _word_states(actions["UpdateStack"])
     actions["CreateChangeSet"] = _keep_role_of_change_set(actions["CreateChangeSet"])
     actions["ExecuteChangeSet"] = _take_role_of_change_set(actions["ExecuteChangeSet"])
     actions["DescribeStacks"] = _tell(actions["DescribeStacks"])
@@ -49,6 +50,25 @@ def _refuse_names_in_use(create: Handler) -> Handler:
         return create(params)
 
     return checked
+
+
+def _word_states(update: Handler) -> Handler:
+    """People's programs look for CloudFormation's words about a stack that cannot be updated."""
+
+    def worded(params: Form) -> Answer:
+        status, headers, body = update(params)
+        stack = handlers._resolve_stack(handlers._p(params, "StackName"))
+        if status == 400 and stack is not None:
+            state = f"is in {stack['StackStatus']} state and"
+            words = f"Stack [{handlers._esc(stack['StackName'])}] {state} cannot be updated"
+            body = _text(body).replace(words, f"Stack:{handlers._esc(stack['StackId'])} {state} can not be updated.")
+        return status, headers, body
+
+    return worded
+
+
+def _text(body: str | bytes) -> str:
+    return body.decode() if isinstance(body, bytes) else body
 
 
 def _keep_role(act: Handler) -> Handler:
@@ -93,7 +113,7 @@ def _take_role_of_change_set(execute: Handler) -> Handler:
 def _tell(describe: Handler) -> Handler:
     def told(params: Form) -> Answer:
         status, headers, body = describe(params)
-        text = body.decode() if isinstance(body, bytes) else str(body)
+        text = _text(body)
         for stack in cloudformation._stacks.values():
             text = _with_role(text, stack)
         return status, headers, text.encode()

@@ -9,6 +9,7 @@ An operation changes who acts only once the base has accepted it; until then the
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections import Counter
@@ -19,12 +20,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
+from botocore.exceptions import ClientError
 from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.s3_urls import s3_location
 from rehearsal.cloud.service import Call, Credentials
-from rehearsal.cloud.stack_options import refuse_options
+from rehearsal.cloud.stack_options import KEEPING, has_custom_resources, refuse_keeping, refuse_options
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
@@ -102,6 +104,8 @@ class ChangeSet:
     name: str
     role_arn: str | None
     creates: bool
+    custom: bool
+    """Whether its template has custom resources."""
 
 
 class Stacks:
@@ -133,12 +137,17 @@ class Stacks:
         template = form.get("TemplateBody") or self._template_at(form.get("TemplateURL"), caller)
         if template:
             self._cloud.resources.check_template(template)
+        if any(option in form for option in KEEPING):
+            custom = change_set.custom if change_set else has_custom_resources(template or self._template_of(stack))
+            refuse_keeping(form, custom=custom)
 
         def accepted(answer: str) -> None:
             if form["Action"] in LOOKING:
                 return
             if form["Action"] == "CreateChangeSet":
-                self._note_change_set(form, stack, answer)
+                self._note_change_set(
+                    form, stack, answer, custom=has_custom_resources(template or self._template_of(stack))
+                )
             elif form["Action"] != "ExecuteChangeSet" or change_set:
                 fresh = form["Action"] == "CreateStack" or (change_set is not None and change_set.creates)
                 self._note_actors(form, stack, Actors(caller, role, _found(STACK_ID, answer)), fresh=fresh)
@@ -176,9 +185,9 @@ class Stacks:
 
     # ---- change sets
 
-    def _note_change_set(self, form: dict[str, str], stack: str, answer: str) -> None:
+    def _note_change_set(self, form: dict[str, str], stack: str, answer: str, *, custom: bool) -> None:
         creates = form.get("ChangeSetType", "UPDATE") == "CREATE"
-        noted = ChangeSet(stack, form["ChangeSetName"], form.get("RoleARN"), creates)
+        noted = ChangeSet(stack, form["ChangeSetName"], form.get("RoleARN"), creates, custom)
         with self._changed:
             self._change_sets[_found(CHANGE_SET_ID, answer)] = noted
 
@@ -197,8 +206,22 @@ class Stacks:
         if not url:
             return ""
         bucket, key = s3_location(url)
-        body: bytes = self._cloud.client("s3", caller).get_object(Bucket=bucket, Key=key)["Body"].read()
+        try:
+            body: bytes = self._cloud.client("s3", caller).get_object(Bucket=bucket, Key=key)["Body"].read()
+        except ClientError as problem:
+            raise AwsError(
+                "ValidationError", f"S3 error: {problem.response['Error'].get('Message')} ({url})"
+            ) from problem
         return body.decode()
+
+    def _template_of(self, stack: str) -> str:
+        """The template that a stack has; nothing for one that is not there, which the base says then."""
+        cloudformation = self._cloud.client("cloudformation", self._cloud.identity.root)
+        try:
+            body = cloudformation.get_template(StackName=stack)["TemplateBody"]
+        except cloudformation.exceptions.ClientError:
+            return ""
+        return body if isinstance(body, str) else json.dumps(body)
 
     @staticmethod
     def _name(name_or_arn: str) -> str:
