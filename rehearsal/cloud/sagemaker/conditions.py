@@ -11,6 +11,7 @@ from typing import Any
 
 from rehearsal.cloud.errors import NotImplementedHere
 from rehearsal.cloud.sagemaker.expressions import ExpressionProblem, Scope
+from rehearsal.cloud.sagemaker.pipeline_members import InvalidDefinition, listed, members
 
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "Equals": operator.eq,
@@ -19,6 +20,32 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "LessThan": operator.lt,
     "LessThanOrEqualTo": operator.le,
 }
+
+
+OPERANDS = {
+    **dict.fromkeys(COMPARISONS, ("LeftValue", "RightValue")),
+    "In": ("QueryValue", "Values"),
+    "Not": ("Expression",),
+    "Or": ("Conditions",),
+}
+
+
+def check(step: str, condition: Any) -> None:  # noqa: ANN401 - JSON
+    """What CreatePipeline looks at. Raises InvalidDefinition."""
+    kind = condition.get("Type") if isinstance(condition, dict) else None
+    if kind not in OPERANDS:
+        raise InvalidDefinition(f"Condition type '{kind}' of step [{step}] is not one of {', '.join(OPERANDS)}.")
+    found = members(f"condition {kind} of step [{step}]", condition, ("Type", *OPERANDS[kind]))
+    for operand in OPERANDS[kind]:
+        if operand not in found:
+            raise InvalidDefinition(f"Condition {kind} of step [{step}] has no {operand}.")
+    if kind == "In":
+        listed(f"Values of condition In of step [{step}]", condition["Values"])
+    if kind == "Not":
+        check(step, condition["Expression"])
+    if kind == "Or":
+        for each in listed(f"Conditions of condition Or of step [{step}]", condition["Conditions"]):
+            check(step, each)
 
 
 def holds(condition: dict[str, Any], scope: Scope) -> bool:

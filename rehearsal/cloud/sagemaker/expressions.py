@@ -67,6 +67,34 @@ def references(value: Any) -> Iterator[Reference]:  # noqa: ANN401 - any JSON va
                 yield from references(item)
 
 
+def malformed(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+    """What is wrong with the functions inside `value`."""
+    if isinstance(value, list):
+        for item in value:
+            yield from malformed(item)
+    elif isinstance(value, dict):
+        for name, argument in value.items():
+            if name == "Get" and len(value) == 1 and not isinstance(argument, str):
+                yield "Get must name what it refers to."
+            elif name.startswith("Std:"):
+                yield from _malformed_function(name, argument)
+            yield from malformed(argument)
+
+
+def _malformed_function(name: str, argument: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+    given = argument if isinstance(argument, dict) else {}
+    if name == "Std:Join":
+        if not isinstance(given.get("Values"), list) or not isinstance(given.get("On", ""), str):
+            yield "Std:Join needs Values, an array, and On, a text."
+    elif name == "Std:JsonGet":
+        file = given.get("PropertyFile")
+        named = isinstance(file, dict) and isinstance(file.get("Get"), str)
+        if "Path" not in given or (file is None) == ("S3Uri" not in given) or (file is not None and not named):
+            yield "Std:JsonGet needs Path, and either PropertyFile or S3Uri."
+    else:
+        yield f"'{name}' is not a function."
+
+
 def walk(value: Any, path: str, where: str) -> Any:  # noqa: ANN401 - any JSON value
     """Follow `a.b['c'][0]` into `value`. Raises ExpressionProblem naming the part that leads nowhere."""
     for part in PART.finditer(path):

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
-from rehearsal.cloud.sagemaker.expressions import EXECUTION_VARIABLES, Reference, references
+from rehearsal.cloud.sagemaker.conditions import check
+from rehearsal.cloud.sagemaker.expressions import EXECUTION_VARIABLES, Reference, malformed, references
 from rehearsal.cloud.sagemaker.pipeline_members import (
     InvalidDefinition,
     cache_config,
@@ -222,6 +223,8 @@ def _step(item: Any, branch: tuple[str, bool] | None) -> Step:  # noqa: ANN401 -
         raise InvalidDefinition(f"Step [{name}] has no Arguments.")
     if kind in ARGUMENTS:
         members(f"Arguments of step [{name}]", item["Arguments"], ARGUMENTS[kind])
+    for condition in listed(f"Conditions of step [{name}]", item["Arguments"].get("Conditions")):
+        check(name, condition)
     cache = cache_config(name, item.get("CacheConfig"))
     retries = retry_policies(name, item.get("RetryPolicies"))
     if cache and kind not in CACHED:
@@ -255,6 +258,9 @@ def _with_dependencies(step: Step, parameters: dict[str, Parameter], steps: dict
     needed = set(step.depends_on)
     for name in sorted(needed - set(steps)):
         raise InvalidDefinition(f"Step [{step.name}] depends on step [{name}], which is not defined.")
+    wrong = next(malformed([own_arguments(step), step.function_arn]), None)
+    if wrong:
+        raise InvalidDefinition(f"Step [{step.name}]: {wrong}")
     for reference in references([own_arguments(step), step.function_arn]):
         _check_reference(step, reference, parameters, steps)
         if reference.kind == "Steps":

@@ -104,10 +104,10 @@ class Execution:
 
     # ---- the life of an execution
 
-    def run(self) -> None:
+    def run(self, previous: str | None = None) -> None:
         """Play the execution to its end."""
         self.cloud.background(f"events of {self.arn}", self._send_events)
-        self._tell(None)
+        self._tell(previous)
         try:
             with self._changed:
                 while self._start_ready() or self._running():
@@ -132,6 +132,33 @@ class Execution:
         self._tell(previous)
         for run in running:
             self.cloud.background(f"stop {run.step.name}", run.stopping)
+
+    def retry(self, most_parallel: int | None) -> None:
+        """Go on where it ended: what succeeded stays, everything else is tried again.
+
+        Raises AwsError when the execution runs, or has succeeded.
+        """
+        with self._changed:
+            if self.status not in ("Failed", "Stopped"):
+                raise AwsError(
+                    "ConflictException",
+                    f"Pipeline execution with ARN {self.arn} is {self.status.lower()}: only one that failed or was "
+                    "stopped can be retried.",
+                )
+            previous, self.status, self.failure_reason = self.status, "Executing", None
+            ended, self.finished, self.stop_asked = self.finished, threading.Event(), threading.Event()
+            self.runs = {name: run for name, run in self.runs.items() if run.status == "Succeeded"}
+            self._skipped.clear()
+            self.most_parallel = most_parallel or self.most_parallel
+            self.modified = self.cloud.clock.now()
+        ended.wait()  # its last events are on their way
+        self.cloud.background(f"pipeline execution {self.arn}, once more", self.run, previous)
+
+    def limit(self, most_parallel: int) -> None:
+        """At most so many steps at the same time, from now on."""
+        with self._changed:
+            self.most_parallel = most_parallel
+            self._changed.notify_all()
 
     def step_changed(self, run: StepRun, previous: str | None) -> None:
         """A step has another status."""
@@ -201,7 +228,7 @@ class Execution:
     def _end(self) -> None:
         with self._changed:
             previous = self.status
-            if self.stop_asked.is_set():
+            if self.stop_asked.is_set() and not self._lost_function():
                 self.status = "Stopped"
             elif any(run.status == "Failed" for run in self.runs.values()):
                 self.status, self.failure_reason = "Failed", STEP_FAILURE
@@ -209,6 +236,13 @@ class Execution:
                 self.status = "Succeeded"
             self.modified = self.cloud.clock.now()
         self._tell(previous)
+
+    def _lost_function(self) -> bool:
+        """Whether an execution that is being stopped waited for a function in vain: then it is Failed, not Stopped.
+
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StopPipelineExecution.html
+        """
+        return any(run.status == "Failed" and run.step.type == "Lambda" for run in self.runs.values())
 
     # ---- events: https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html
 

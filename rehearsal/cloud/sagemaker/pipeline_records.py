@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.idempotency import once
 from rehearsal.cloud.pages import cut
 from rehearsal.cloud.sagemaker.jobs import Jobs
 from rehearsal.cloud.sagemaker.pipeline_definition import Definition, parse
@@ -203,6 +204,7 @@ class PipelineRecords(Jobs):
     @operation(
         "DeletePipeline", needs=lambda self, request: self.pipeline_call("DeletePipeline", request["PipelineName"])
     )
+    @once("ClientRequestToken", "ConflictException")
     def delete_pipeline(self, request: Document, _: Credentials) -> Document:
         """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DeletePipeline.html"""
         with self._pipelines_lock:

@@ -7,6 +7,7 @@ import string
 from typing import Any
 
 from rehearsal.cloud.errors import NotImplementedHere
+from rehearsal.cloud.idempotency import once
 from rehearsal.cloud.sagemaker.pipeline_execution import Execution
 from rehearsal.cloud.sagemaker.pipeline_records import PipelineRecords, paged, user_context, wanted
 from rehearsal.cloud.service import Call, Credentials, Document, operation
@@ -15,7 +16,7 @@ IDENTIFIER = string.ascii_lowercase + string.digits
 
 
 class Pipelines(PipelineRecords):
-    """Start, stop, describe and list executions."""
+    """Start, stop, retry, describe and list executions."""
 
     @operation(
         "StartPipelineExecution",
@@ -167,10 +168,25 @@ class Pipelines(PipelineRecords):
         "StopPipelineExecution",
         needs=lambda _, request: [Call("sagemaker:StopPipelineExecution", request["PipelineExecutionArn"])],
     )
+    @once("ClientRequestToken", "ConflictException")
     def stop_pipeline_execution(self, request: Document, _: Credentials) -> Document:
         """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StopPipelineExecution.html"""
         execution = self._execution(request["PipelineExecutionArn"])
         execution.stop()
+        return {"PipelineExecutionArn": execution.arn}
+
+    @operation(
+        "RetryPipelineExecution",
+        needs=lambda _, request: [Call("sagemaker:RetryPipelineExecution", request["PipelineExecutionArn"])],
+    )
+    @once("ClientRequestToken", "ConflictException")
+    def retry_pipeline_execution(self, request: Document, _: Credentials) -> Document:
+        """With the definition and the parameters it was started with.
+
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_RetryPipelineExecution.html
+        """
+        execution = self._execution(request["PipelineExecutionArn"])
+        execution.retry(request.get("ParallelismConfiguration", {}).get("MaxParallelExecutionSteps"))
         return {"PipelineExecutionArn": execution.arn}
 
     @operation(
@@ -181,7 +197,7 @@ class Pipelines(PipelineRecords):
         """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdatePipelineExecution.html"""
         execution = self._execution(request["PipelineExecutionArn"])
         if "ParallelismConfiguration" in request:
-            raise NotImplementedHere("The member ParallelismConfiguration of UpdatePipelineExecution")
+            execution.limit(request["ParallelismConfiguration"]["MaxParallelExecutionSteps"])
         execution.display_name = request.get("PipelineExecutionDisplayName", execution.display_name)
         execution.description = request.get("PipelineExecutionDescription", execution.description)
         execution.modified = self.cloud.clock.now()

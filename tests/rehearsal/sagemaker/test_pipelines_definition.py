@@ -33,6 +33,11 @@ def condition(name: str, then: list[Any], otherwise: list[Any]) -> dict[str, Any
     }
 
 
+def decided(condition: Any) -> str:
+    """A definition with one condition."""
+    return definition([{"Name": "C", "Type": "Condition", "Arguments": {"Conditions": [condition]}}])
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -79,6 +84,19 @@ def condition(name: str, then: list[Any], otherwise: list[Any]) -> dict[str, Any
         (definition([fail("A", DependsOn="B")]), "Json Array for DependsOn"),
         (definition([fail("A", DependsOn=[{"Step": "B"}])]), "must name steps"),
         (definition(["A"]), "Json Object for a step"),
+        (decided({"Type": "Resembles", "LeftValue": 1, "RightValue": 1}), "Condition type 'Resembles' of step"),
+        (decided("true"), "Condition type 'None' of step"),
+        (decided({"Type": "Equals", "LeftValue": 1}), r"Condition Equals of step \[C\] has no RightValue"),
+        (decided({"Type": "Equals", "LeftValue": 1, "RightValue": 1, "Near": 1}), r"unknown properties: \[Near\]"),
+        (decided({"Type": "Not", "Expression": {"Type": "In", "QueryValue": 1}}), "Condition In of .* has no Values"),
+        (decided({"Type": "Or", "Conditions": [{"Type": "Maybe"}]}), "Condition type 'Maybe'"),
+        (decided({"Type": "In", "QueryValue": 1, "Values": 1}), "Json Array for Values of condition In"),
+        (definition([fail("A", {"Std:Join": {"On": ","}})]), r"Step \[A\]: Std:Join needs Values"),
+        (definition([fail("A", {"Std:Join": {"On": 1, "Values": []}})]), "Std:Join needs"),
+        (definition([fail("A", {"Std:JsonGet": {"Path": "a"}})]), "Std:JsonGet needs Path, and either PropertyFile or"),
+        (definition([fail("A", {"Std:JsonGet": {"Path": "a", "PropertyFile": "F"}})]), "Std:JsonGet needs Path"),
+        (definition([fail("A", {"Std:Upper": "a"})]), "'Std:Upper' is not a function"),
+        (definition([fail("A", {"Get": 1})]), "Get must name what it refers to"),
         (definition([{"Name": "A", "Type": "Fail", "Arguments": {"ErrorMesage": "x"}}]), r"\[ErrorMesage\]"),
         (definition([fail("A")], ["P"]), "Json Object for parameter"),
         (

@@ -216,6 +216,21 @@ def test_a_stopped_execution_waits_for_the_function_that_runs(bench: Bench, func
     assert {step: told["StepStatus"] for step, told in bench.steps(arn).items()} == {"Ask": "Succeeded"}
 
 
+def test_a_stopped_execution_whose_function_takes_too_long_is_failed(bench: Bench, function: str) -> None:
+    client = bench.cloud.client("lambda", bench.cloud.identity.root)
+    client.update_function_configuration(FunctionName="helper", Timeout=1)
+    client.get_waiter("function_updated_v2").wait(FunctionName="helper", WaiterConfig={"Delay": 1})
+    arn = bench.start(bench.pipeline([ask(function, {"wait": 20})], RoleArn=role(bench)))
+    bench.until(lambda: bench.steps(arn).get("Ask", {"StepStatus": ""}), "StepStatus", {"Executing"})
+
+    bench.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
+
+    ended = bench.ended(arn)
+    client.update_function_configuration(FunctionName="helper", Timeout=30)
+    client.get_waiter("function_updated_v2").wait(FunctionName="helper", WaiterConfig={"Delay": 1})
+    assert ended["PipelineExecutionStatus"] == "Failed"
+
+
 def test_the_function_is_found_by_an_expression(bench: Bench, function: str) -> None:
     parameters = [{"Name": "Function", "Type": "String", "DefaultValue": function}]
     step = {**ask("", {"sum": [4]}, ("total", "Integer")), "FunctionArn": {"Get": "Parameters.Function"}}
