@@ -19,11 +19,13 @@ from rehearsal.cloud.settings import CloudSettings
 from rehearsal.disk import LEAST, MEGABYTE, NEEDED, DiskWatch, shortage
 from rehearsal.foreign.command import Wish, add_options, check_options, launch_project
 from rehearsal.foreign.template import ForeignTemplateError
+from rehearsal.packages import PackagesError, prepared
 from rehearsal.people import People, settle
 from rehearsal.person import REPOSITORY_ROOT, Person
 from rehearsal.progress import Progress
 from rehearsal.prove_iam.recorder import Recorder
 from rehearsal.report import report, write
+from rehearsal.sealed import SealError, enter, unshare_command
 from rehearsal.story import Story
 from rehearsal.watch import StoryError
 from rehearsal.why import explain_story, publish_environment
@@ -67,6 +69,11 @@ def arguments(given: list[str]) -> argparse.Namespace:
         metavar="MB",
         help=f"end when less than this is free on the folder's disk ({LEAST // MEGABYTE})",
     )
+    parser.add_argument(
+        "--sealed",
+        action="store_true",
+        help="in a network of its own, from which no call can leave this machine (Linux)",
+    )
     parser.add_argument("--verbose", action="store_true", help="print what the cloud logs")
     add_options(parser)
     chosen = parser.parse_args(given)
@@ -82,9 +89,10 @@ def arguments(given: list[str]) -> argparse.Namespace:
     return chosen
 
 
-def main(given: list[str] | None = None) -> int:
-    """Play, and answer the exit status: 0 when every act succeeded."""
-    chosen = arguments(sys.argv[1:] if given is None else given)
+def main(given: list[str] | None = None, *, sealed: bool = False) -> int:
+    """Play, and answer the exit status: 0 when every act succeeded. `sealed` says that no call can leave from here."""
+    words = sys.argv[1:] if given is None else given
+    chosen = arguments(words)
     for program in ("git", "bash", "make"):
         if shutil.which(program) is None:
             print(MISSING.format(program), file=sys.stderr)
@@ -94,6 +102,8 @@ def main(given: list[str] | None = None) -> int:
     except ForeignTemplateError as problem:
         print(problem, file=sys.stderr)
         return 2
+    if chosen.sealed and not sealed:
+        return seal(words)
     try:
         folder = (chosen.folder or new_run_folder()).absolute()
         folder.mkdir(parents=True, exist_ok=True)
@@ -125,6 +135,8 @@ def main(given: list[str] | None = None) -> int:
     try:
         with watch, new_cloud(settings) as cloud:
             progress.say(f"the cloud stands at {cloud.url}, its waits {settings.speed:g} times faster than AWS")
+            if sealed:
+                progress.say("sealed: loopback is all the network there is, so no call can leave this machine")
             cloud.faults.listen(lambda strike: progress.say(f"fault: {strike}", style="yellow"))
             people = settle(cloud)
             ok = True
@@ -142,7 +154,7 @@ def main(given: list[str] | None = None) -> int:
                 for fault in cloud.faults.missed():
                     ok = False
                     progress.say(f"the fault {fault.name} never struck, so nothing was shown about it", style="red")
-                document = report(cloud, progress)
+                document = report(cloud, progress, sealed=sealed)
                 if explanation is not None:
                     document["why"] = explanation.document
                 document["ok"] &= ok
@@ -164,6 +176,20 @@ def main(given: list[str] | None = None) -> int:
     except (RuntimeError, ForeignTemplateError, StoryError) as problem:
         print(problem, file=sys.stderr)
         return 1
+
+
+def seal(words: list[str]) -> int:
+    """Fetch what builds install, and go on in a network of its own; answers only when that cannot be."""
+    RUNS.mkdir(exist_ok=True)
+    try:
+        command = unshare_command()
+        packages = prepared(RUNS / "cache", lambda line: print(line, flush=True))
+    except (SealError, PackagesError, OSError) as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return enter(command, words, packages)
 
 
 def stay(url: str, person: Person, people: People, folder: Path) -> None:

@@ -34,6 +34,7 @@ class Person:
         """What this person's terminal has set: the cloud's address and their keys, nothing of the machine's owner."""
         return {
             **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
+            **self._cloud.egress.variables(),
             **self._cloud.environment(self._credentials),
             "HOME": str(self.home),
             "TMPDIR": str(self._cloud.folder_for("people", self.name, "tmp")),

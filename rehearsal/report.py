@@ -72,14 +72,16 @@ def names_in_stacks(cloud: Cloud) -> dict[str, str]:
     return names
 
 
-def report(cloud: Cloud, progress: Progress) -> dict[str, Any]:
-    """`{"ok", "seconds", "acts", "faults", "denied", "authorised", "exercised", "resources", "versions"}`.
+def report(cloud: Cloud, progress: Progress, *, sealed: bool = False) -> dict[str, Any]:
+    """`{"ok", "seconds", "acts", "faults", "denied", "authorised", "exercised", "outside", "resources", "versions"}`.
 
     `faults` are those that were switched on: what each struck, and what is promised then. One that struck nothing has
     shown nothing, so that the rehearsal is not `ok`.
 
     `exercised` is a sorted list of `[role, action]`: what each role was allowed at least once. A role that a stack
     named stands under its logical id, so that the list is the same from run to run.
+
+    `outside` is what programs asked for beyond this machine: the hosts they reached, and AWS's that were refused.
     """
     exercised = cloud.identity.exercised()
     names = names_in_stacks(cloud)
@@ -101,6 +103,11 @@ def report(cloud: Cloud, progress: Progress) -> dict[str, Any]:
         ],
         "authorised": exercised.total(),
         "exercised": [list(pair) for pair in sorted({(names.get(role, role), action) for role, action in exercised})],
+        "outside": {
+            "sealed": sealed,
+            "reached": sorted(cloud.egress.reached),
+            "refused": sorted(set(cloud.egress.refused)),
+        },
         "resources": resources(cloud),
         "versions": versions(cloud),
     }

@@ -20,9 +20,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from rehearsal.cloud.clients import Clients
+from rehearsal.cloud.service import Credentials
 from rehearsal.person import REPOSITORY_ROOT, Person
 from rehearsal.progress import Progress
 from rehearsal.watch import StoryError
@@ -165,18 +166,16 @@ def _of_cloud(variables: Mapping[str, str], name: str, arguments: list[str]) -> 
         print(f"make why: the cloud at {variables['AWS_ENDPOINT_URL']} has {which}.", file=sys.stderr)
         return CANNOT_LOOK
     named = {"SAGEMAKER_PROJECT_NAME": project["ProjectName"], "SAGEMAKER_PROJECT_ID": project["ProjectId"]}
-    environment = {**os.environ, **variables, **named}
-    environment.pop("AWS_PROFILE", None)  # it would come before the keys
+    machine = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment = {**machine, **variables, **named}
     return subprocess.run([*TOOL, *arguments], cwd=BUILD_REPO, env=environment, check=False).returncode
 
 
 def _newest_project(variables: Mapping[str, str], name: str) -> dict[str, Any] | None:
-    client: Any = boto3.Session(
-        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-        aws_session_token=variables.get("AWS_SESSION_TOKEN"),
-        region_name=variables["AWS_DEFAULT_REGION"],
-    ).client("sagemaker", endpoint_url=variables["AWS_ENDPOINT_URL"])
+    keys = Credentials(
+        variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"], variables.get("AWS_SESSION_TOKEN")
+    )
+    client = Clients(variables["AWS_DEFAULT_REGION"]).client("sagemaker", variables["AWS_ENDPOINT_URL"], keys)
     listed = client.list_projects(SortBy="CreationTime", SortOrder="Descending")["ProjectSummaryList"]
     there = [each for each in listed if each["ProjectStatus"] != "DeleteCompleted"]
     return next((each for each in there if name in ("", each["ProjectName"])), None)

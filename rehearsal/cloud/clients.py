@@ -1,14 +1,26 @@
-"""boto3 clients, made quickly: one session shares the loaded service models."""
+"""boto3 clients, made quickly: one session shares the loaded service models.
+
+The session is deaf to this machine's own AWS set-up: it reads no profile, no configuration and no credentials file.
+"""
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from rehearsal.cloud.service import Credentials
+
+NOT_THE_MACHINES = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
+"""Variables of a botocore session that neither the environment nor a file sets."""
 
 
 class Clients:
@@ -17,10 +29,17 @@ class Clients:
     def __init__(self, region: str) -> None:
         self._region = region
         # Any: the stubs overload `client` for each service's literal name, and the name is a variable here.
-        self._session: Any = boto3.session.Session()
+        self._session: Any = boto3.session.Session(botocore_session=botocore.session.Session(NOT_THE_MACHINES))
         self._lock = threading.Lock()
         self._config = Config(
-            retries={"max_attempts": 1}, connect_timeout=5, read_timeout=900, s3={"addressing_style": "path"}
+            retries={"max_attempts": 1, "mode": "legacy"},
+            connect_timeout=5,
+            read_timeout=900,
+            s3={"addressing_style": "path"},
+            proxies={},
+            defaults_mode="legacy",  # type: ignore[arg-type]  # the stubs take it for a bool
+            use_fips_endpoint=False,
+            use_dualstack_endpoint=False,
         )
 
     def client(self, service: str, endpoint: str, credentials: Credentials) -> Any:  # noqa: ANN401 - see above

@@ -11,6 +11,7 @@ from typing import Any
 from rehearsal.cloud.base import Base
 from rehearsal.cloud.clients import Clients
 from rehearsal.cloud.clock import Clock
+from rehearsal.cloud.egress import Egress
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.events import Events
 from rehearsal.cloud.faults import Faults
@@ -30,7 +31,8 @@ class Cloud:
     """One AWS account in one region, on this machine.
 
     Shared parts that rooms use: `identity` (who may what, and roles to act as), `events` (EventBridge), `clock`,
-    `faults` (what is to go wrong), `processes` (child processes that end with the cloud), `folder_for` (state on disk),
+    `faults` (what is to go wrong), `processes` (child processes that end with the cloud), `egress` (their only way out
+    of this machine), `folder_for` (state on disk),
     `client` (boto3 as a role), `call` (one of our own services as a role, without HTTP), `background` (work that
     outlives its request).
     """
@@ -48,6 +50,7 @@ class Cloud:
         self.faults = Faults(settings.faults)
         self.stopping = threading.Event()
         self.processes = Processes()
+        self.egress = Egress()
         self.shapes = ServiceShapes(settings.region)
         self.base = Base(settings, self.processes)
         self.clients = Clients(settings.region)
@@ -64,6 +67,7 @@ class Cloud:
 
     def start(self) -> None:
         """Open the front door and start the base behind it; returns when both answer."""
+        self.egress.open()
         self.front_door.open()
         self.base.start(
             self.url,
@@ -84,6 +88,7 @@ class Cloud:
             service.stop()
         self.processes.stop()
         self.front_door.close()
+        self.egress.close()
 
     def __enter__(self) -> Cloud:
         try:

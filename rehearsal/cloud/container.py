@@ -247,6 +247,7 @@ class Containers:
             "OMP_NUM_THREADS": threads,
             "OPENBLAS_NUM_THREADS": threads,
             "OMP_WAIT_POLICY": "PASSIVE",  # several programs share this machine: idle threads must not spin
+            **self.cloud.egress.variables(),
             **runtime.variables,
             **given,
         }

@@ -1,8 +1,8 @@
 """What a build sees of the world: CodeBuild's variables, its role's credentials, its tools. And nothing else.
 
 Nothing of this machine's environment reaches a build except what it takes to install packages here as fast as
-elsewhere on this machine (`PASSED_ON`): indexes, certificates, proxies and download caches. A build on AWS has those
-from its network and its cache; none of them changes what a build does.
+elsewhere on this machine (`PASSED_ON`): indexes, certificates and download caches; its proxies are behind the cloud's
+own (`egress.py`). A build on AWS has those from its network and its cache; none of them changes what a build does.
 
 Tools: the build's own Python first (`python_stand_in`), then `EXTRA_TOOLS` where this machine keeps them outside the
 system's folders, then the system's folders. `/usr/local/bin` and the person's own folders are left out: they hold
@@ -41,17 +41,8 @@ PASSED_ON = (
     "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-    "no_proxy",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
 )
 """The variables of this machine that a build sees."""
-LOOPBACK = "127.0.0.1,localhost"
 
 
 def passed_on(machine: Mapping[str, str], home: Path) -> dict[str, str]:
@@ -68,9 +59,6 @@ def passed_on(machine: Mapping[str, str], home: Path) -> dict[str, str]:
         there = next((home / place for place in places if (home / place).is_file()), None)
         if there is not None:
             found.setdefault(variable, str(there))
-    if any(name.lower().endswith("_proxy") for name in found):
-        for name in ("no_proxy", "NO_PROXY"):  # the cloud itself is never behind the proxy
-            found[name] = ",".join(filter(None, (found.get(name), LOOPBACK)))
     return found
 
 

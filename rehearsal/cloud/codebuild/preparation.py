@@ -100,6 +100,7 @@ def variables(place: Workplace, spec: BuildSpec, sources: Mapping[str, Path]) ->
     stored = {one["name"]: one["value"] for one in listed if one.get("type") == "PARAMETER_STORE"}
     return {
         **machine_variables(folder / "home", folder / "tmp", programs, tools),
+        **place.cloud.egress.variables(),
         "PYTHONPYCACHEPREFIX": str(place.bytecode),
         **spec.variables,
         **_parameters(place, spec.parameters),

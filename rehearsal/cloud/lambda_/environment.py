@@ -78,9 +78,10 @@ def command(packages: Path, results: int) -> list[str]:
 
 
 def variables(
-    invocation: Invocation, group: str, stream: str, acting: dict[str, str], temporary: Path
+    invocation: Invocation, group: str, stream: str, acting: dict[str, str], outside: dict[str, str], temporary: Path
 ) -> dict[str, str]:
-    """The environment of a function. `acting` are the variables with which it acts in the cloud."""
+    """The environment of a function. With the variables `acting` it acts in the cloud; `outside` are those of the way
+    out of it, which a function may set itself."""
     settings = invocation.settings
     return {
         "LANG": "C.UTF-8",
@@ -88,6 +89,7 @@ def variables(
         "PATH": "/usr/local/bin:/usr/bin/:/bin",
         "HOME": str(temporary),
         "TMPDIR": str(temporary),
+        **outside,
         **settings.get("Environment", {}).get("Variables", {}),
         **acting,
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{settings['Runtime']}",

@@ -85,7 +85,12 @@ class Execution:
         folder = self._cloud.folder_for("lambda", "tmp")
         with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary:
             environment = variables(
-                invocation, log.group, log.stream, self._cloud.environment(credentials), Path(temporary)
+                invocation,
+                log.group,
+                log.stream,
+                self._cloud.environment(credentials),
+                self._cloud.egress.variables(),
+                Path(temporary),
             )
             with self._process(invocation, environment, log) as (child, answers):
                 return self._conversation(invocation, child, answers, log)

@@ -221,14 +221,10 @@ def test_only_package_managers_settings_are_passed_on(tmp_path: Path) -> None:
         "UV_PROJECT_ENVIRONMENT": "/elsewhere",
         "UV_INDEX_URL": "https://pypi.example.com",
         "https_proxy": "http://proxy:3128",
-        "no_proxy": "example.com",
     }
     assert passed_on(machine, tmp_path) == {
         "PIP_INDEX_URL": "https://pypi.example.com",
         "UV_INDEX_URL": "https://pypi.example.com",
-        "https_proxy": "http://proxy:3128",
-        "no_proxy": "example.com,127.0.0.1,localhost",
-        "NO_PROXY": "127.0.0.1,localhost",
         "PIP_CACHE_DIR": str(tmp_path / ".cache" / "pip"),
         "UV_CACHE_DIR": str(tmp_path / ".cache" / "uv"),
         "PIP_CONFIG_FILE": str(tmp_path / ".config" / "pip" / "pip.conf"),

@@ -1,0 +1,146 @@
+"""The way out leads to package registries and everywhere else, but never to AWS or to the machine's own credentials."""
+
+from __future__ import annotations
+
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from rehearsal.cloud.egress import HINT, Egress
+
+
+class _Site(BaseHTTPRequestHandler):
+    """Answers with the request it got; as a proxy's upstream it answers a tunnel's request, too."""
+
+    def do_GET(self) -> None:
+        body = f"{self.path} for {self.headers['Host']}, {self.headers.get('Proxy-Authorization')}".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_CONNECT(self) -> None:
+        self.send_response(418, f"asked for {self.path} by {self.headers.get('Proxy-Authorization')}")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def site() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Site)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def opened() -> Iterator[list[Egress]]:
+    made: list[Egress] = []
+    yield made
+    for each in made:
+        each.close()
+
+
+def asked(egress: Egress, url: str, opened: list[Egress]) -> str:
+    """What a program that heeds proxies is answered; the reason of a refusal."""
+    egress.open()
+    opened.append(egress)
+    proxy = egress.variables()["https_proxy"]
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": proxy, "https": proxy}))
+    try:
+        return str(opener.open(url, timeout=10).read().decode())
+    except urllib.error.HTTPError as refusal:
+        return f"{refusal.code} {refusal.read().decode()}"
+    except urllib.error.URLError as refusal:
+        return str(refusal.reason)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "sts.us-east-1.amazonaws.com",
+        "STS.amazonaws.com.",
+        "bucket.s3.eu-west-1.amazonaws.com",
+        "s3.cn-north-1.amazonaws.com.cn",
+        "ec2.us-east-1.api.aws",
+        "api.sagemaker.us-east-1.amazonaws.com",
+        "codeartifact.us-east-1.amazonaws.com",
+        "169.254.169.254",
+        "169.254.170.2",
+        "fd00:ec2::254",
+    ],
+)
+def test_aws_and_credential_addresses_are_refused(host: str) -> None:
+    assert not Egress({}).allows(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "pypi.org",
+        "files.pythonhosted.org",
+        "10.0.0.7",
+        "notamazonaws.com",
+        "amazonaws.com.example.org",
+        "company-123456789012.d.codeartifact.us-east-1.amazonaws.com",
+        "awscli.amazonaws.com",
+    ],
+)
+def test_registries_and_everything_else_are_reached(host: str) -> None:
+    assert Egress({}).allows(host)
+
+
+def test_a_registry_that_this_machine_is_set_up_with_is_reached_wherever_it_lies() -> None:
+    machine = {
+        "PIP_EXTRA_INDEX_URL": "https://jo:secret@wheels.s3.us-east-1.amazonaws.com/simple https://pypi.example.com",
+        "UV_INDEX": "own=https://more.s3.amazonaws.com/simple",
+        "OTHER_URL": "https://other.s3.amazonaws.com",
+    }
+    egress = Egress(machine)
+    assert egress.allows("wheels.s3.us-east-1.amazonaws.com")
+    assert egress.allows("more.s3.amazonaws.com")
+    assert not egress.allows("other.s3.amazonaws.com")
+
+
+def test_a_refusal_names_the_host_and_what_to_look_for(opened: list[Egress]) -> None:
+    egress = Egress({})
+    assert "AWS is not called" in asked(egress, "https://sts.us-east-1.amazonaws.com/", opened)
+    answer = asked(egress, "http://169.254.169.254/latest/meta-data/", opened)
+    assert answer.startswith("403 169.254.169.254 is AWS itself")
+    assert "AWS_ENDPOINT_URL" in answer
+    assert egress.refused == ["sts.us-east-1.amazonaws.com", "169.254.169.254"]
+    assert egress.reached == set()
+    assert HINT in egress.variables()["HTTPS_PROXY"], "the SDK tells the address of a proxy that refuses, nothing else"
+
+
+def test_a_request_is_passed_on_as_the_host_wants_it(site: int, opened: list[Egress]) -> None:
+    egress = Egress({})
+    assert asked(egress, f"http://127.0.0.1:{site}/simple/?a=b", opened) == f"/simple/?a=b for 127.0.0.1:{site}, None"
+    assert egress.reached == {"127.0.0.1"}
+
+
+def test_a_host_that_cannot_be_reached_is_named(opened: list[Egress]) -> None:
+    answer = asked(Egress({}), "http://127.0.0.1:9/simple/", opened)
+    assert answer.startswith("502 127.0.0.1:9 cannot be reached: ")
+
+
+def test_connections_go_through_the_machines_own_proxy(site: int, opened: list[Egress]) -> None:
+    machine = {"HTTPS_PROXY": f"http://jo:pa%20ss@127.0.0.1:{site}", "http_proxy": f"127.0.0.1:{site}"}
+    assert "418 asked for pypi.org:443 by Basic am86cGEgc3M=" in asked(Egress(machine), "https://pypi.org/", opened)
+    assert asked(Egress(machine), "http://pypi.org/x", opened) == "http://pypi.org/x for pypi.org, None"
+
+
+def test_what_the_machine_reaches_without_its_proxy_is_reached_so(site: int, opened: list[Egress]) -> None:
+    machine = {"http_proxy": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+    assert asked(Egress(machine), f"http://127.0.0.1:{site}/", opened).startswith("/ for ")
+
+
+def test_before_a_cloud_stands_there_is_no_way_out() -> None:
+    assert Egress({}).variables()["https_proxy"].startswith("http://127.0.0.1:9/")
