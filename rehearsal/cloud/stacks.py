@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from botocore.exceptions import ClientError
 from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.s3_urls import s3_location
 from rehearsal.cloud.service import Call, Credentials
-from rehearsal.cloud.stack_options import KEEPING, has_custom_resources, refuse_keeping, refuse_options
+from rehearsal.cloud.stack_options import has_custom_resources, refuse_keeping, refuse_options
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
@@ -137,17 +136,14 @@ class Stacks:
         template = form.get("TemplateBody") or self._template_at(form.get("TemplateURL"), caller)
         if template:
             self._cloud.resources.check_template(template)
-        if any(option in form for option in KEEPING):
-            custom = change_set.custom if change_set else has_custom_resources(template or self._template_of(stack))
-            refuse_keeping(form, custom=custom)
+        custom = change_set.custom if change_set else has_custom_resources(template or self._previous(form, stack))
+        refuse_keeping(form, custom=custom)
 
         def accepted(answer: str) -> None:
             if form["Action"] in LOOKING:
                 return
             if form["Action"] == "CreateChangeSet":
-                self._note_change_set(
-                    form, stack, answer, custom=has_custom_resources(template or self._template_of(stack))
-                )
+                self._note_change_set(form, stack, answer, custom=custom)
             elif form["Action"] != "ExecuteChangeSet" or change_set:
                 fresh = form["Action"] == "CreateStack" or (change_set is not None and change_set.creates)
                 self._note_actors(form, stack, Actors(caller, role, _found(STACK_ID, answer)), fresh=fresh)
@@ -206,16 +202,13 @@ class Stacks:
         if not url:
             return ""
         bucket, key = s3_location(url)
-        try:
-            body: bytes = self._cloud.client("s3", caller).get_object(Bucket=bucket, Key=key)["Body"].read()
-        except ClientError as problem:
-            raise AwsError(
-                "ValidationError", f"S3 error: {problem.response['Error'].get('Message')} ({url})"
-            ) from problem
+        body: bytes = self._cloud.client("s3", caller).get_object(Bucket=bucket, Key=key)["Body"].read()
         return body.decode()
 
-    def _template_of(self, stack: str) -> str:
-        """The template that a stack has; nothing for one that is not there, which the base says then."""
+    def _previous(self, form: dict[str, str], stack: str) -> str:
+        """The template that a stack has, when it is to be used again; the base says when there is none."""
+        if form.get("UsePreviousTemplate") != "true":
+            return ""
         cloudformation = self._cloud.client("cloudformation", self._cloud.identity.root)
         try:
             body = cloudformation.get_template(StackName=stack)["TemplateBody"]

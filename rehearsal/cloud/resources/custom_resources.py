@@ -195,7 +195,9 @@ def as_text(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 def read_answer(given: bytes, request: ResourceRequest, request_id: str) -> dict[str, Any]:
     """The function's answer. Raises Reported for a failure, and for what CloudFormation does not take.
 
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html: a failure needs
+    all four ids, too. Without a physical one its reason is lost:
+    https://github.com/aws-cloudformation/custom-resource-helper/issues/67
     """
     if len(given) > LARGEST_ANSWER:
         raise Reported("Response object is too long.")
@@ -206,14 +208,6 @@ def read_answer(given: bytes, request: ResourceRequest, request_id: str) -> dict
     if not isinstance(answer, dict) or answer.get("Status") not in ("SUCCESS", "FAILED"):
         raise Reported("Invalid Response object: Status must be SUCCESS or FAILED.")
     physical_id = answer.get("PhysicalResourceId")
-    if answer["Status"] == "FAILED":
-        if not answer.get("Reason"):
-            raise Reported("Invalid Response object: a response whose Status is FAILED must have a Reason.")
-        raise Reported(
-            "Received response status [FAILED] from custom resource. Message returned: "
-            f"{answer['Reason']} (RequestId: {request_id})",
-            physical_id if isinstance(physical_id, str) else "",
-        )
     if not isinstance(physical_id, str) or not 1 <= len(physical_id.encode()) <= 1024:
         raise Reported("Invalid PhysicalResourceId")
     for member, sent in (
@@ -223,6 +217,14 @@ def read_answer(given: bytes, request: ResourceRequest, request_id: str) -> dict
     ):
         if answer.get(member) != sent:
             raise Reported(f"Invalid Response object: {member} must be that of the request, {sent}.")
+    if answer["Status"] == "FAILED":
+        if not answer.get("Reason"):
+            raise Reported("Invalid Response object: a response whose Status is FAILED must have a Reason.")
+        raise Reported(
+            "Received response status [FAILED] from custom resource. Message returned: "
+            f"{answer['Reason']} (RequestId: {request_id})",
+            physical_id,
+        )
     if not isinstance(answer.get("Data", {}), dict):
         raise Reported("Invalid Response object: Data must be an object.")
     return answer

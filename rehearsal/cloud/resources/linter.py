@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import threading
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ ERROR = "E"
 """What the ids of rules begin with that a template must not break; "W" and "I" are advice."""
 ONLY_FOR = {"E3025": "AWS::RDS::DBInstance", "E3062": "AWS::RDS::DBInstance"}
 """Rules with much data (25 MiB), and the resource type that they are about."""
+ONE_AT_A_TIME = threading.Lock()
+"""The rules are shared by everybody in the process, and note what they look at in themselves."""
 
 
 def errors_in(template: str, region: str) -> list[str]:
@@ -31,13 +34,14 @@ def errors_in(template: str, region: str) -> list[str]:
     from cfnlint.decode.decode import decode_str
     from cfnlint.runner import run_template_by_data
 
-    document, unreadable = decode_str(template)
     types = frozenset(name for name in ONLY_FOR.values() if name in template)
-    return [
-        f"line {match.linenumber}: {match.message} ({match.rule.id})"
-        for match in unreadable or run_template_by_data(document, ConfigMixIn(regions=[region]), rules(types))
-        if match.rule.id.startswith(ERROR)
-    ]
+    with ONE_AT_A_TIME:
+        document, unreadable = decode_str(template)
+        return [
+            f"line {match.linenumber}: {match.message} ({match.rule.id})"
+            for match in unreadable or run_template_by_data(document, ConfigMixIn(regions=[region]), rules(types))
+            if match.rule.id.startswith(ERROR)
+        ]
 
 
 @cache
