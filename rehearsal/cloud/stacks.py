@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
+from botocore.exceptions import ClientError
 from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.errors import AwsError
@@ -202,7 +203,12 @@ class Stacks:
         if not url:
             return ""
         bucket, key = s3_location(url)
-        body: bytes = self._cloud.client("s3", caller).get_object(Bucket=bucket, Key=key)["Body"].read()
+        try:
+            body: bytes = self._cloud.client("s3", caller).get_object(Bucket=bucket, Key=key)["Body"].read()
+        except ClientError as problem:
+            raise AwsError(
+                "ValidationError", f"S3 error: {problem.response['Error'].get('Message')} ({url})"
+            ) from problem
         return body.decode()
 
     def _previous(self, form: dict[str, str], stack: str) -> str:
