@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -49,14 +50,31 @@ def _wanted_artifacts(place: Workplace, spec: BuildSpec) -> Iterator[tuple[Outpu
         wanted = spec.secondary_artifacts.get(output.identifier) if output.identifier else spec.artifacts
         if wanted is None and not output.identifier and len(spec.secondary_artifacts) == 1:
             wanted = next(iter(spec.secondary_artifacts.values()))
+        if wanted is None and not output.identifier and place.build.project["artifacts"]["type"] == "CODEPIPELINE":
+            continue  # only who wants the artifact will miss it: AWS's own projects build without one
         if wanted is None:
             section = f"secondary-artifacts/{output.identifier}" if output.identifier else "artifacts"
             raise PhaseError(f"{spec.file} has no {section}, but the build is to put one at {output.place.arn}")
         yield output, wanted
 
 
+def _named(wanted: Artifacts, evaluate: Callable[[str], str]) -> Artifacts:
+    """What to look for, with the build's variables filled in: `files: [$EXPORT_TEMPLATE_NAME]`."""
+
+    def filled(text: str) -> str:
+        return evaluate(text) if "$" in text else text
+
+    return replace(
+        wanted,
+        base_directory=filled(wanted.base_directory),
+        files=tuple(map(filled, wanted.files)),
+        exclude_paths=tuple(map(filled, wanted.exclude_paths)),
+    )
+
+
 def _upload(place: Workplace, output: Output, wanted: Artifacts, evaluate: Callable[[str], str]) -> None:
     say = place.log.say
+    wanted = _named(wanted, evaluate)
     say(f"Expanding base directory path: {wanted.base_directory}")
     say("Assembling file list")
     for one in wanted.files:
