@@ -13,6 +13,7 @@ from rehearsal.cloud.service import Document
 
 SOURCE = "aws.codebuild"
 STATE_CHANGE = "CodeBuild Build State Change"
+PHASE_CHANGE = "CodeBuild Build Phase Change"
 WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -44,9 +45,43 @@ def _phase(phase: Document) -> Document:
 
 def state_change(build: Document) -> Document:
     """The detail of a state change, made of the API's Build."""
+    contexts = build["phases"][-1].get("contexts", []) if build["phases"] else []
+    return {
+        "build-status": build["buildStatus"],
+        "project-name": build["projectName"],
+        "build-id": build["arn"],
+        "additional-information": _information(build),
+        "current-phase": build["currentPhase"],
+        "current-phase-context": _contexts(contexts),
+        "version": "1",
+    }
+
+
+def phase_change(build: Document) -> Document:
+    """The detail of a phase change, made of the API's Build, whose newest phase has just been completed."""
+    phase = build["phases"][-1]
+    return {
+        "completed-phase": phase["phaseType"],
+        "project-name": build["projectName"],
+        "build-id": build["arn"],
+        "completed-phase-context": _contexts(phase["contexts"]),
+        "additional-information": _information(build),
+        "completed-phase-status": phase["phaseStatus"],
+        "completed-phase-duration-seconds": phase["durationInSeconds"],
+        "version": "1",
+        "completed-phase-start": _moment(phase["startTime"]),
+        "completed-phase-end": _moment(phase["endTime"]),
+    }
+
+
+def _contexts(contexts: list[Document]) -> str:
+    return str([f"{one['statusCode']}: {one['message']}" for one in contexts])
+
+
+def _information(build: Document) -> Document:
+    """What every event says of its build."""
     artifacts = build["artifacts"]
     artifact = {key: artifacts[key] for key in ("md5sum", "sha256sum") if key in artifacts}
-    contexts = build["phases"][-1].get("contexts", []) if build["phases"] else []
     information: Document = {
         "artifact": {**artifact, "location": artifacts["location"]},
         "environment": _kebab(build["environment"]),
@@ -62,12 +97,4 @@ def state_change(build: Document) -> Document:
     }
     if "sourceVersion" in build:
         information["source-version"] = build["sourceVersion"]
-    return {
-        "build-status": build["buildStatus"],
-        "project-name": build["projectName"],
-        "build-id": build["arn"],
-        "additional-information": information,
-        "current-phase": build["currentPhase"],
-        "current-phase-context": str([f"{one['statusCode']}: {one['message']}" for one in contexts]),
-        "version": "1",
-    }
+    return information

@@ -23,7 +23,7 @@ from rehearsal.cloud.codebuild.build import Build, PhaseRecord
 from rehearsal.cloud.codebuild.buildspec import PHASES, BuildSpec, Phase
 from rehearsal.cloud.codebuild.delivery import deliver
 from rehearsal.cloud.codebuild.errors import InterruptedBuildError, PhaseError
-from rehearsal.cloud.codebuild.events import SOURCE, STATE_CHANGE, state_change
+from rehearsal.cloud.codebuild.events import PHASE_CHANGE, SOURCE, STATE_CHANGE, phase_change, state_change
 from rehearsal.cloud.codebuild.images import chosen_runtimes, stand_in_note
 from rehearsal.cloud.codebuild.local_cache import kept_folders, link
 from rehearsal.cloud.codebuild.logs import BuildLog
@@ -136,6 +136,7 @@ class BuildRun:
             if name not in QUIET_PHASES or status != "SUCCEEDED":
                 place.log.say(f"Phase complete: {name} State: {status}")
                 place.log.say(f"Phase context status code: {code} Message: {message}")
+            self._announce_phase()
         return status == "SUCCEEDED"
 
     def _prepare(self, place: Workplace) -> None:
@@ -243,6 +244,17 @@ class BuildRun:
         secret = {one["name"] for one in listed if one.get("type") == "PARAMETER_STORE"} | set(self._spec.parameters)
         names = tuple(name for name in self._spec.exported if name not in secret)
         return list(shell.values(names).items()) if names else []
+
+    def _announce_phase(self) -> None:
+        """Tell of the phase that has just been completed; a build goes on when the bus does not take the news."""
+        if self._cloud.stopping.is_set():
+            return
+        detail = phase_change(self._build.document(self._cloud.region, self._cloud.account))
+        try:
+            self._cloud.events.emit(SOURCE, PHASE_CHANGE, detail, [self._build.arn])
+        except Exception:
+            if not self._cloud.stopping.is_set():
+                log.exception("the event bus did not take a phase event of build %s", self._build.id)
 
     def _announce(self) -> None:
         if self._cloud.stopping.is_set():

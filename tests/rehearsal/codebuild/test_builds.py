@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -237,16 +238,35 @@ def test_a_build_that_takes_too_long_times_out(lab: Lab, tmp_path: Path, monkeyp
     assert failed_phase(build)[0] == "BUILD"
 
 
-def test_the_bus_hears_when_a_build_starts_and_how_it_ends(lab: Lab) -> None:
-    before = len(lab.events)
-    build = lab.play(lab.project("heard"), TESTDATA / "command_fails")
+def heard(lab: Lab, build: dict[str, Any], kind: str, times: int) -> list[dict[str, Any]]:
+    """The events of a kind that a build sent, once there are so many."""
     deadline = time.monotonic() + 10
-    while len(lab.events) < before + 2:
-        assert time.monotonic() < deadline, "the second event never came"
-    started, ended = lab.events[before : before + 2]
-    assert {(one["source"], one["detail-type"]) for one in (started, ended)} == {
-        ("aws.codebuild", "CodeBuild Build State Change")
-    }
+    while True:
+        found = [one for one in lab.events if one["detail-type"] == kind and one["resources"] == [build["arn"]]]
+        if len(found) >= times:
+            assert {one["source"] for one in found} == {"aws.codebuild"}
+            assert len(found) == times
+            return found
+        assert time.monotonic() < deadline, f"event {len(found) + 1} never came"
+
+
+def test_the_bus_hears_of_every_phase_that_is_completed(lab: Lab) -> None:
+    build = lab.play(lab.project("phases-heard"), TESTDATA / "command_fails")
+    details = [one["detail"] for one in heard(lab, build, "CodeBuild Build Phase Change", 10)]
+    completed = [phase for phase in build["phases"] if "phaseStatus" in phase]
+    assert [(one["completed-phase"], one["completed-phase-status"]) for one in details] == [
+        (phase["phaseType"], phase["phaseStatus"]) for phase in completed
+    ]
+    failed = next(one for one in details if one["completed-phase"] == "BUILD")
+    assert failed["completed-phase-context"].startswith("['COMMAND_EXECUTION_ERROR: Error while executing command")
+    assert failed["completed-phase-duration-seconds"] >= 0
+    assert failed["additional-information"]["build-complete"] is False
+    assert re.fullmatch(r"\w{3} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d [AP]M", failed["completed-phase-end"])
+
+
+def test_the_bus_hears_when_a_build_starts_and_how_it_ends(lab: Lab) -> None:
+    build = lab.play(lab.project("heard"), TESTDATA / "command_fails")
+    started, ended = heard(lab, build, "CodeBuild Build State Change", 2)
     assert started["detail"]["build-status"] == "IN_PROGRESS"
     assert ended["resources"] == [build["arn"]]
     detail = ended["detail"]
