@@ -13,7 +13,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
@@ -23,7 +23,8 @@ from rehearsal.cloud.codecommit import CodeCommit
 from rehearsal.cloud.codepipeline import CodePipeline
 from rehearsal.cloud.resources.sagemaker import SAGEMAKER_TYPES
 from rehearsal.cloud.sagemaker.api import SageMaker
-from rehearsal.progress import Progress
+from rehearsal.person import Person
+from rehearsal.progress import ActRecord, Progress
 from rehearsal.scene import Project
 from rehearsal.watch import StoryError
 from rehearsal.why import explain, explain_story, main, publish_environment, read_environment
@@ -75,7 +76,7 @@ def test_an_act_that_failed_is_explained_by_what_went_wrong_in_the_project(scene
     progress = Progress(Console(file=output, width=400))
     with pytest.raises(StoryError), progress.act(3, "Build"):
         raise StoryError("the build failed")
-    progress.acts[0].seconds = 3600
+    progress.acts[0].seconds, progress.acts[0].ended = 3600, progress.seconds
 
     found = explain_story(scene.owner, Project(NAME, ID), progress)
 
@@ -83,6 +84,38 @@ def test_an_act_that_failed_is_explained_by_what_went_wrong_in_the_project(scene
     assert found.document["failure"]["line"] == "make pipeline: it is Tuesday"
     assert "why: make pipeline: it is Tuesday" in output.getvalue()
     assert "at:  the model build: pipeline sagemaker-claims" in output.getvalue()
+
+
+class Witness:
+    """Somebody whose `make why` has found a failure so many seconds after the rehearsal began."""
+
+    def __init__(self, progress: Progress, second: float) -> None:
+        self._when = datetime.now(UTC) - timedelta(seconds=progress.seconds - second)
+
+    def run(self, *_: str, **__: object) -> str:
+        return json.dumps({"failure": {**FAILURE, "when": self._when.isoformat()}})
+
+
+def beside(*acts: tuple[int, bool, float, float]) -> Progress:
+    """What is left of acts that were played beside each other: number, outcome, begin and end, in seconds."""
+    progress = Progress(Console(file=StringIO()))
+    progress._started -= 112
+    for number, ok, began, ended in acts:
+        progress.acts.append(ActRecord(number, "An act", ok=ok, seconds=ended - began, ended=ended))
+    return progress
+
+
+FAILS_EARLY = (4, False, 35.0, 60.0)
+FAILS_FOR_WANT_OF_IT = (6, False, 70.0, 110.0)
+
+
+@pytest.mark.parametrize(("second", "explains"), [(59.0, True), (36.0, True), (34.0, False)])
+def test_what_broke_in_an_act_explains_the_acts_beside_it_that_failed_later(second: float, *, explains: bool) -> None:
+    progress = beside((3, True, 10.0, 35.0), FAILS_EARLY, FAILS_FOR_WANT_OF_IT)
+
+    found = explain_story(cast("Person", Witness(progress, second)), Project(NAME, ID), progress)
+
+    assert (found is not None) == explains
 
 
 def test_what_failed_before_the_act_began_does_not_explain_it(scene: Scene) -> None:
