@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 
+from rehearsal.prove_iam.proof import Proof, judged, prove
+from rehearsal.prove_iam.reasons import read
+from rehearsal.prove_iam.recording import Recording
+from rehearsal.prove_iam.table import PAGE, differences
+
 ROOT = Path(__file__).parents[3]
 ACTS = ["Publish", "Launch", "Build", "Edit and push", "Approve", "Production", "Refuse", "Delete"]
 
@@ -17,11 +22,16 @@ pytestmark = pytest.mark.story
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
-    """The report and the output of one rehearsal."""
-    folder = tmp_path_factory.mktemp("rehearsal")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the rehearsal writes."""
+    return tmp_path_factory.mktemp("rehearsal")
+
+
+@pytest.fixture(scope="module")
+def played(folder: Path) -> tuple[dict[str, Any], str]:
+    """The report and the output of one rehearsal, with every authorisation recorded."""
     done = subprocess.run(
-        [sys.executable, "-m", "rehearsal", "--folder", str(folder)],
+        [sys.executable, "-m", "rehearsal", "--record", "--folder", str(folder)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -31,6 +41,12 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], st
     assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
     report: dict[str, Any] = json.loads((folder / "report.json").read_text())
     return report, done.stdout
+
+
+@pytest.fixture(scope="module")
+def proof(played: tuple[dict[str, Any], str], folder: Path) -> Proof:
+    """What `make prove-iam ARGS=--recorded-only` makes of the recording."""
+    return prove(Recording.read(folder), judged(folder), read())
 
 
 def test_every_act_of_the_story_succeeds(played: tuple[dict[str, Any], str]) -> None:
@@ -69,6 +85,15 @@ def test_services_acted_as_the_roles_they_were_given(played: tuple[dict[str, Any
         ("MLOpsProjectLaunchRole", "iam:DeleteRole"),
     }
     assert wanted - exercised == set()
+
+
+def test_every_grant_is_needed_by_a_call_or_explained(proof: Proof) -> None:
+    assert proof.faults == []
+    assert len(proof.proved) > 300, "so few proved grants cannot be the whole template's"
+
+
+def test_the_committed_table_says_of_every_grant_what_this_story_shows(proof: Proof) -> None:
+    assert differences(proof, PAGE.read_text()) == [], "write it again: make prove-iam ARGS='--write --recorded-only'"
 
 
 def test_the_model_is_good_and_its_figures_are_real(played: tuple[dict[str, Any], str]) -> None:
