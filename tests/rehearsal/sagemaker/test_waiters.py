@@ -1,0 +1,160 @@
+"""boto3's waiters run against the cloud: they see the states in between, and the ones that end the wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, WaiterError
+
+from rehearsal.cloud.sagemaker.endpoints import Endpoints
+from tests.rehearsal.conftest import StartCloud
+from tests.rehearsal.sagemaker.batch_lab import BatchLab, model, transform
+from tests.rehearsal.sagemaker.jobs_lab import BUCKET, Bench, processing, training
+
+OFTEN = {"Delay": 0, "MaxAttempts": 100_000}
+
+
+class WaitLab(BatchLab, Endpoints):
+    """The part of the SageMaker API that has waiters."""
+
+    name = "sagemaker"
+
+
+@pytest.fixture(scope="module")
+def bench(start_cloud: StartCloud) -> Bench:
+    return Bench(start_cloud([WaitLab]))
+
+
+@pytest.fixture(scope="module")
+def served(bench: Bench) -> str:
+    return model(bench)
+
+
+@contextmanager
+def watching(bench: Bench, operation: str, member: str) -> Iterator[list[str]]:
+    """The different values of a member, in the order in which describing showed them."""
+    seen: list[str] = []
+
+    def note(parsed: dict[str, Any], **_: Any) -> None:
+        if member in parsed and parsed[member] not in seen[-1:]:
+            seen.append(parsed[member])
+
+    event = f"after-call.sagemaker.{operation}"
+    bench.sagemaker.meta.events.register(event, note)
+    yield seen
+    bench.sagemaker.meta.events.unregister(event, note)
+
+
+def wait(bench: Bench, waiter: str, **what: str) -> None:
+    bench.sagemaker.get_waiter(waiter).wait(**what, WaiterConfig=OFTEN)
+
+
+def config(bench: Bench, name: str, model_name: str) -> str:
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": model_name,
+        "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": 1,
+    }
+    bench.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    return name
+
+
+def test_an_endpoint_comes_changes_and_goes(bench: Bench, served: str) -> None:
+    first, second = config(bench, "first", served), config(bench, "second", served)
+    with watching(bench, "DescribeEndpoint", "EndpointStatus") as seen:
+        bench.sagemaker.create_endpoint(EndpointName="waited", EndpointConfigName=first)
+        wait(bench, "endpoint_in_service", EndpointName="waited")
+        bench.sagemaker.update_endpoint(EndpointName="waited", EndpointConfigName=second)
+        wait(bench, "endpoint_in_service", EndpointName="waited")
+        bench.sagemaker.delete_endpoint(EndpointName="waited")
+        wait(bench, "endpoint_deleted", EndpointName="waited")
+
+    assert [status for status in seen if status != "Deleting"] == ["Creating", "InService", "Updating", "InService"]
+    with pytest.raises(ClientError, match=r"ValidationException.*Could not find endpoint"):
+        bench.sagemaker.describe_endpoint(EndpointName="waited")
+
+
+def test_waiting_for_an_endpoint_that_fails_ends_with_its_failure(bench: Bench) -> None:
+    bench.put("no-archive/model.tar.gz", "no archive")
+    broken = {"Image": bench.sagemaker.describe_model(ModelName=model(bench))["PrimaryContainer"]["Image"]}
+    bench.sagemaker.create_model(
+        ModelName="broken",
+        ExecutionRoleArn=bench.pipeline_role(),
+        PrimaryContainer={**broken, "ModelDataUrl": f"s3://{BUCKET}/no-archive/model.tar.gz"},
+    )
+    bench.sagemaker.create_endpoint(EndpointName="failing", EndpointConfigName=config(bench, "broken", "broken"))
+
+    with pytest.raises(WaiterError, match="terminal failure state"):
+        wait(bench, "endpoint_in_service", EndpointName="failing")
+
+
+def test_a_training_job_is_seen_through_its_phases(bench: Bench) -> None:
+    with watching(bench, "DescribeTrainingJob", "TrainingJobStatus") as seen:
+        bench.sagemaker.create_training_job(TrainingJobName="trained", **training("true", bench.job_role()))
+        wait(bench, "training_job_completed_or_stopped", TrainingJobName="trained")
+
+    assert seen == ["InProgress", "Completed"]
+    phases = bench.sagemaker.describe_training_job(TrainingJobName="trained")["SecondaryStatusTransitions"]
+    assert [phase["Status"] for phase in phases] == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
+    assert all(phase["StartTime"] <= phase["EndTime"] for phase in phases)
+
+
+def test_a_processing_job_is_waited_for_until_it_completed(bench: Bench) -> None:
+    with watching(bench, "DescribeProcessingJob", "ProcessingJobStatus") as seen:
+        bench.sagemaker.create_processing_job(ProcessingJobName="processed", **processing("true", bench.job_role()))
+        wait(bench, "processing_job_completed_or_stopped", ProcessingJobName="processed")
+
+    assert seen == ["InProgress", "Completed"]
+
+
+def test_a_stopped_job_passes_through_stopping(bench: Bench) -> None:
+    ignores = "trap '' TERM; echo here; sleep 1"
+    bench.sagemaker.create_processing_job(ProcessingJobName="stopped", **processing(ignores, bench.job_role()))
+    with watching(bench, "DescribeProcessingJob", "ProcessingJobStatus") as seen:
+        bench.until(
+            lambda: {"started": "ProcessingStartTime" in bench.sagemaker.describe_processing_job(
+                ProcessingJobName="stopped")},
+            "started", {True},
+        )  # fmt: skip
+        bench.sagemaker.stop_processing_job(ProcessingJobName="stopped")
+        wait(bench, "processing_job_completed_or_stopped", ProcessingJobName="stopped")
+
+    assert seen == ["InProgress", "Stopping", "Stopped"]
+
+
+def test_a_transform_job_is_waited_for_until_it_completed(bench: Bench, served: str) -> None:
+    request = transform(bench.put("waiting/a.csv", "a"), f"s3://{BUCKET}/waited")
+    with watching(bench, "DescribeTransformJob", "TransformJobStatus") as seen:
+        bench.sagemaker.create_transform_job(TransformJobName="transformed", ModelName=served, **request)
+        wait(bench, "transform_job_completed_or_stopped", TransformJobName="transformed")
+
+    assert seen == ["InProgress", "Completed"]
+
+
+def test_a_stopped_transform_job_is_waited_for(bench: Bench, served: str) -> None:
+    request = transform(bench.put("stopping/a.csv", "a"), f"s3://{BUCKET}/stopped")
+    bench.sagemaker.create_transform_job(TransformJobName="stopped", ModelName=served, **request)
+    with watching(bench, "DescribeTransformJob", "TransformJobStatus") as seen:
+        bench.sagemaker.stop_transform_job(TransformJobName="stopped")
+        wait(bench, "transform_job_completed_or_stopped", TransformJobName="stopped")
+
+    assert seen == ["Stopping", "Stopped"]
+    assert bench.keys("stopped") == []
+
+
+@pytest.mark.parametrize(
+    ("waiter", "member"),
+    [
+        ("training_job_completed_or_stopped", "TrainingJobName"),
+        ("processing_job_completed_or_stopped", "ProcessingJobName"),
+        ("transform_job_completed_or_stopped", "TransformJobName"),
+        ("endpoint_in_service", "EndpointName"),
+    ],
+)
+def test_waiting_for_what_does_not_exist_fails_at_once(bench: Bench, waiter: str, member: str) -> None:
+    with pytest.raises(WaiterError, match="ValidationException"):
+        wait(bench, waiter, **{member: "nobody"})
