@@ -20,7 +20,7 @@ Entry = dict[str, Any]
 """One entry of PutEvents."""
 
 LONGEST_HOLD = 1800.0
-"""AWS seconds after which a held event is delivered although no other came: it is late then, but lost never."""
+"""AWS seconds after which a held event is delivered although no other of its kind came: late, but lost never."""
 
 
 class EventFaults:
@@ -31,6 +31,8 @@ class EventFaults:
         self._put = put
         self._held: Entry | None = None
         self._has_held = False
+        self._overtaker: Entry | None = None
+        """The newest event that came while one was held."""
         self._lock = threading.Lock()
 
     def what_comes(self, entry: Entry) -> list[Entry]:
@@ -38,22 +40,35 @@ class EventFaults:
         faults = self._cloud.faults
         if not (faults.on(DUPLICATED_EVENT) or faults.on(REORDERED_EVENTS)):
             return [entry]
-        coming = [entry]
-        if _tells_of_approval(entry):
-            if faults.on(REORDERED_EVENTS) and self._hold(entry):
-                return []
-            if faults.strikes(DUPLICATED_EVENT, _named(entry)):
-                coming.append(entry)
-        held = self._release()
-        if held is not None:
-            faults.strikes(REORDERED_EVENTS, f"{_named(held)} came after {_named(entry)}")
-            coming.append(held)
-            if faults.strikes(DUPLICATED_EVENT, _named(held)):
-                coming.append(held)
-        return coming
+        if not _tells_of_approval(entry):
+            self._pass_by(entry)
+            return [entry]
+        if faults.on(REORDERED_EVENTS) and self._hold(entry):
+            return []
+        self._pass_by(entry)
+        return [*self._once_or_twice(entry), *self._late()]
+
+    def _once_or_twice(self, entry: Entry) -> list[Entry]:
+        return [entry, entry] if self._cloud.faults.strikes(DUPLICATED_EVENT, _named(entry)) else [entry]
+
+    def _late(self) -> list[Entry]:
+        """The event that was held, if it still is."""
+        with self._lock:
+            held, self._held = self._held, None
+            overtaker = self._overtaker
+        if held is None:
+            return []
+        if overtaker is not None:
+            self._cloud.faults.strikes(REORDERED_EVENTS, f"{_named(held)} came after {_named(overtaker)}")
+        return self._once_or_twice(held)
+
+    def _pass_by(self, entry: Entry) -> None:
+        with self._lock:
+            if self._held is not None:
+                self._overtaker = entry
 
     def _hold(self, entry: Entry) -> bool:
-        """Keep the first such event until another one came. False for all later ones."""
+        """Keep the first such event until another such one came. False for all later ones."""
         with self._lock:
             if self._has_held:
                 return False
@@ -63,14 +78,9 @@ class EventFaults:
 
     def _let_go(self) -> None:
         self._cloud.clock.wait(LONGEST_HOLD, until=self._cloud.stopping)
-        held = self._release()
-        if held is not None and not self._cloud.stopping.is_set():
-            self._put(held)
-
-    def _release(self) -> Entry | None:
-        with self._lock:
-            held, self._held = self._held, None
-            return held
+        if not self._cloud.stopping.is_set():
+            for entry in self._late():
+                self._put(entry)
 
 
 def _tells_of_approval(entry: Entry) -> bool:
