@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import re
 import shutil
-import threading
 import uuid
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
+from rehearsal.cloud.codecommit.contents import Contents
 from rehearsal.cloud.codecommit.events import SOURCE, STATE_CHANGE, reference_changes
-from rehearsal.cloud.codecommit.files import file_at, folder_at
 from rehearsal.cloud.codecommit.git_http import PREFIX, GitHttp
-from rehearsal.cloud.codecommit.refusals import CODES, check_tag_keys, check_tags, code_of
-from rehearsal.cloud.codecommit.repository import COMMIT_ID, Repository
+from rehearsal.cloud.codecommit.refusals import check_tags
+from rehearsal.cloud.codecommit.repository import Repository
+from rehearsal.cloud.codecommit.room import on_repository
+from rehearsal.cloud.codecommit.tagging import Tagging
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
-from rehearsal.cloud.pages import cut
-from rehearsal.cloud.service import Call, Credentials, Document, Needs, Service, operation
+from rehearsal.cloud.service import Call, Credentials, Document, operation
 from rehearsal.cloud.service_calls import CLOUDFORMATION_CODECOMMIT_SEED
 
 if TYPE_CHECKING:
@@ -28,53 +28,24 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[\w.-]{1,100}(?<!\.git)")
 MOST_NAMES = 100
-PAGE = 1000
-"""Repositories, branches or tags in one answer. AWS does not say how many it lists at once."""
 FIRST_COMMIT = "Initial commit by AWS CloudFormation"
 SEEDER = "AWS CloudFormation"
 
 
-def on_repository(action: str) -> Needs:
-    """The authorisation of an operation on the repository it names.
-
-    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodecommit.html
-    """
-
-    def needs(room: CodeCommit, request: Document) -> Iterable[Call]:
-        name = request.get("repositoryName") or request.get("resourceArn", "").rpartition(":")[2]
-        return [Call(f"codecommit:{action}", room.arn(name), room.tag_context(name))]
-
-    return needs
-
-
-class CodeCommit(Service):
+class CodeCommit(Contents, Tagging):
     """Operations on repositories; git clones and pushes arrive in `handle_http`."""
 
-    name = "codecommit"
     http_prefixes = (PREFIX,)
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
-        self._repositories: dict[str, Repository] = {}
-        self._lock = threading.RLock()
         self._git = GitHttp(cloud, self.repository, lambda found: self.tag_context(found.name), self._announce)
-
-    def malformed(self, operation: str, problem: str) -> AwsError:
-        """CodeCommit has a code for each member; a member it does not know, it leaves out of account."""
-        return AwsError(code_of(problem) or self.validation_error, problem)
 
     def handle_http(self, request: Request) -> Response:
         """Answer git."""
         return self._git.answer(request)
 
     # ---- for other rooms
-
-    def repository(self, name: str) -> Repository:
-        """A repository by its name. Raises RepositoryDoesNotExistException."""
-        with self._lock:
-            if name in self._repositories:
-                return self._repositories[name]
-        raise AwsError("RepositoryDoesNotExistException", f"{name} does not exist")
 
     def repository_by_id(self, repository_id: str) -> Repository | None:
         """A repository by its id, which is what a stack's `Ref` gives."""
@@ -224,111 +195,6 @@ class CodeCommit(Service):
             repository.name, repository.modified = new, self.cloud.clock.timestamp()
             self._repositories[new] = repository
         return {}
-
-    # ---- branches, commits, files
-
-    @operation("ListBranches", needs=on_repository("ListBranches"))
-    def list_branches(self, request: Document, caller: Credentials) -> Document:
-        return self._page("branches", self.repository(request["repositoryName"]).branches(), request)
-
-    @operation("GetBranch", needs=on_repository("GetBranch"))
-    def get_branch(self, request: Document, caller: Credentials) -> Document:
-        branch = self._given(request, "branchName")
-        commit = self.repository(self._given(request, "repositoryName")).head_of(branch)
-        return {"branch": {"branchName": branch, "commitId": commit}}
-
-    @operation("GetCommit", needs=on_repository("GetCommit"))
-    def get_commit(self, request: Document, caller: Credentials) -> Document:
-        repository, commit = self.repository(request["repositoryName"]), request["commitId"]
-        if not COMMIT_ID.fullmatch(commit):
-            raise AwsError("InvalidCommitIdException", f"{commit} is not a full commit ID (40 hexadecimal digits)")
-        return {"commit": repository.commit(commit)}
-
-    @operation("GetFile", needs=on_repository("GetFile"))
-    def get_file(self, request: Document, caller: Credentials) -> Document:
-        repository = self.repository(request["repositoryName"])
-        return file_at(repository, request.get("commitSpecifier"), request["filePath"])
-
-    @operation("GetFolder", needs=on_repository("GetFolder"))
-    def get_folder(self, request: Document, caller: Credentials) -> Document:
-        repository = self.repository(request["repositoryName"])
-        return folder_at(repository, request.get("commitSpecifier"), request["folderPath"])
-
-    # ---- tags
-
-    @operation(
-        "TagResource",
-        needs=lambda room, request: [
-            Call(
-                "codecommit:TagResource",
-                request["resourceArn"],
-                {**room.tag_context(request["resourceArn"].rpartition(":")[2]), **room.request_tags(request)},
-            )
-        ],
-    )
-    def tag_resource(self, request: Document, caller: Credentials) -> Document:
-        repository = self._by_arn(request["resourceArn"])
-        tags = {**repository.tags, **request["tags"]}
-        check_tags(tags)
-        repository.tags = tags
-        return {}
-
-    @operation(
-        "UntagResource",
-        needs=lambda room, request: [
-            Call(
-                "codecommit:UntagResource",
-                request["resourceArn"],
-                {
-                    **room.tag_context(request["resourceArn"].rpartition(":")[2]),
-                    "aws:TagKeys": list(request["tagKeys"]),
-                },
-            )
-        ],
-    )
-    def untag_resource(self, request: Document, caller: Credentials) -> Document:
-        repository = self._by_arn(request["resourceArn"])
-        check_tag_keys(request["tagKeys"])
-        for key in request["tagKeys"]:
-            repository.tags.pop(key, None)
-        return {}
-
-    @operation("ListTagsForResource", needs=on_repository("ListTagsForResource"))
-    def list_tags_for_resource(self, request: Document, caller: Credentials) -> Document:
-        answer = self._page("tags", sorted(self._by_arn(request["resourceArn"]).tags.items()), request)
-        return {**answer, "tags": dict(answer["tags"])}
-
-    # ---- inside
-
-    @staticmethod
-    def _given(request: Document, member: str) -> str:
-        """A member that the model lets people leave out and AWS does not."""
-        if not request.get(member):
-            raise AwsError(CODES[member][0], f"{member} is required")
-        return str(request[member])
-
-    @staticmethod
-    def _page(member: str, items: Sequence[Any], request: Document) -> Document:
-        shown, token = cut(items, request.get("nextToken"), PAGE, "InvalidContinuationTokenException")
-        return {member: shown, **({"nextToken": token} if token else {})}
-
-    def _by_arn(self, arn: str) -> Repository:
-        if not arn.startswith(self.arn("")):
-            raise AwsError("InvalidResourceArnException", f"{arn} is not the ARN of a repository here")
-        return self.repository(arn.rpartition(":")[2])
-
-    def tag_context(self, name: str) -> dict[str, str | list[str]]:
-        """Condition keys of an existing repository's tags; none for a name that is not taken."""
-        with self._lock:
-            found = self._repositories.get(name)
-            return {f"aws:ResourceTag/{key}": value for key, value in found.tags.items()} if found else {}
-
-    @staticmethod
-    def request_tags(request: Document) -> dict[str, str | list[str]]:
-        """Condition keys of the tags a request gives."""
-        tags: dict[str, str] = request.get("tags") or {}
-        context: dict[str, str | list[str]] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
-        return {**context, "aws:TagKeys": list(tags)} if tags else {}
 
     def metadata(self, repository: Repository) -> Document:
         """The API's RepositoryMetadata."""

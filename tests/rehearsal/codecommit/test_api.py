@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.cloud import Cloud
-from rehearsal.cloud.codecommit import service
+from rehearsal.cloud.codecommit import room
 from rehearsal.cloud.errors import AwsError
 from tests.rehearsal.codecommit.conftest import MakePerson
 from tests.rehearsal.codecommit.scene import allow
@@ -138,7 +138,7 @@ def test_what_is_not_played_is_refused_by_name(codecommit: Any) -> None:
 
 
 def test_listings_are_turned_page_by_page(codecommit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "PAGE", 2)
+    monkeypatch.setattr(room, "PAGE", 2)
     for name in ("page-a", "page-b", "page-c"):
         codecommit.create_repository(repositoryName=name, tags={"one": "1", "two": "2", "three": "3"})
     pages = list(codecommit.get_paginator("list_repositories").paginate())
