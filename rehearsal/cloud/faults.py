@@ -83,8 +83,8 @@ FAULTS: dict[str, Fault] = {
         ),
         Fault(
             REORDERED_EVENTS,
-            "the event of the first approval of a model package is delivered after that of the next one, or half an hour "
-            "late",
+            "the event of the first approval of a model package is delivered after that of the next one, or half an "
+            "hour late",
             Ending.UNCHANGED,
             "every approved version is deployed as a whole, the one whose event came last ends up live",
         ),
