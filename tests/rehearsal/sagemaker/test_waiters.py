@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,18 +35,28 @@ def served(bench: Bench) -> str:
 
 
 @contextmanager
-def watching(bench: Bench, operation: str, member: str) -> Iterator[list[str]]:
-    """The different values of a member, in the order in which describing showed them."""
+def watching(
+    bench: Bench, operation: str, member: str, gate: Path | None = None, opens: str = "InProgress"
+) -> Iterator[list[str]]:
+    """The different values of a member, in the order in which describing showed them. `gate` is made as soon as the
+    value `opens` was seen."""
     seen: list[str] = []
 
     def note(parsed: dict[str, Any], **_: Any) -> None:
         if member in parsed and parsed[member] not in seen[-1:]:
             seen.append(parsed[member])
+        if gate is not None and opens in seen:
+            gate.touch()
 
     event = f"after-call.sagemaker.{operation}"
     bench.sagemaker.meta.events.register(event, note)
     yield seen
     bench.sagemaker.meta.events.unregister(event, note)
+
+
+def until_open(gate: Path) -> str:
+    """A shell line that waits for the gate."""
+    return f"until test -e {gate}; do sleep 0.01; done"
 
 
 def wait(bench: Bench, waiter: str, **what: str) -> None:
@@ -92,9 +103,11 @@ def test_waiting_for_an_endpoint_that_fails_ends_with_its_failure(bench: Bench) 
         wait(bench, "endpoint_in_service", EndpointName="failing")
 
 
-def test_a_training_job_is_seen_through_its_phases(bench: Bench) -> None:
-    with watching(bench, "DescribeTrainingJob", "TrainingJobStatus") as seen:
-        bench.sagemaker.create_training_job(TrainingJobName="trained", **training("true", bench.job_role()))
+def test_a_training_job_is_seen_through_its_phases(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with watching(bench, "DescribeTrainingJob", "TrainingJobStatus", gate) as seen:
+        request = training(until_open(gate), bench.job_role())
+        bench.sagemaker.create_training_job(TrainingJobName="trained", **request)
         wait(bench, "training_job_completed_or_stopped", TrainingJobName="trained")
 
     assert seen == ["InProgress", "Completed"]
@@ -103,27 +116,26 @@ def test_a_training_job_is_seen_through_its_phases(bench: Bench) -> None:
     assert all(phase["StartTime"] <= phase["EndTime"] for phase in phases)
 
 
-def test_a_processing_job_is_waited_for_until_it_completed(bench: Bench) -> None:
-    with watching(bench, "DescribeProcessingJob", "ProcessingJobStatus") as seen:
-        bench.sagemaker.create_processing_job(ProcessingJobName="processed", **processing("true", bench.job_role()))
+def test_a_processing_job_is_waited_for_until_it_completed(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with watching(bench, "DescribeProcessingJob", "ProcessingJobStatus", gate) as seen:
+        request = processing(until_open(gate), bench.job_role())
+        bench.sagemaker.create_processing_job(ProcessingJobName="processed", **request)
         wait(bench, "processing_job_completed_or_stopped", ProcessingJobName="processed")
 
     assert seen == ["InProgress", "Completed"]
 
 
-def test_a_stopped_job_passes_through_stopping(bench: Bench) -> None:
-    ignores = "trap '' TERM; echo here; sleep 1"
-    bench.sagemaker.create_processing_job(ProcessingJobName="stopped", **processing(ignores, bench.job_role()))
-    with watching(bench, "DescribeProcessingJob", "ProcessingJobStatus") as seen:
-        bench.until(
-            lambda: {"started": "ProcessingStartTime" in bench.sagemaker.describe_processing_job(
-                ProcessingJobName="stopped")},
-            "started", {True},
-        )  # fmt: skip
+def test_a_stopped_job_passes_through_stopping(bench: Bench, tmp_path: Path) -> None:
+    gate, ready = tmp_path / "gate", tmp_path / "ready"
+    goes_on = f"trap '' TERM; touch {ready}; {until_open(gate)}"
+    bench.sagemaker.create_processing_job(ProcessingJobName="stopped", **processing(goes_on, bench.job_role()))
+    with watching(bench, "DescribeProcessingJob", "ProcessingJobStatus", gate, "Stopping") as seen:
+        bench.until(lambda: {"ready": ready.exists()}, "ready", {True})
         bench.sagemaker.stop_processing_job(ProcessingJobName="stopped")
         wait(bench, "processing_job_completed_or_stopped", ProcessingJobName="stopped")
 
-    assert seen == ["InProgress", "Stopping", "Stopped"]
+    assert seen[-2:] == ["Stopping", "Stopped"]
 
 
 def test_a_transform_job_is_waited_for_until_it_completed(bench: Bench, served: str) -> None:
@@ -142,7 +154,8 @@ def test_a_stopped_transform_job_is_waited_for(bench: Bench, served: str) -> Non
         bench.sagemaker.stop_transform_job(TransformJobName="stopped")
         wait(bench, "transform_job_completed_or_stopped", TransformJobName="stopped")
 
-    assert seen == ["Stopping", "Stopped"]
+    assert seen[-1] == "Stopped"
+    assert set(seen) <= {"Stopping", "Stopped"}
     assert bench.keys("stopped") == []
 
 
