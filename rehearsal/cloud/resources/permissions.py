@@ -3,16 +3,18 @@
 AWS publishes, with every resource type, the actions its handler may call (`handlers` in the resource schema, bundled
 with cfn-lint: https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html). Which of
 them a given resource really needs depends on its properties; `WHEN` says for each type which property brings which
-action. An action not named there is always needed, and a type not named here needs all of its handler's actions on
-`*`: too much rather than too little.
+action. An action not named there is always needed. A type named in `arns.py` only needs all of its handler's actions
+on its ARN, any other type on `*`: too much rather than too little.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rehearsal.cloud.resources.arns import CREATED_ON_NOTHING, WITHOUT_RESOURCE, arns_of, roles_in
 from rehearsal.cloud.resources.grants import (
     Find,
     attachments,
@@ -256,13 +258,10 @@ HANDLED: dict[str, Handled] = {
 LIVED_WITHOUT: dict[tuple[str, str], frozenset[str]] = {
     ("AWS::S3::Bucket", "create"): frozenset({"s3:ListBucket"}),
 }
-"""What a handler may call and a launch on AWS does without: AWS's own launch role has not got it, and launches the bucket
-of every template of SageMaker projects with it.
+"""What a handler may call and a launch on AWS does without: AWS's own launch role has not got it, and launches the
+buckets of SageMaker projects.
 https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonSageMakerAdmin-ServiceCatalogProductsServiceRolePolicy.html
 """
-
-WITHOUT_RESOURCE = {"logs:DescribeLogGroups", "logs:DescribeResourcePolicies"}
-"""List-like actions that AWS authorises on `*` or on a wider resource than the one in hand."""
 
 
 def calls_for(operation: str, permissions: list[str], request: ResourceRequest, where: Account) -> list[Call]:
@@ -271,7 +270,7 @@ def calls_for(operation: str, permissions: list[str], request: ResourceRequest, 
         return inline_policy(operation, request, where.find)
     handled = HANDLED.get(request.type_name)
     if handled is None:
-        return [Call(action) for action in permissions]
+        return _derived(operation, permissions, request, where)
     arns = handled.arn(request, where)
     context = _context(request)
     changed = _changed(operation, request)
@@ -288,6 +287,35 @@ def calls_for(operation: str, permissions: list[str], request: ResourceRequest, 
             resource = "*" if action in WITHOUT_RESOURCE else arn
             calls.append(Call(action, resource, {**context, **boundary_context(action, boundary)}))
     return _without_boundary(operation, request, calls) + _asked_below(operation, request, where)
+
+
+def _derived(operation: str, permissions: list[str], request: ResourceRequest, where: Account) -> list[Call]:
+    """What a resource of another type needs: the actions of its own service on its ARN, those of others on `*`.
+
+    Its properties tell some apart: tags are asked about where there are tags, a role is passed when one is named, and
+    another service is called when a property speaks of it (`kms` of KmsMasterKeyId).
+    """
+    arns = arns_of(request, where.account, where.region)
+    if not arns:
+        return [Call(action) for action in permissions]
+    service = arns[0].split(":")[2]
+    speaks_of = json.dumps([request.properties, request.previous_properties], default=str).lower()
+    tagged = any(request.properties.get(name) or request.previous_properties.get(name) for name in TAGGING)
+    calls = []
+    for action in permissions:
+        if action == "iam:PassRole":
+            passed = roles_in(request.properties) if operation != "delete" else set()
+            context: dict[str, str | list[str]] = {"iam:PassedToService": f"{service}.amazonaws.com"}
+            calls += [Call(action, role, context) for role in sorted(passed)]
+        elif "Tag" in action and not tagged:
+            continue
+        elif action in WITHOUT_RESOURCE | CREATED_ON_NOTHING:
+            calls.append(Call(action, context=_context(request)))
+        elif not action.startswith(f"{service}:"):
+            calls += [Call(action)] if action.split(":")[0] in speaks_of else []
+        else:
+            calls += [Call(action, arn, _context(request)) for arn in arns]
+    return calls
 
 
 def _without_boundary(operation: str, request: ResourceRequest, calls: list[Call]) -> list[Call]:

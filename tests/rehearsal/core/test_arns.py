@@ -1,0 +1,105 @@
+"""A resource of the base is authorised on its own ARN, so that a policy scoped to names is enough, and is needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rehearsal.cloud.cloud import Cloud
+from tests.rehearsal.conftest import StartCloud
+from tests.rehearsal.core.test_identity import allow, role
+from tests.rehearsal.core.test_permissions import needed
+from tests.rehearsal.core.test_stacks import settled
+
+HERE = "us-east-1:123456789012"
+NAMED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "AWS::SSM::Parameter": (
+        {"Name": "/team/key", "Type": "String"},
+        "ssm:PutParameter",
+        f"ssm:{HERE}:parameter/team/key",
+    ),
+    "AWS::SQS::Queue": ({"QueueName": "work"}, "sqs:CreateQueue", f"sqs:{HERE}:work"),
+    "AWS::SQS::QueuePolicy": (
+        {"Queues": ["https://sqs.us-east-1.amazonaws.com/123456789012/work"]},
+        "sqs:SetQueueAttributes",
+        f"sqs:{HERE}:work",
+    ),
+    "AWS::DynamoDB::Table": ({"TableName": "runs"}, "dynamodb:CreateTable", f"dynamodb:{HERE}:table/runs"),
+    "AWS::KMS::Alias": ({"AliasName": "alias/team"}, "kms:CreateAlias", f"kms:{HERE}:alias/team"),
+    "AWS::SecretsManager::Secret": (
+        {"Name": "token"},
+        "secretsmanager:CreateSecret",
+        f"secretsmanager:{HERE}:secret:token-XXXXXX",
+    ),
+    "AWS::IAM::User": ({"UserName": "ci", "Path": "/team/"}, "iam:CreateUser", "iam::123456789012:user/team/ci"),
+    "AWS::Logs::MetricFilter": (
+        {"LogGroupName": "/aws/lambda/one", "FilterName": "errors"},
+        "logs:PutMetricFilter",
+        f"logs:{HERE}:log-group:/aws/lambda/one:*",
+    ),
+    "AWS::SNS::Topic": ({"TopicName": "news"}, "sns:CreateTopic", f"sns:{HERE}:news"),
+    "AWS::S3::Bucket": ({"BucketName": "data"}, "s3:CreateBucket", "s3:::data"),
+    "AWS::Events::Rule": ({"Name": "nightly"}, "events:PutRule", f"events:{HERE}:rule/nightly"),
+    "AWS::CloudWatch::Alarm": ({"AlarmName": "late"}, "cloudwatch:PutMetricAlarm", f"cloudwatch:{HERE}:alarm:late"),
+}
+
+
+@pytest.mark.parametrize("type_name", NAMED)
+def test_creating_a_resource_is_asked_on_its_own_arn(type_name: str) -> None:
+    properties, action, arn = NAMED[type_name]
+    asked = {call.action: call.resource for call in needed("create", type_name, properties)}
+    assert asked[action] == f"arn:aws:{arn}"
+    assert not [call for call in asked if "Tag" in call]
+
+
+def test_what_cannot_be_named_yet_is_asked_on_everything() -> None:
+    asked = {call.action: call.resource for call in needed("create", "AWS::KMS::Key", {"KeyPolicy": {}})}
+    assert asked["kms:CreateKey"] == "*"
+    deleted = {call.action: call.resource for call in needed("delete", "AWS::KMS::Key", {}, physical="1234-abcd")}
+    assert deleted["kms:ScheduleKeyDeletion"] == f"arn:aws:kms:{HERE}:key/1234-abcd"
+
+
+def test_tags_and_other_services_are_asked_about_only_where_a_property_brings_them() -> None:
+    plain = {call.action for call in needed("create", "AWS::ECR::Repository", {"RepositoryName": "images"})}
+    assert plain == {"ecr:CreateRepository", "ecr:PutLifecyclePolicy", "ecr:SetRepositoryPolicy"}
+    tags = [{"Key": "team", "Value": "ml"}]
+    encryption = {"EncryptionType": "KMS", "KmsKey": "1234"}
+    full = needed(
+        "create",
+        "AWS::ECR::Repository",
+        {"RepositoryName": "images", "Tags": tags, "EncryptionConfiguration": encryption},
+    )
+    assert {call.action for call in full} - plain == {
+        "ecr:TagResource", "kms:DescribeKey", "kms:CreateGrant", "kms:RetireGrant"
+    }  # fmt: skip
+    assert {call.context.get("aws:RequestTag/team") for call in full if call.action.startswith("ecr:")} == {"ml"}
+
+
+def test_a_role_is_passed_to_the_service_of_the_resource_that_names_it() -> None:
+    handed = "arn:aws:iam::123456789012:role/runner"
+    calls = needed("create", "AWS::StepFunctions::StateMachine", {"StateMachineName": "steps", "RoleArn": handed})
+    passed = [(call.resource, call.context) for call in calls if call.action == "iam:PassRole"]
+    assert passed == [(handed, {"iam:PassedToService": "states.amazonaws.com"})]
+
+
+TEMPLATE = """{"Resources": {"Setting": {"Type": "AWS::SSM::Parameter", "Properties": {
+    "Name": "/%s/threshold", "Type": "String", "Value": "0.85"}}}}"""
+
+
+@pytest.fixture(scope="module")
+def base_only(start_cloud: StartCloud) -> Cloud:
+    return start_cloud([])
+
+
+@pytest.mark.parametrize(("name", "status"), [("team", "CREATE_COMPLETE"), ("others", "ROLLBACK_COMPLETE")])
+def test_a_stack_with_rights_on_its_own_names_makes_those_and_no_others(
+    base_only: Cloud, name: str, status: str
+) -> None:
+    root = base_only.identity.root
+    actor = role(
+        base_only.client("iam", root), f"Scoped-{name}", allow("ssm:*", f"arn:aws:ssm:{HERE}:parameter/team/*")
+    )
+    cloudformation = base_only.client("cloudformation", root)
+    cloudformation.create_stack(StackName=f"scoped-{name}", TemplateBody=TEMPLATE % name, RoleARN=actor)
+    assert settled(cloudformation, f"scoped-{name}")[0] == status
