@@ -13,6 +13,9 @@ from rehearsal.progress import Progress
 
 LOOK_SECONDS = 0.5
 LOG_LINES = 12
+STARTING = ("Starting",)
+ENDED = ("Succeeded", "Failed", "Stopped")
+STYLES = {"Failed": "red", "Succeeded": "green"}
 
 
 class Follower:
@@ -22,6 +25,7 @@ class Follower:
         self._codepipeline = engineer.client("codepipeline")
         self._codebuild = engineer.client("codebuild")
         self._logs = engineer.client("logs")
+        self._sagemaker = engineer.client("sagemaker")
         self._pipelines = list(pipelines)
         self._progress = progress
         self._told: set[tuple[str, ...]] = set()
@@ -45,6 +49,32 @@ class Follower:
                     if found and self._is_new(pipeline, stage["stageName"], action["actionName"], found):
                         yield from self._lines(pipeline, stage["stageName"], action["actionName"], found)
 
+        for name in self._sagemaker.list_pipelines()["PipelineSummaries"]:
+            yield from self._steps(name["PipelineName"])
+
+    def _steps(self, pipeline: str) -> Iterator[tuple[str, str]]:
+        """What the steps of a SageMaker pipeline's executions do, and how an execution ended."""
+        sagemaker = self._sagemaker
+        for execution in sagemaker.list_pipeline_executions(PipelineName=pipeline)["PipelineExecutionSummaries"]:
+            arn, status = execution["PipelineExecutionArn"], execution["PipelineExecutionStatus"]
+            if (arn, status) in self._told:
+                continue
+            steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn, SortOrder="Ascending")
+            for step in steps["PipelineExecutionSteps"]:
+                key = (arn, step["StepName"], step["StepStatus"])
+                if key not in self._told and step["StepStatus"] not in STARTING:
+                    self._told.add(key)
+                    yield self._line(f"{pipeline} (SageMaker): {step['StepName']}", step["StepStatus"], step)
+            if status in ENDED:
+                self._told.add((arn, status))
+                described = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+                yield self._line(f"{pipeline} (SageMaker)", status, described)
+
+    @staticmethod
+    def _line(front: str, status: str, found: dict[str, Any]) -> tuple[str, str]:
+        why = found.get("FailureReason", "")
+        return f"{front}: {status}{f': {why}' if why else ''}", STYLES.get(status, "")
+
     def _is_new(self, pipeline: str, stage: str, action: str, found: dict[str, Any]) -> bool:
         key = (pipeline, stage, action, found.get("actionExecutionId", ""), found["status"], found.get("token", ""))
         new = key not in self._told
@@ -56,7 +86,7 @@ class Follower:
         if status == "InProgress" and found.get("token"):
             yield f"{front} waits for a person's approval; token {found['token']}", "yellow"
             return
-        style = {"Failed": "red", "Succeeded": "green"}.get(status, "")
+        style = STYLES.get(status, "")
         why = found.get("errorDetails", {}).get("message", "")
         yield f"{front}: {status}{f': {why}' if why else ''}", style
         if status == "Failed":
