@@ -131,6 +131,18 @@ def test_names_of_members_begin_small_and_configuration_keys_keep_their_spelling
     }
 
 
+def test_what_a_stage_does_on_failure_reaches_the_api(lab: Lab) -> None:
+    name = "stacked-careful"
+    retry = {"Result": "RETRY", "RetryConfiguration": {"RetryMode": "FAILED_ACTIONS"}}
+    given = resource(lab, name)
+    given["Properties"]["Stages"][1]["OnFailure"] = retry
+    stacks = lab.client("cloudformation")
+    stacks.create_stack(StackName="careful", TemplateBody=template(given))
+    assert wait(lab, "careful", "stack_create_complete")["Ref"] == name
+    declared = lab.pipelines.get_pipeline(name=name)["pipeline"]["stages"][1]
+    assert declared["onFailure"] == {"result": "RETRY", "retryConfiguration": {"retryMode": "FAILED_ACTIONS"}}
+
+
 def test_a_configuration_value_that_is_no_scalar_is_refused() -> None:
     with pytest.raises(AwsError, match=r"Configuration\.EnvironmentVariables must be an object with String"):
         camel_case({"Configuration": {"EnvironmentVariables": [{"name": "A"}]}})

@@ -6,6 +6,7 @@ Requests are made up out of the service models: one that is right, and from it a
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -175,6 +176,22 @@ def test_a_request_that_breaks_its_model_is_refused_where_it_does(rooms: Cloud, 
             missing = refusal(rooms, service, operation, removed(right, (*steps, name)))
             assert missing.code in codes, ((*steps, name), missing)
             assert "Member must not be null" in missing.message
+
+
+@pytest.mark.parametrize("wrong", [{"colour": "red"}, {"nextToken": 7}])
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [("codepipeline", "ListPipelines"), ("codebuild", "ListProjects"), ("codecommit", "ListRepositories")],
+)
+def test_an_answer_that_breaks_its_model_never_leaves(
+    rooms: Cloud, service: str, operation: str, wrong: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = rooms.services[service].operations
+    answer = functools.wraps(played[operation])(lambda *_: wrong)
+    monkeypatch.setitem(played, operation, answer)
+    broken = refusal(rooms, service, operation, {})
+    assert (broken.code, broken.status) == ("InternalFailure", 500)
+    assert f"{service}:{operation} would answer against its model" in broken.message
 
 
 # ---- over HTTP
