@@ -9,6 +9,7 @@ what it uses of ministack's inside; `test_base_conformance.py` fails when a new 
 - `base_deletions.py`, `base_leftovers.py`: when a stack is deleted, and what stays when that fails
 - `base_functions.py`: functions and custom resources, which are the front door's
 - `base_events.py`: events to and from the default bus
+- `base_evaluation.py`, `base_policy_grammar.py`: how policies are read, and which may be written
 - `base_policies.py`: the policies that AWS manages
 - `base_repairs.py`: what ministack's stacks forget
 - `base_templates.py`, `base_parameters.py`: what a template means, and what it may be given
@@ -33,11 +34,13 @@ from ministack.core.responses import set_request_account_id, set_request_region
 
 from rehearsal.cloud import (
     base_deletions,
+    base_evaluation,
     base_events,
     base_functions,
     base_identity,
     base_leftovers,
     base_policies,
+    base_policy_grammar,
     base_recording,
     base_repairs,
     base_stack_records,
@@ -98,6 +101,8 @@ def main() -> None:
     base_leftovers.install()
     base_functions.install()
     base_identity.install()
+    base_evaluation.install()
+    base_policy_grammar.install()
     base_events.install()
     base_policies.install()
     config = Config()
