@@ -23,13 +23,18 @@ NOT_THE_MACHINES = {
 """Variables of a botocore session that neither the environment nor a file sets."""
 
 
+def unconfigured_session() -> botocore.session.Session:
+    """A botocore session that knows nothing of this machine's AWS set-up."""
+    return botocore.session.Session(NOT_THE_MACHINES)
+
+
 class Clients:
     """Makes clients for one endpoint and region. Making one is guarded (sessions are not thread-safe); using is not."""
 
     def __init__(self, region: str) -> None:
         self._region = region
         # Any: the stubs overload `client` for each service's literal name, and the name is a variable here.
-        self._session: Any = boto3.session.Session(botocore_session=botocore.session.Session(NOT_THE_MACHINES))
+        self._session: Any = boto3.session.Session(botocore_session=unconfigured_session())
         self._lock = threading.Lock()
         self._config = Config(
             retries={"max_attempts": 1, "mode": "legacy"},

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-import botocore.session
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StringShape, StructureShape
 from botocore.utils import parse_timestamp
 
+from rehearsal.cloud.clients import unconfigured_session
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.java_patterns import java_pattern
 
@@ -163,7 +163,7 @@ class ServiceShapes:
     """The published models of the services that stand in this cloud."""
 
     def __init__(self, region: str) -> None:
-        self._session = botocore.session.Session()
+        self._session = unconfigured_session()
         self._region = region
         self._models: dict[str, ServiceModel] = {}
 

@@ -12,6 +12,7 @@ import pytest
 
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.container import OPT_ML_PATH, REWRITTEN_PATHS, Containers, Way, possible_way
+from rehearsal.cloud.egress import HINT
 from rehearsal.cloud.errors import NotImplementedHere
 from rehearsal.cloud.processes import Processes
 from rehearsal.cloud.runtimes import RUNTIMES, runtime_for
@@ -77,6 +78,15 @@ def test_the_environment_is_what_the_job_is_given_and_the_image_brings(
     assert seen["PYTHONUNBUFFERED"] == "1"
     assert seen["HOME"].startswith(containers.as_seen(tmp_path, "/opt/ml"))
     assert not {"AWS_SECRET_ACCESS_KEY", "SOME_SETTING", "VIRTUAL_ENV", "USER"} & set(seen)
+
+
+def test_a_program_without_credentials_finds_none_of_the_machines(containers: Containers, tmp_path: Path) -> None:
+    """Servers of models have none."""
+    _, lines = run(containers, tmp_path, "env")
+
+    seen = dict(line.split("=", 1) for line in lines)
+    assert seen["AWS_EC2_METADATA_DISABLED"] == "true"
+    assert HINT in seen["http_proxy"], "metadata addresses are asked over http"
 
 
 def test_rewritten_paths_name_the_base_directory_as_sagemakers_toolkits_do(bare_cloud: Cloud, tmp_path: Path) -> None:
