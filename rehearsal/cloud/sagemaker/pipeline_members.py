@@ -14,13 +14,14 @@ from rehearsal.cloud.sagemaker.step_cache import duration
 CACHE_MEMBERS = {"Enabled", "ExpireAfter"}
 """https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-caching-enabling.html"""
 RETRY_MEMBERS = {
-    "ExceptionType": (str, list),
+    "ExceptionType": (list,),
     "IntervalSeconds": (int,),
     "BackoffRate": (int, float),
     "MaxAttempts": (int,),
     "ExpireAfterMin": (int,),
 }
 """https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html"""
+RETRY_BOUNDS = {"IntervalSeconds": 43_200, "MaxAttempts": 20, "ExpireAfterMin": 14_400}
 EXCEPTION_TYPES = {
     "Step.SERVICE_FAULT",
     "Step.THROTTLING",
@@ -85,8 +86,14 @@ def retry_policies(step: str, value: Any) -> tuple[dict[str, Any], ...]:  # noqa
         for name, kinds in RETRY_MEMBERS.items():
             if name in policy and (not isinstance(policy[name], kinds) or isinstance(policy[name], bool)):
                 raise InvalidDefinition(f"{what}: '{policy[name]}' is not a value of {name}.")
-        named = policy.get("ExceptionType")
-        types = [named] if isinstance(named, str) else named or []
+        for name, most in RETRY_BOUNDS.items():
+            if not 0 <= policy.get(name, 0) <= most:
+                raise InvalidDefinition(f"{what}: {name} must be between 0 and {most}, not {policy[name]}.")
+        if policy.get("BackoffRate", 0) < 0:
+            raise InvalidDefinition(f"{what}: BackoffRate must not be negative.")
+        if "MaxAttempts" in policy and "ExpireAfterMin" in policy:
+            raise InvalidDefinition(f"{what}: only one of MaxAttempts and ExpireAfterMin can be given.")
+        types = policy.get("ExceptionType") or []
         unknown = sorted(str(each) for each in types if each not in EXCEPTION_TYPES)
         if unknown or not types:
             raise InvalidDefinition(f"{what}: unknown ExceptionType {unknown}.")

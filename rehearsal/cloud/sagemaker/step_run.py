@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 LONGEST_REASON = 1024
 LONGEST_JOB_NAME = 63
 LETTERS = string.ascii_lowercase + string.digits
+MOST_ATTEMPTS = 5
+AUTOMATIC: dict[str, dict[str, Any]] = {"Step.SERVICE_FAULT": {}, "Step.THROTTLING": {}}
 THROTTLED = {"ThrottlingException", "Throttling", "TooManyRequestsException"}
 
 
@@ -102,7 +104,7 @@ class StepRun:
                 reason += (
                     "\nRetry not appropriate on execution of step with PipelineExecutionArn "
                     f"{self.execution.arn} and StepId {self.step.name}. No retry policy configured for the exception "
-                    f"type {kind.split('.')[1] if kind.startswith('Step.') else kind.upper().replace('.', '_')}."
+                    f"type {kind.upper().replace('.', '_')}."
                 )
             raise StepFailed(reason, kind) from error
 
@@ -215,17 +217,21 @@ class StepRun:
         self.execution.step_changed(self, previous)
 
     def _policy(self, exception_type: str | None) -> dict[str, Any] | None:
+        """What is done about an exception: the step's own policy first. Without one Pipelines retries what is not the
+        step's fault by itself, in a step of any type; how often, AWS does not say: here as a policy without numbers.
+
+        https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html
+        """
         for policy in self.step.retries:
-            types = policy["ExceptionType"]
-            if exception_type and exception_type in ([types] if isinstance(types, str) else types):
+            if exception_type and exception_type in policy["ExceptionType"]:
                 return policy
-        return None
+        return AUTOMATIC.get(exception_type or "")
 
     def _wait_for_retry(self, policy: dict[str, Any], used: dict[int, int], begun: float) -> bool:
         """Wait as the policy says; False when it is used up or the execution stops."""
         clock = self.execution.cloud.clock
         attempt = used[id(policy)] = used.get(id(policy), 0) + 1
-        if attempt > policy.get("MaxAttempts", 20):
+        if "ExpireAfterMin" not in policy and attempt > policy.get("MaxAttempts", MOST_ATTEMPTS):
             return False
         wait = policy.get("IntervalSeconds", 1) * policy.get("BackoffRate", 2.0) ** (attempt - 1)
         passed = (clock.timestamp() - begun) * clock.speed

@@ -33,6 +33,11 @@ def condition(name: str, then: list[Any], otherwise: list[Any]) -> dict[str, Any
     }
 
 
+def retried(**policy: Any) -> str:
+    """A definition with one retry policy."""
+    return definition([process("A", RetryPolicies=[{"ExceptionType": ["Step.THROTTLING"], **policy}])])
+
+
 def decided(condition: Any) -> str:
     """A definition with one condition."""
     return definition([{"Name": "C", "Type": "Condition", "Arguments": {"Conditions": [condition]}}])
@@ -68,6 +73,12 @@ def decided(condition: Any) -> str:
             "'3' is not a value of MaxAttempts",
         ),
         (definition([process("A", RetryPolicies={"ExceptionType": "Step.THROTTLING"})]), "Json Array for RetryPolic"),
+        (retried(ExceptionType="Step.THROTTLING"), "'Step.THROTTLING' is not a value of ExceptionType"),
+        (retried(MaxAttempts=21), "MaxAttempts must be between 0 and 20, not 21"),
+        (retried(ExpireAfterMin=14_401), "ExpireAfterMin must be between 0 and 14400"),
+        (retried(IntervalSeconds=-1), "IntervalSeconds must be between 0 and 43200"),
+        (retried(BackoffRate=-0.5), "BackoffRate must not be negative"),
+        (retried(MaxAttempts=1, ExpireAfterMin=1), "only one of MaxAttempts and ExpireAfterMin"),
         (
             definition([process("A", CacheConfig={"Enabled": True, "ExpireAfter": "P1D", "Expires": 1})]),
             r"CacheConfig of step \[A\] has unknown properties: \[Expires\]",

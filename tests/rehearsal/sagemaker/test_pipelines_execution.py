@@ -330,8 +330,17 @@ def test_an_expired_run_is_not_reused(bench: Bench, monkeypatch: pytest.MonkeyPa
 # ---- retries
 
 
-def limited(bench: Bench, monkeypatch: pytest.MonkeyPatch, times: int, policy: dict[str, Any]) -> dict[str, Any]:
-    """Play one step whose first calls meet a resource limit; returns the step."""
+LIMIT = AwsError("ResourceLimitExceeded", "The account-level service limit is 0 Instances.")
+
+
+def limited(
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    times: int,
+    policy: dict[str, Any] | None,
+    error: AwsError = LIMIT,
+) -> dict[str, Any]:
+    """Play one step whose first calls meet a resource limit, or another error; returns the step."""
     room = bench.cloud.services["sagemaker"]
     create, calls = room.operations["CreateProcessingJob"], []
 
@@ -339,11 +348,13 @@ def limited(bench: Bench, monkeypatch: pytest.MonkeyPatch, times: int, policy: d
     def sometimes(request: Any, caller: Any) -> Any:
         calls.append(request["ProcessingJobName"])
         if len(calls) <= times:
-            raise AwsError("ResourceLimitExceeded", "The account-level service limit is 0 Instances.")
+            raise error
         return create(request, caller)
 
     monkeypatch.setitem(room.operations, "CreateProcessingJob", sometimes)
-    _, steps = bench.play(bench.pipeline([process(bench, "Busy", "true", RetryPolicies=[policy])]))
+    _, steps = bench.play(
+        bench.pipeline([process(bench, "Busy", "true", **({"RetryPolicies": [policy]} if policy else {}))])
+    )
     return steps["Busy"]
 
 
@@ -368,6 +379,45 @@ def test_another_policy_does_not_retry_and_the_reason_says_so(bench: Bench, monk
 
     assert (step["StepStatus"], step["AttemptCount"]) == ("Failed", 1)
     assert "No retry policy configured for the exception type SAGEMAKER_RESOURCE_LIMIT" in step["FailureReason"]
+
+
+def test_a_policy_without_numbers_tries_five_times_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = limited(bench, monkeypatch, 9, {"ExceptionType": ["SageMaker.RESOURCE_LIMIT"], "BackoffRate": 1})
+
+    assert (step["StepStatus"], step["AttemptCount"]) == ("Failed", 6)
+
+
+def test_a_policy_that_expires_has_no_number_of_attempts(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = {"ExceptionType": ["SageMaker.RESOURCE_LIMIT"], "BackoffRate": 1, "ExpireAfterMin": 14_400}
+
+    step = limited(bench, monkeypatch, 7, policy)
+
+    assert (step["StepStatus"], step["AttemptCount"]) == ("Succeeded", 8)
+
+
+def test_a_policy_of_no_attempts_never_retries(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = limited(bench, monkeypatch, 1, {"ExceptionType": ["SageMaker.RESOURCE_LIMIT"], "MaxAttempts": 0})
+
+    assert (step["StepStatus"], step["AttemptCount"]) == ("Failed", 1)
+
+
+@pytest.mark.parametrize(
+    "error", [AwsError("ThrottlingException", "Rate exceeded"), AwsError("InternalFailure", "Try again", 500)]
+)
+def test_throttling_and_faults_of_services_are_retried_without_a_policy(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, error: AwsError
+) -> None:
+    step = limited(bench, monkeypatch, 1, None, error)
+
+    assert (step["StepStatus"], step["AttemptCount"]) == ("Succeeded", 2)
+
+
+def test_a_policy_replaces_the_automatic_retries(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    never = {"ExceptionType": ["Step.THROTTLING"], "MaxAttempts": 0}
+
+    step = limited(bench, monkeypatch, 1, never, AwsError("ThrottlingException", "Rate exceeded"))
+
+    assert (step["StepStatus"], step["AttemptCount"]) == ("Failed", 1)
 
 
 # ---- stopping, events, looking

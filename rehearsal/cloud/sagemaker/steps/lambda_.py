@@ -6,14 +6,18 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-steps-types.htm
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.sagemaker.expressions import text
-from rehearsal.cloud.sagemaker.step_run import StepFailed, StepRun
+from rehearsal.cloud.sagemaker.step_run import StepFailed, StepRun, exception_type_of
 
 TYPES: dict[str, tuple[type, ...]] = {"String": (str,), "Integer": (int,), "Float": (float, int), "Boolean": (bool,)}
 """https://sagemaker.readthedocs.io/en/v2/workflows/pipelines/sagemaker.workflow.pipelines.html#lambda-step"""
+LONGEST_SECONDS = 600
+"""Of real time, as the function's work takes real time. The function itself goes on.
+https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-steps-types.html#step-type-lambda"""
 LONGEST_VALUE = 1024
 """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_OutputParameter.html"""
 
@@ -27,11 +31,15 @@ def run_lambda(run: StepRun) -> None:
     arn = text(scope.resolve(run.step.function_arn))
     event = json.dumps(run.arguments()).encode()
     run.executing()
+    began = time.monotonic()
     request = {"FunctionName": arn, "InvocationType": "RequestResponse", "Payload": event}
     try:
         answer = run.execution.cloud.call(run.credentials, "lambda", "Invoke", request)
     except AwsError as error:
-        raise StepFailed(f"ClientError: Failed to invoke lambda:Invoke. Error Details: {error.message}") from error
+        reason = f"ClientError: Failed to invoke lambda:Invoke. Error Details: {error.message}"
+        raise StepFailed(reason, exception_type_of(error)) from error
+    if time.monotonic() - began > LONGEST_SECONDS:
+        raise StepFailed(f"ClientError: Lambda function {arn} ran longer than {LONGEST_SECONDS} seconds.")
     payload = bytes(answer.get("Payload") or b"null")
     if "FunctionError" in answer:
         raise StepFailed(f"ClientError: Lambda function {arn} failed: {payload.decode(errors='replace')}")
