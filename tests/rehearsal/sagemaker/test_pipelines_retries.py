@@ -131,3 +131,21 @@ def test_steps_pass_through_the_states_of_aws(bench: Bench, monkeypatch: pytest.
 
     bench.until(lambda: {"n": len(seen)}, "n", {4})
     assert seen == ["Starting", "Executing", "Stopping", "Stopped"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        (
+            {"SelectiveExecutionConfig": {"SelectedSteps": [{"StepName": "A"}]}},
+            "The member SelectiveExecutionConfig of StartPipelineExecution is not implemented",
+        ),
+        ({"PipelineVersionId": 1}, "The member PipelineVersionId of StartPipelineExecution is not implemented"),
+        ({"MlflowExperimentName": "a"}, "The member MlflowExperimentName of StartPipelineExecution is not implemented"),
+    ],
+)
+def test_what_an_execution_cannot_do_here_is_refused_by_name(bench: Bench, asked: dict[str, Any], named: str) -> None:
+    name = bench.pipeline([process(bench, "A", "true")])
+
+    with pytest.raises(ClientError, match=named):
+        bench.sagemaker.start_pipeline_execution(PipelineName=name, **asked)

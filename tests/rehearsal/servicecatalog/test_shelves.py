@@ -114,3 +114,27 @@ def test_a_product_has_one_launch_constraint_in_a_portfolio(lab: Lab) -> None:
         lab.catalog.create_constraint(**wanted, Parameters=role)
     lab.catalog.delete_constraint(Id=made["ConstraintDetail"]["ConstraintId"])
     assert lab.catalog.list_constraints_for_portfolio(PortfolioId=portfolio)["ConstraintDetails"] == []
+
+
+def test_the_same_token_makes_one_portfolio(lab: Lab) -> None:
+    def made(token: str, name: str = "Tokens") -> str:
+        answer = lab.catalog.create_portfolio(DisplayName=name, ProviderName="ml", IdempotencyToken=token)
+        identifier: str = answer["PortfolioDetail"]["Id"]
+        return identifier
+
+    assert made("first") == made("first") != made("second")
+    with pytest.raises(ClientError, match=r"InvalidParametersException.*used for a request with other parameters"):
+        made("first", "Another")
+
+
+def test_portfolios_come_in_pages(lab: Lab) -> None:
+    for name in ("one", "two", "three"):
+        lab.catalog.create_portfolio(DisplayName=name, ProviderName="ml")
+    whole = [each["Id"] for each in lab.catalog.list_portfolios()["PortfolioDetails"]]
+
+    pages = list(lab.catalog.get_paginator("list_portfolios").paginate(PaginationConfig={"PageSize": 2}))
+
+    assert [len(page["PortfolioDetails"]) for page in pages[:-1]] == [2] * (len(pages) - 1)
+    assert [each["Id"] for page in pages for each in page["PortfolioDetails"]] == whole
+    with pytest.raises(ClientError, match=r"InvalidParametersException.*Invalid pagination token"):
+        lab.catalog.list_portfolios(PageToken="made-up")
