@@ -134,4 +134,8 @@ def told(result: Replay) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("stopped; nothing is left running")
+        sys.exit(130)
