@@ -1,4 +1,4 @@
-"""A sealed rehearsal has loopback and nothing else, or does not begin. The story in the tests is sealed if it can be."""
+"""A sealed rehearsal has loopback and nothing else, or does not begin. The tests play the story sealed if they can."""
 
 from __future__ import annotations
 
