@@ -158,16 +158,18 @@ class Job(ABC):
             self._end("Failed", f"InternalServerError: {type(problem).__name__}: {problem}")
 
     def stop(self) -> None:
-        """Ask the job to stop: the program is told to end, then the job is Stopped."""
+        """Stopping from here on: the program is told to end, then the job is Stopped. Raises AwsError when it ended."""
         with self._lock:
-            if self.status != "InProgress":
+            refuse_ended(self.kind, self.status)
+            if self.status == "Stopping":
                 return
             self.status = "Stopping"
             self.modified = self.cloud.clock.now()
             self._stop_asked.set()
+            self.enter("Stopping")
             child = self._child
         if child is not None:
-            self.containers.stop(child)
+            self.cloud.background(f"stop {self.name}", self.containers.stop, child)
 
     def _run(self) -> None:
         self.enter("Starting")
@@ -245,6 +247,16 @@ class Job(ABC):
         except Exception as problem:
             log.warning("an event of %s could not be sent: %s", self.arn, problem)
         self.finished.set()
+
+
+def refuse_ended(kind: str, status: str) -> None:
+    """Raises AwsError for a job that cannot be stopped any more, in the words that its clients look for.
+
+    https://github.com/kubeflow/pipelines/tree/2.0.0/components/aws/sagemaker
+    """
+    if status in ("Completed", "Failed", "Stopped"):
+        what = kind.replace("-", " ")
+        raise AwsError("ValidationException", f"The request was rejected because the {what} is in status {status}")
 
 
 def check_image(image: str, region: str) -> None:

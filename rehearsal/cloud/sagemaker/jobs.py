@@ -167,8 +167,7 @@ class Jobs(Tags):
     )
     def stop_processing_job(self, request: Document, _: Credentials) -> Document:
         """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StopProcessingJob.html"""
-        job = self.job(ProcessingJob.kind, request["ProcessingJobName"])
-        self.cloud.background(f"stop {job.name}", job.stop)
+        self.job(ProcessingJob.kind, request["ProcessingJobName"]).stop()
         return {}
 
     @operation("ListProcessingJobs", needs=lambda *_: [Call("sagemaker:ListProcessingJobs")])
@@ -219,8 +218,7 @@ class Jobs(Tags):
     )
     def stop_training_job(self, request: Document, _: Credentials) -> Document:
         """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StopTrainingJob.html"""
-        job = self.job(TrainingJob.kind, request["TrainingJobName"])
-        self.cloud.background(f"stop {job.name}", job.stop)
+        self.job(TrainingJob.kind, request["TrainingJobName"]).stop()
         return {}
 
     @operation("ListTrainingJobs", needs=lambda *_: [Call("sagemaker:ListTrainingJobs")])

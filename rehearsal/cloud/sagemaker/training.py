@@ -23,6 +23,7 @@ MESSAGES = {
     "Downloading": "Downloading input data",
     "Training": "Training image download completed. Training in progress.",
     "Uploading": "Uploading generated training model",
+    "Stopping": "Stopping the training job",
 }
 """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_SecondaryStatusTransition.html"""
 ENDINGS = {
@@ -169,6 +170,8 @@ class TrainingJob(Job):
         return f"AlgorithmError: {written}, exit code: {exit_status}"
 
     def enter(self, phase: str) -> None:
+        if self.secondary_status == "Stopping" and phase not in ENDINGS:
+            return
         now = self.cloud.clock.now()
         if self.transitions:
             self.transitions[-1]["EndTime"] = now

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from rehearsal.cloud.container import Containers
 from rehearsal.cloud.errors import AwsError
-from rehearsal.cloud.sagemaker.job import LONGEST_REASON
+from rehearsal.cloud.sagemaker.job import LONGEST_REASON, refuse_ended
 from rehearsal.cloud.sagemaker.job_data import DataProblem, keys_of, relative_key, split_s3_uri
 from rehearsal.cloud.sagemaker.job_logs import JobLog
 from rehearsal.cloud.sagemaker.job_rights import require_rights
@@ -147,10 +147,9 @@ class TransformJob:
             self._end("Failed" if reason else "Completed", reason)
 
     def stop(self) -> None:
-        """No further request is sent; files that are not through leave no output."""
+        """No further request is sent; files that are not through leave no output. Raises AwsError when it ended."""
         with self._lock:
-            if self.status != "InProgress":
-                return
+            refuse_ended(self.kind, self.status)
             self.status = "Stopping"
             self.modified = self.cloud.clock.now()
             self._stop_asked.set()

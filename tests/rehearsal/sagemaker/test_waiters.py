@@ -136,6 +136,25 @@ def test_a_stopped_job_passes_through_stopping(bench: Bench, tmp_path: Path) -> 
         wait(bench, "processing_job_completed_or_stopped", ProcessingJobName="stopped")
 
     assert seen[-2:] == ["Stopping", "Stopped"]
+    with pytest.raises(ClientError, match="rejected because the processing job is in status Stopped"):
+        bench.sagemaker.stop_processing_job(ProcessingJobName="stopped")
+
+
+def test_a_stopped_training_job_is_told_phase_by_phase(bench: Bench, tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    request = training(f"touch {ready}; sleep 600", bench.job_role())
+    bench.sagemaker.create_training_job(TrainingJobName="halted", **request)
+    bench.until(lambda: {"ready": ready.exists()}, "ready", {True})
+
+    bench.sagemaker.stop_training_job(TrainingJobName="halted")
+
+    job = bench.sagemaker.describe_training_job(TrainingJobName="halted")
+    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) in {("Stopping", "Stopping"), ("Stopped", "Stopped")}
+    wait(bench, "training_job_completed_or_stopped", TrainingJobName="halted")
+    phases = bench.sagemaker.describe_training_job(TrainingJobName="halted")["SecondaryStatusTransitions"]
+    assert [phase["Status"] for phase in phases] == ["Starting", "Downloading", "Training", "Stopping", "Stopped"]
+    with pytest.raises(ClientError, match="rejected because the training job is in status Stopped"):
+        bench.sagemaker.stop_training_job(TrainingJobName="halted")
 
 
 def test_a_transform_job_is_waited_for_until_it_completed(bench: Bench, served: str) -> None:
@@ -157,6 +176,8 @@ def test_a_stopped_transform_job_is_waited_for(bench: Bench, served: str) -> Non
     assert seen[-1] == "Stopped"
     assert set(seen) <= {"Stopping", "Stopped"}
     assert bench.keys("stopped") == []
+    with pytest.raises(ClientError, match="rejected because the transform job is in status Stopped"):
+        bench.sagemaker.stop_transform_job(TransformJobName="stopped")
 
 
 @pytest.mark.parametrize(

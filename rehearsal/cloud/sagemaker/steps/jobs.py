@@ -14,6 +14,7 @@ from rehearsal.cloud.sagemaker.training import TrainingJob
 from rehearsal.cloud.sagemaker.transform import TransformJob
 from rehearsal.cloud.sagemaker.transform_jobs import TransformJobs
 
+REJECTED = "The request was rejected because"
 FAILURES = {"InternalServerError": "SageMaker.JOB_INTERNAL_ERROR", "CapacityError": "SageMaker.CAPACITY_ERROR"}
 
 
@@ -95,4 +96,8 @@ def _end_of(run: StepRun, kind: JobKind) -> threading.Event:
 
 
 def _stop(run: StepRun, kind: JobKind) -> None:
-    run.call(f"Stop{kind.name}", {f"{kind.name}Name": run.job_name})
+    try:
+        run.call(f"Stop{kind.name}", {f"{kind.name}Name": run.job_name})
+    except StepFailed as problem:
+        if REJECTED not in problem.reason:  # it ended in this very moment
+            raise
