@@ -8,8 +8,9 @@ what it uses of ministack's inside; `test_base_conformance.py` fails when a new 
 - `base_stacks.py`: the front door before every resource of a stack
 - `base_deletions.py`, `base_leftovers.py`: when a stack is deleted, and what stays when that fails
 - `base_functions.py`: functions and custom resources, which are the front door's
-- `base_events.py`: events to and from the default bus
+- `base_events.py`, `base_event_requests.py`: events to and from the default bus
 - `base_evaluation.py`, `base_policy_grammar.py`: how policies are read, and which may be written
+- `base_objects.py`: what S3 says of objects
 - `base_policies.py`: the policies that AWS manages
 - `base_repairs.py`: what ministack's stacks forget
 - `base_templates.py`, `base_parameters.py`: what a template means, and what it may be given
@@ -35,10 +36,12 @@ from ministack.core.responses import set_request_account_id, set_request_region
 from rehearsal.cloud import (
     base_deletions,
     base_evaluation,
+    base_event_requests,
     base_events,
     base_functions,
     base_identity,
     base_leftovers,
+    base_objects,
     base_policies,
     base_policy_grammar,
     base_recording,
@@ -101,9 +104,11 @@ def main() -> None:
     base_leftovers.install()
     base_functions.install()
     base_identity.install()
+    base_objects.install()
     base_evaluation.install()
     base_policy_grammar.install()
     base_events.install()
+    base_event_requests.install()
     base_policies.install()
     config = Config()
     config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]

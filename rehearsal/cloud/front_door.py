@@ -27,6 +27,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.event_targets import refuse_unplayed, roles_passed, targets_in
 from rehearsal.cloud.lambda_.triggers import refuse_requests
 from rehearsal.cloud.rest_json import RestJson
 from rehearsal.cloud.service import Call, Credentials
@@ -142,7 +143,16 @@ class FrontDoor:
         if form is not None:
             return self._operate(request, form)
         refuse_requests(request, form_of(request))
+        self._check_targets(request)
         return self._forward(request)
+
+    def _check_targets(self, request: Request) -> None:
+        """Look at the targets that a program gives a rule: the base does not ask whether their roles may be passed."""
+        targets = targets_in(request)
+        refuse_unplayed(targets)
+        passed = roles_passed(targets)
+        if passed:
+            self._cloud.identity.require(self._caller(request, "events"), passed)
 
     def _operate(self, request: Request, form: dict[str, str]) -> Response:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rehearsal.cloud.errors import AwsError
+from rehearsal.cloud.event_targets import refuse_unplayed
 
 if TYPE_CHECKING:
     from rehearsal.cloud.resources.provider import ResourceRequest
@@ -17,12 +18,14 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-identity-based.h
 
 
 def check_targets(request: ResourceRequest) -> None:
-    """Raise ValidationException, in the words of PutTargets, for a target that lacks the role it is invoked with.
+    """Raise ValidationException, in the words of PutTargets, for a target that lacks the role it is invoked with;
+    NotImplementedHere for what nobody plays of one.
 
     https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargets.html
     """
     if request.type_name != "AWS::Events::Rule":
         return
+    refuse_unplayed(request.properties.get("Targets") or [])
     for target in request.properties.get("Targets") or []:
         arn = str(target.get("Arn", ""))
         parts = arn.split(":")
