@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,3 +27,5 @@ class CloudSettings:
     """Names of faults to switch on (`faults.py`)."""
     record: bool = False
     """Keep every authorisation with all that decided it, for `Identity.authorisations`."""
+    builds: int = max(2, os.cpu_count() or 1)
+    """How many builds of CodeBuild run at the same time; the others are queued."""

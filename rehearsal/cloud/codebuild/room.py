@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from rehearsal.cloud.codebuild.build import Build
+from rehearsal.cloud.codebuild.turns import Turns
 from rehearsal.cloud.pages import cut
 from rehearsal.cloud.service import Document, Service
 
@@ -26,6 +27,7 @@ class Room(Service):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self.lock = threading.RLock()
+        self.turns = Turns(cloud.settings.builds)
         self.projects: dict[str, Document] = {}
         self.builds: dict[str, Build] = {}
         self.build_counts: dict[str, int] = {}

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 MINUTE = 60.0
 """Seconds in a minute of `timeoutInMinutes`. Not sped up: what a build does takes as long here as it takes."""
-QUIET_PHASES = ("SUBMITTED", "QUEUED", "PROVISIONING", "FINALIZING")
+QUIET_PHASES = ("QUEUED", "PROVISIONING", "FINALIZING")
 """Phases whose end the build log mentions only when they fail."""
 
 
@@ -62,13 +62,24 @@ class BuildRun:
     def play(self) -> None:
         """Run the build to its end. What goes wrong becomes the build's status, never an exception."""
         host = self._cloud.folder_for("codebuild", "cache")
+        now = self._cloud.clock.timestamp()
+        queued = PhaseRecord("QUEUED", now)
+        with self._build.lock:
+            self._build.phases += [PhaseRecord("SUBMITTED", now, "SUCCEEDED", now), queued]
+        impatience = threading.Timer(
+            self._build.project["queuedTimeoutInMinutes"] * MINUTE, self.interrupt, ["TIMED_OUT"]
+        )
+        impatience.daemon = True
+        impatience.start()
         with (
+            self._room.turns.turn(lambda: bool(self._interrupted) or self._cloud.stopping.is_set()),
             slot(self._cloud.cache_for("builds")) as place,
             kept_folders(self._build.project, host, place.work) as self._kept,
         ):
-            self._play_in(place)
+            impatience.cancel()
+            self._play_in(place, queued)
 
-    def _play_in(self, taken: Slot) -> None:
+    def _play_in(self, taken: Slot, queued: PhaseRecord) -> None:
         build = self._build
         kept = self._cloud.folder_for("codebuild", "logs") / f"{build.uuid}.log"
         place = Workplace(self._cloud, build, taken.work, taken.bytecode, BuildLog(taken.work / "console.log", kept))
@@ -78,7 +89,7 @@ class BuildRun:
         status = "FAULT"
         try:
             self._announce()
-            status = self._play(place)
+            status = self._play(place, queued)
         except InterruptedBuildError as ending:
             status = ending.status
         except Exception:
@@ -95,14 +106,14 @@ class BuildRun:
         with self._lock:
             self._interrupted = self._interrupted or status
             shell = self._shell
+        self._room.turns.look()
         if shell is not None:
             shell.interrupt(status)
 
     # ---- the phases
 
-    def _play(self, place: Workplace) -> str:
-        for name in ("SUBMITTED", "QUEUED"):
-            self._phase(place, name, lambda: None)
+    def _play(self, place: Workplace, queued: PhaseRecord) -> str:
+        self._end_phase(place, queued, lambda: None)
         arn = self._room.project_arn(self._build.project_name)
         if not self._phase(place, "PROVISIONING", partial(provision, place, arn)):
             return "FAILED"
@@ -118,6 +129,10 @@ class BuildRun:
         record = PhaseRecord(name, self._cloud.clock.timestamp())
         with self._build.lock:
             self._build.phases.append(record)
+        return self._end_phase(place, record, work)
+
+    def _end_phase(self, place: Workplace, record: PhaseRecord, work: Callable[[], None]) -> bool:
+        """Do what is left of a phase that has begun."""
         status, code, message = "FAULT", "", ""
         try:
             if self._interrupted:
@@ -133,8 +148,8 @@ class BuildRun:
             with self._build.lock:
                 record.ended = self._cloud.clock.timestamp()
                 record.status, record.code, record.message = status, code, message
-            if name not in QUIET_PHASES or status != "SUCCEEDED":
-                place.log.say(f"Phase complete: {name} State: {status}")
+            if record.name not in QUIET_PHASES or status != "SUCCEEDED":
+                place.log.say(f"Phase complete: {record.name} State: {status}")
                 place.log.say(f"Phase context status code: {code} Message: {message}")
             self._announce_phase()
         return status == "SUCCEEDED"
