@@ -68,8 +68,12 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html"""
 
 
 def make(iam: Any) -> None:  # noqa: ANN401 - boto3 clients are untyped
-    """Make them in an account that has none of them."""
+    """Make those that the account has not yet."""
+    pages = iam.get_paginator("list_roles").paginate(PathPrefix=PATH)
+    there = {role["RoleName"] for page in pages for role in page["Roles"]}
     for role in ROLES:
+        if role.name in there:
+            continue
         services = [f"{service}.amazonaws.com" for service in role.services]
         trust = {"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})

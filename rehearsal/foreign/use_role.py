@@ -15,6 +15,8 @@ BUCKET = "CreateBucket DeleteBucket GetBucketAcl GetBucketCors GetBucketLocation
 LOGS = "CreateLogDelivery CreateLogGroup CreateLogStream DeleteLogDelivery Describe* GetLogDelivery GetLogEvents"
 GRANTS: tuple[tuple[str, str, str], ...] = (
     ("cloudformation", f"{STACK} SetStackPolicy UpdateStack", "arn:aws:cloudformation:*:*:stack/sagemaker-*"),
+    # AWS gave its newer pipeline roles these two when stacks' tags began to be authorised; without them it stops there.
+    ("cloudformation", "TagResource UntagResource", "arn:aws:cloudformation:*:*:stack/sagemaker-*"),
     ("cloudwatch", "PutMetricData", "*"),
     ("codebuild", "BatchGetBuilds StartBuild", "arn:aws:codebuild:*:*:project/sagemaker-*"),
     ("codebuild", "BatchGetBuilds StartBuild", "arn:aws:codebuild:*:*:build/sagemaker-*"),
