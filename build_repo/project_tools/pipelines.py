@@ -10,8 +10,12 @@ from project_tools.endings import Ending
 from project_tools.findings import Trail
 
 # https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
-# Superseded is no failure: a newer execution took its place.
+# Superseded is no failure: a newer execution took its place. But for a rollback, which nobody asks for lightly.
 BAD = ("Failed", "Stopped", "Stopping", "Cancelled")
+SUPERSEDED = "Superseded"
+NOTHING_TO_DO = "Nothing to do"
+"""How the reason begins for which an execution stopped because another one does the same: no failure either."""
+PACKAGE_VARIABLE, ROLLBACK = "MODEL_PACKAGE_ARN", "rollback"
 MOST_EXECUTIONS = 50
 
 
@@ -30,7 +34,7 @@ def endings(aws: Aws, pipeline: str, title: str, endpoints: Mapping[str, str], c
     )
     for number, summary in enumerate(summaries):
         identifier = summary["pipelineExecutionId"]
-        if identifier == chosen or (not chosen and summary["status"] in BAD):
+        if identifier == chosen or (not chosen and _went_wrong(aws, pipeline, summary)):
             later = summaries[:number]
             success = next((each for each in reversed(later) if each["status"] == "Succeeded"), None)
             yield Ending(
@@ -42,6 +46,29 @@ def endings(aws: Aws, pipeline: str, title: str, endpoints: Mapping[str, str], c
                 begun=summary["startTime"],
             )
             return
+
+
+def _went_wrong(aws: Aws, pipeline: str, summary: dict[str, Any]) -> bool:
+    """Whether an execution ended so that somebody has to know."""
+    if summary["status"] == SUPERSEDED:
+        return _goes_back(aws, pipeline, summary)
+    if summary["status"] not in BAD:
+        return False
+    return not summary.get("stopTrigger", {}).get("reason", "").startswith(NOTHING_TO_DO)
+
+
+def _goes_back(aws: Aws, pipeline: str, summary: dict[str, Any]) -> bool:
+    """Whether an execution was to take production back to an earlier version."""
+    if summary.get("trigger", {}).get("triggerType") != "StartPipelineExecution":
+        return False  # a push or an approval: no need to ask
+    asked = aws.ask(
+        "codepipeline",
+        "GetPipelineExecution",
+        pipelineName=pipeline,
+        pipelineExecutionId=summary["pipelineExecutionId"],
+    )
+    variables = (asked or {}).get("pipelineExecution", {}).get("variables", [])
+    return {"name": PACKAGE_VARIABLE, "resolvedValue": ROLLBACK} in variables
 
 
 def _since(success: dict[str, Any] | None, later: list[dict[str, Any]]) -> str:
@@ -68,7 +95,10 @@ def _explain(
     )
     if status == "Superseded":
         by = later[-1]["pipelineExecutionId"] if later else "a newer one"
-        trail.says(f"The execution was superseded: execution {by} came after it and took its place")
+        if _goes_back(aws, pipeline, summary):
+            trail.says(f"The way back was superseded: execution {by} came after it and took its place")
+        else:
+            trail.says(f"The execution was superseded: execution {by} came after it and took its place")
         return trail
     if status in ("Stopped", "Stopping", "Cancelled"):
         _stopped(aws, trail, pipeline, summary)

@@ -26,6 +26,13 @@ GONE = frozenset(
 UNCLEAR = frozenset({"ValidationError", "ValidationException"})
 """Codes by which CloudFormation and most of SageMaker also say that something does not exist, in a sentence."""
 
+# https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_StopPipelineExecution.html#API_StopPipelineExecution_Errors
+STOPPED_ALREADY = frozenset(
+    {"DuplicatedStopRequestException", "PipelineExecutionNotFoundException", "PipelineExecutionNotStoppableException"}
+)
+"""Codes by which CodePipeline says that an execution is over, or is being stopped, since it was listed."""
+ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+
 
 def client(service: str) -> Client:
     return boto3.client(service, config=RETRIES)  # type: ignore[call-overload]
@@ -45,6 +52,12 @@ def is_missing(error: ClientError) -> bool:
         return True
     words = message(error).lower()
     return code(error) in UNCLEAR and any(each in words for each in ("does not exist", "could not find", "not found"))
+
+
+def is_denied(error: ClientError) -> bool:
+    """Whether the role may not do what was asked. Where a role is limited by a resource's tags, AWS says so of one
+    that does not exist, too: it has none."""
+    return code(error) in ACCESS_DENIED
 
 
 def explained(error: ClientError) -> str:

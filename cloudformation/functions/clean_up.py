@@ -23,7 +23,7 @@ from aws import client, code, explained, is_missing, message
 from endpoint_stacks import EndpointStack, StackNotDeletedError
 from patience import Context, OutOfTimeError, Patience
 from progress import Progress
-from project_data import Bucket, Keepsake, ModelVersions, NotDeletedError, Repository, kept
+from project_data import Bucket, EndpointLog, Keepsake, ModelVersions, NotDeletedError, Repository, kept
 from work_in_flight import WorkInFlight
 
 DELETE_EVERYTHING = "delete-everything"
@@ -154,6 +154,8 @@ class CleanUp:
             else:
                 if stack.existed:
                     self._progress.note_removed(f"the stack {name} with its endpoint")
+                for left in stack.left_behind:
+                    self._progress.note_left(left)
         if problems:
             raise UnfinishedError(" ".join(dict.fromkeys(problems)))
 
@@ -174,11 +176,12 @@ class CleanUp:
         self._patience.wait_until(deleted, f"the SageMaker pipeline {name} to be deleted")
 
     def _users_work(self) -> list[Keepsake]:
-        codecommit = client("codecommit")
+        codecommit, logs = client("codecommit"), client("logs")
         return [
             *(Repository(codecommit, name) for name in self._properties["Repositories"]),
             ModelVersions(self._sagemaker, self._properties["ModelPackageGroup"]),
             Bucket(client("s3"), self._properties["Bucket"]),
+            *(EndpointLog(logs, name) for name in self._properties["EndpointLogs"]),
         ]
 
     def _delete_users_work(self) -> None:
@@ -194,7 +197,10 @@ class CleanUp:
         # After a launch that failed CloudFormation itself takes back all of the user's work but the bucket.
         work = self._users_work()
         left = kept([each for each in work if isinstance(each, Bucket) or not self._launch_failed])
-        subject, text = self._progress.report(self._properties["ProjectName"], left, launch_failed=self._launch_failed)
+        own_log = "" if self._launch_failed else self._log_group  # after a launch that failed it goes with the stack
+        subject, text = self._progress.report(
+            self._properties["ProjectName"], left, own_log, launch_failed=self._launch_failed
+        )
         if text:
             # Before the answer: after it CloudFormation deletes this function's role, and nothing can be written.
             function_log.write(client("logs"), self._log_group, REPORT_STREAM, f"{subject}\n\n{text}")

@@ -1,13 +1,14 @@
-"""Executions of the deploy pipeline that are in flight: which version they carry, and how far they are."""
+"""Executions of the deploy pipeline: which version they carry, how far they are, and how they ended."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from aws import Client, code
+from aws import STOPPED_ALREADY, Client, code
 from live_model import same_package
 
 # The deploy pipeline as cloudformation/project.yaml declares it; a test reads both.
@@ -18,13 +19,20 @@ APPROVAL_ACTION = "ApproveProduction"
 PRODUCTION_STAGE = "DeployProduction"
 ROLLBACK = "rollback"
 
-# https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_StopPipelineExecution.html#API_StopPipelineExecution_Errors
-STOPPED_ALREADY = frozenset({"DuplicatedStopRequestException", "PipelineExecutionNotStoppableException"})
+# https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineExecutionSummary.html
+IN_PROGRESS, STOPPING = "InProgress", "Stopping"
+FAILED, STOPPED = "Failed", "Stopped"
+STARTED_BY_EVENT = "CloudWatchEvent"
+LONGEST_REASON = 200
+# Reasons for which the functions stop executions.
+BECAUSE_REJECTED = "was rejected in the Model Registry"
+NOTHING_TO_DO = "Nothing to do"
+"""How a reason begins when another execution does the same; `make why` takes that for no failure."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """One execution in flight."""
+    """One execution, as it was when it was looked at."""
 
     execution_id: str
     asked_for: str
@@ -32,6 +40,18 @@ class Deployment:
     started: datetime
     actions: list[dict[str, Any]]
     """Its action executions."""
+    status: str = IN_PROGRESS
+    trigger: str = ""
+    """What started it, in CodePipeline's words."""
+    stop_reason: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        return self.status not in (IN_PROGRESS, STOPPING)
+
+    @property
+    def goes_back(self) -> bool:
+        return self.asked_for == ROLLBACK
 
     @property
     def package_arn(self) -> str | None:
@@ -68,10 +88,32 @@ class DeployPipeline:
 
     def in_flight(self) -> Iterator[Deployment]:
         """Executions that are under way, newest first; those that are being stopped are none of them."""
+        return self._looked_at(each for each in self._summaries() if each["status"] == IN_PROGRESS)
+
+    def find(self, execution_id: str) -> Deployment | None:
+        """An execution, whatever became of it; None when there is no such execution."""
+        return next(self._looked_at(each for each in self._summaries() if _id(each) == execution_id), None)
+
+    def before(self, execution_id: str, statuses: Collection[str] = ()) -> Iterator[Deployment]:
+        """Executions that began before this one, newest first; with `statuses`, only those that have one of them."""
+        summaries = self._summaries()
+        for summary in summaries:
+            if _id(summary) == execution_id:
+                break
+        return self._looked_at(each for each in summaries if not statuses or each["status"] in statuses)
+
+    def since(self, moment: datetime) -> Iterator[Deployment]:
+        """Executions that began at this moment or later, newest first."""
+        return self._looked_at(takewhile(lambda each: each["startTime"] >= moment, self._summaries()))
+
+    def _summaries(self) -> Iterator[dict[str, Any]]:
+        """Newest first."""
         for page in self._codepipeline.get_paginator("list_pipeline_executions").paginate(pipelineName=self.name):
-            for summary in page["pipelineExecutionSummaries"]:
-                if summary["status"] == "InProgress":
-                    yield self._look_at(summary["pipelineExecutionId"], summary["startTime"])
+            yield from page["pipelineExecutionSummaries"]
+
+    def _looked_at(self, summaries: Iterable[dict[str, Any]]) -> Iterator[Deployment]:
+        for summary in summaries:
+            yield self._look_at(summary)
 
     def actions(self, execution_id: str) -> list[dict[str, Any]]:
         """The action executions of one execution, newest first."""
@@ -80,18 +122,19 @@ class DeployPipeline:
         )
         return [action for page in pages for action in page["actionExecutionDetails"]]
 
-    def stop(self, deployment: Deployment, reason: str) -> bool:
+    def stop(self, deployment: Deployment, reason: str, *, wait: bool = False) -> bool:
         """Stop an execution; False when it was over or being stopped already.
 
-        Its running actions are abandoned, because an approval would wait for its approver. Only a stack that is being
-        changed is waited for: left alone, it would refuse the next execution's change.
+        Its running actions are abandoned, because an approval would wait for its approver, unless `wait` says to let
+        them end. A stack that is being changed is always waited for: left alone, it would refuse the next execution's
+        change.
         """
         try:
             self._codepipeline.stop_pipeline_execution(
                 pipelineName=self.name,
                 pipelineExecutionId=deployment.execution_id,
-                abandon=not deployment.changes_a_stack,
-                reason=reason[:200],
+                abandon=not (wait or deployment.changes_a_stack),
+                reason=reason[:LONGEST_REASON],
             )
         except ClientError as error:
             if code(error) not in STOPPED_ALREADY:
@@ -113,9 +156,22 @@ class DeployPipeline:
             f"--variables name={PACKAGE_VARIABLE},value={package}"
         )
 
-    def _look_at(self, execution_id: str, started: datetime) -> Deployment:
+    def _look_at(self, summary: dict[str, Any]) -> Deployment:
+        execution_id = _id(summary)
         execution = self._codepipeline.get_pipeline_execution(pipelineName=self.name, pipelineExecutionId=execution_id)[
             "pipelineExecution"
         ]
         variables = {each["name"]: each["resolvedValue"] for each in execution.get("variables", [])}
-        return Deployment(execution_id, variables.get(PACKAGE_VARIABLE, ""), started, self.actions(execution_id))
+        return Deployment(
+            execution_id,
+            variables.get(PACKAGE_VARIABLE, ""),
+            summary["startTime"],
+            self.actions(execution_id),
+            summary["status"],
+            summary.get("trigger", {}).get("triggerType", ""),
+            summary.get("stopTrigger", {}).get("reason", ""),
+        )
+
+
+def _id(summary: dict[str, Any]) -> str:
+    return str(summary["pipelineExecutionId"])

@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 import pipeline_job
 from aws import Client, client, is_missing
 from patience import Context, OutOfTimeError, Patience
-from pipeline_job import ActionFailedError, Job
+from pipeline_job import ActionFailedError, Done, Job
 
 FAILED_CREATION = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
 GONE, GOING = "DELETE_COMPLETE", "DELETE_IN_PROGRESS"
@@ -37,8 +37,8 @@ def handler(event: Mapping[str, Any], context: Context) -> None:
     """Delete the stack if its creation failed, and answer CodePipeline, whatever happens."""
     patience = Patience(context.get_remaining_time_in_millis)
 
-    def discard(_job: Job) -> str:
-        return _discard(client("cloudformation"), os.environ["PRODUCTION_STACK_NAME"], patience)
+    def discard(_job: Job) -> Done:
+        return Done(_discard(client("cloudformation"), os.environ["PRODUCTION_STACK_NAME"], patience))
 
     pipeline_job.answer(event, discard, WHAT_NOW)
 

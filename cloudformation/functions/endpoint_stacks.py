@@ -6,7 +6,8 @@
 | UPDATE_IN_PROGRESS                      | the update is cancelled; CloudFormation accepts that in no other    |
 | CREATE_IN_PROGRESS                      | deleted: CloudFormation gives up the creation                       |
 | any other that ends in _IN_PROGRESS     | waited for                                                          |
-| DELETE_FAILED after we asked            | asked again once its endpoint has settled, reported after the third |
+| DELETE_FAILED after we asked            | asked again once its endpoint has settled; after the third time     |
+|                                         | models and endpoint configurations are left, all else is reported   |
 | every other, the failed ones included   | deleted                                                             |
 
 The stack is deleted with the role it was created with, which CloudFormation remembers.
@@ -27,6 +28,9 @@ DELETED_AT_ONCE = frozenset({"CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS"})
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeEndpoint.html#sagemaker-DescribeEndpoint-response-EndpointStatus
 UNSETTLED = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 ATTEMPTS = 3
+# They cost nothing. The stack's role may touch only those with the project's tag, and one that somebody deleted by hand
+# has no tag: CloudFormation then cannot find out that it is gone. Their names hold nothing of the project.
+FREE = {"AWS::SageMaker::EndpointConfig": "endpoint-config", "AWS::SageMaker::Model": "model"}
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +49,8 @@ class EndpointStack:
         self._asked = 0
         self._cancelled = False
         self.existed = False
+        self.left_behind: list[str] = []
+        """What was left because it could not be deleted, and the command that deletes it."""
 
     def delete(self, patience: Patience) -> None:
         """Delete the stack and wait until it is gone. Raises StackNotDeletedError, OutOfTimeError."""
@@ -112,16 +118,29 @@ class EndpointStack:
         if self._asked < ATTEMPTS:
             self._ask(stack["StackStatus"])
             return
+        stuck = [each for each in resources if each["ResourceStatus"] == "DELETE_FAILED"]
+        if stuck and not self.left_behind and all(each["ResourceType"] in FREE for each in stuck):
+            self._leave(stuck)
+            return
         failed = [
             f"{each['LogicalResourceId']} ({each['ResourceType']} {each.get('PhysicalResourceId', 'without an id')}): "
             f"{each.get('ResourceStatusReason', 'no reason given')}"
-            for each in resources
-            if each["ResourceStatus"] == "DELETE_FAILED"
+            for each in stuck
         ]
         raise StackNotDeletedError(
             f"The stack {self._name} cannot be deleted. "
             f"{'; '.join(failed) or stack.get('StackStatusReason', 'CloudFormation gives no reason')}. "
             "Put that right or delete what is named by hand, then delete the project once more."
+        )
+
+    def _leave(self, stuck: list[dict[str, Any]]) -> None:
+        """Delete the stack without what cannot be deleted."""
+        log.info("Deleting the stack %s without %s", self._name, [each["LogicalResourceId"] for each in stuck])
+        for each in stuck:
+            kind, name = FREE[each["ResourceType"]], each["PhysicalResourceId"].rpartition("/")[2]
+            self.left_behind.append(f"{kind} {name}\n    aws sagemaker delete-{kind} --{kind}-name {name}")
+        self._cloudformation.delete_stack(
+            StackName=self._name, RetainResources=[each["LogicalResourceId"] for each in stuck]
         )
 
     def _resources(self) -> list[dict[str, Any]]:

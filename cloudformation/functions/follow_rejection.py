@@ -4,8 +4,8 @@
     it is live, or reaches production   the version that was live before it comes back: an execution with `rollback`
     anything else                       nothing
 
-Events may come twice, late, or out of order, so the registry is asked what holds now, and a rollback that is on its
-way already is not started again.
+What a rollback needs besides, follow_deployments.py does for every rollback. Events may come twice, late, or out of
+order, so the registry is asked what holds now, and a rollback that is on its way already is not started again.
 """
 
 import hashlib
@@ -18,7 +18,8 @@ from botocore.exceptions import ClientError
 
 import notifications
 from aws import Client, client, explained, is_missing
-from deployments import ROLLBACK, Deployment, DeployPipeline
+from deployments import BECAUSE_REJECTED, ROLLBACK, Deployment, DeployPipeline
+from going_back import GoingBack
 from live_model import same_package, served_package, version_of
 from patience import Context, OutOfTimeError, Patience
 
@@ -68,14 +69,19 @@ def _follow(detail: Mapping[str, Any]) -> list[Deployment]:
     if package is None:
         return []
     pipeline = DeployPipeline(client("codepipeline"), os.environ["DEPLOY_PIPELINE"])
-    live = served_package(sagemaker, os.environ["PRODUCTION_ENDPOINT_NAME"])
+    endpoint, group = os.environ["PRODUCTION_ENDPOINT_NAME"], os.environ["MODEL_PACKAGE_GROUP_NAME"]
+    live = served_package(sagemaker, endpoint)
     moment = detail.get("LastModifiedTime") or package.get("LastModifiedTime") or package["CreationTime"]
     rejection = Rejection(package, pipeline, is_live=same_package(live, package["ModelPackageArn"]))
     rejection.follow(_request_token(package["ModelPackageArn"], str(moment)))
     if rejection.done:
-        subject, text = rejection.report(os.environ["MODEL_PACKAGE_GROUP_NAME"])
+        subject, text = rejection.report(group)
         notifications.publish(client("sns"), os.environ["NOTIFICATION_TOPIC_ARN"], subject, text)
-    else:
+    if rejection.ended_rollback:
+        message = GoingBack(sagemaker, pipeline, endpoint, group).take_up(rejection.ended_rollback)
+        if message:
+            notifications.publish(client("sns"), os.environ["NOTIFICATION_TOPIC_ARN"], message.subject, message.text)
+    elif not rejection.done:
         log.info("Version %s is neither live nor on its way to production: nothing to do", rejection.version)
     return rejection.resolving
 
@@ -130,16 +136,17 @@ class Rejection:
         self._pipeline = pipeline
         self._is_live = is_live
         self._stopped: list[Deployment] = []
-        self._moved_aside: list[Deployment] = []
         self._rollback_id = ""
         self.version = version_of(self._arn)
         self.resolving: list[Deployment] = []
         """Executions that began before the rejection and have not said yet which version they carry."""
+        self.ended_rollback: Deployment | None = None
+        """What an earlier event of this rejection started, if it is over already."""
 
     @property
     def done(self) -> bool:
         """Whether anything was changed."""
-        return bool(self._stopped or self._moved_aside or self._rollback_id)
+        return bool(self._stopped or self._rollback_id)
 
     def follow(self, request_token: str) -> None:
         """Stop what carries the version; bring back the one before it where this one is live or becomes so."""
@@ -147,37 +154,31 @@ class Rejection:
         reaches_production = any(each.carries(self._arn) and each.reached_production for each in under_way)
         ahead = [each for each in under_way if not each.reached_production]
         carriers = [each for each in ahead if each.carries(self._arn)]
-        reason = f"Version {self.version} was rejected in the Model Registry"
-        self._stopped = self._stop(carriers, reason)
+        self._stopped = [
+            each for each in carriers if self._pipeline.stop(each, f"Version {self.version} {BECAUSE_REJECTED}")
+        ]
         # Approved in the moment between looking and stopping: then production is changing after all.
         overtaken = any(self._is_in_production(each) for each in self._stopped)
-        others = [each for each in ahead if each not in carriers]
+        others = [each for each in under_way if not each.carries(self._arn)]
         # A rollback to this version was wanted because another version has to go: that holds still.
-        rollback_stopped = any(each.asked_for == ROLLBACK for each in self._stopped)
+        rollback_stopped = any(each.goes_back for each in self._stopped)
         if self._is_live or reaches_production or overtaken or rollback_stopped:
             self._go_back(others, request_token)
         rejected_at = self._package.get("LastModifiedTime") or self._package["CreationTime"]
-        self.resolving = [
-            each
-            for each in others
-            if each not in self._moved_aside and each.package_arn is None and each.started < rejected_at
-        ]
+        self.resolving = [each for each in others if each.package_arn is None and each.started < rejected_at]
 
     def _go_back(self, others: Sequence[Deployment], request_token: str) -> None:
-        """Bring back the version before, and let nothing stand in its way.
-
-        A stage holds one execution at a time, so every execution ahead would make the rollback wait for an approver:
-        those that wait for one now, and those that soon would.
-        """
-        in_the_way = [each for each in others if each.asked_for != ROLLBACK]
-        self._moved_aside = self._stop(in_the_way, f"Makes way for a rollback: version {self.version} was rejected")
-        if any(each.asked_for == ROLLBACK for each in others):
+        """Bring back the version before."""
+        if any(each.goes_back for each in others):
             log.info("A rollback is on its way already")
             return
-        self._rollback_id = self._pipeline.start(ROLLBACK, request_token)
-
-    def _stop(self, deployments: Sequence[Deployment], reason: str) -> list[Deployment]:
-        return [each for each in deployments if self._pipeline.stop(each, reason)]
+        started = self._pipeline.start(ROLLBACK, request_token)
+        found = self._pipeline.find(started)
+        if found is not None and found.is_over:
+            log.info("The rollback %s of this rejection ended as %s already", started, found.status)
+            self.ended_rollback = found
+        else:
+            self._rollback_id = started
 
     def _is_in_production(self, deployment: Deployment) -> bool:
         return any(
@@ -202,13 +203,6 @@ class Rejection:
                 "live before it and is still approved; nobody is asked again, because it was approved before. "
                 "If there is none, that execution fails, says so, and production stays as it is."
             )
-        if self._moved_aside:
-            again = "\n".join(
-                f"- execution {each.execution_id}\n"
-                f"    {self._pipeline.command_to_start(each.package_arn or each.asked_for)}"
-                for each in self._moved_aside
-            )
-            parts.append(f"Stopped so that it does not hold up the rollback; start it again afterwards with:\n{again}")
         outcome = "production goes back" if self._rollback_id else "its deployment was stopped"
         return f"{group}: version {self.version} was rejected, {outcome}", "\n\n".join(parts)
 

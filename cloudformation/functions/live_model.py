@@ -1,11 +1,15 @@
 """Which model package an endpoint serves."""
 
+import logging
+
 from botocore.exceptions import ClientError
 
-from aws import Client, is_missing
+from aws import Client, explained, is_denied, is_missing
 
 # A failed endpoint can only be deleted, so what it was meant to serve is not live.
 NOT_LIVE = frozenset({"Creating", "Failed", "Deleting"})
+
+log = logging.getLogger(__name__)
 
 
 def served_package(sagemaker: Client, endpoint_name: str) -> str | None:
@@ -16,18 +20,28 @@ def served_package(sagemaker: Client, endpoint_name: str) -> str | None:
     """
     try:
         endpoint = sagemaker.describe_endpoint(EndpointName=endpoint_name)
-        if endpoint["EndpointStatus"] in NOT_LIVE:
+    except ClientError as error:
+        if is_missing(error):
             return None
+        raise
+    if endpoint["EndpointStatus"] in NOT_LIVE:
+        return None
+    try:
         config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
         model_name = config["ProductionVariants"][0].get("ModelName")
         if model_name is None:
             return None
         model = sagemaker.describe_model(ModelName=model_name)
     except ClientError as error:
-        # No such endpoint; or its configuration or model was deleted by hand, and nobody can know what it serves.
-        if is_missing(error):
-            return None
-        raise
+        if not (is_missing(error) or is_denied(error)):
+            raise
+        log.warning(
+            "Nobody can tell which version %s serves: its configuration or its model was deleted by hand, or has lost "
+            "the project's tags. %s",
+            endpoint_name,
+            explained(error),
+        )
+        return None
     containers = [model["PrimaryContainer"]] if "PrimaryContainer" in model else model.get("Containers", [])
     found = (container["ModelPackageName"] for container in containers if "ModelPackageName" in container)
     return next(found, None)

@@ -3,8 +3,10 @@
 https://docs.aws.amazon.com/codepipeline/latest/userguide/actions-invoke-lambda-function.html
 """
 
+import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -24,15 +26,23 @@ class ActionFailedError(Exception):
     """The action cannot be done. The message says why, for the person who looks at the pipeline."""
 
 
-def answer(event: Mapping[str, Any], work: Callable[[Job], str], what_now: str) -> None:
+@dataclass(frozen=True)
+class Done:
+    """What an action came to: a sentence for the pipeline's page, and variables for what follows."""
+
+    summary: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def answer(event: Mapping[str, Any], work: Callable[[Job], Done], what_now: str) -> None:
     """Do the work of a job and answer CodePipeline, whatever happens: without an answer the action waits for hours.
 
-    `work` answers a sentence for the pipeline's page. `what_now` is added to every failure.
+    `what_now` is added to every failure.
     """
     job = event["CodePipeline.job"]
     codepipeline = client("codepipeline")
     try:
-        summary = work(job)
+        done = work(job)
     except ActionFailedError as problem:
         _fail(codepipeline, job["id"], str(problem), what_now)
     except ClientError as error:
@@ -42,8 +52,25 @@ def answer(event: Mapping[str, Any], work: Callable[[Job], str], what_now: str) 
         log.exception("The action broke")
         _fail(codepipeline, job["id"], f"The action broke: {error!r}. The function's log says where.", what_now)
     else:
-        log.info("%s", summary)
-        codepipeline.put_job_success_result(jobId=job["id"], executionDetails={"summary": summary[:LONGEST_SUMMARY]})
+        log.info("%s", done.summary)
+        codepipeline.put_job_success_result(
+            jobId=job["id"],
+            executionDetails={"summary": done.summary[:LONGEST_SUMMARY]},
+            **({"outputVariables": dict(done.variables)} if done.variables else {}),
+        )
+
+
+def parameters(job: Job, names: Sequence[str]) -> list[str]:
+    """What the action's UserParameters say, in the order of `names`. Raises ActionFailedError."""
+    given = job["data"]["actionConfiguration"]["configuration"].get("UserParameters", "")
+    try:
+        written = json.loads(given)
+        return [str(written[name]) for name in names]
+    except (ValueError, KeyError, TypeError) as problem:
+        raise ActionFailedError(
+            f"UserParameters of the action have to be a JSON object with {' and '.join(names)}, and are: "
+            f"{given or 'missing'}."
+        ) from problem
 
 
 def _fail(codepipeline: Client, job_id: str, message: str, what_now: str) -> None:

@@ -1,4 +1,4 @@
-"""What holds the user's work: repositories, model versions and the bucket. Named when kept, deleted when asked for."""
+"""What outlives a project: repositories, model versions, the bucket, logs. Named when kept, deleted when asked for."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -183,7 +183,40 @@ class Bucket:
                         raise
 
 
-Keepsake = Repository | ModelVersions | Bucket
+class EndpointLog:
+    """The log group of an endpoint. SageMaker makes it, so that no stack deletes it."""
+
+    def __init__(self, logs: Client, name: str) -> None:
+        self._logs = logs
+        self._name = name
+
+    def kept(self) -> str | None:
+        """What is kept and the command that deletes it; None when there is no such log group."""
+        try:
+            self._logs.describe_log_streams(logGroupName=self._name, limit=1)
+        except ClientError as error:
+            if is_missing(error):
+                return None
+            raise
+        return f"the log of the endpoint, {self._name}\n    {command_to_delete_log(self._name)}"
+
+    def delete(self, patience: Patience) -> str | None:
+        """Delete it; answers what was deleted, None when there was nothing."""
+        patience.check(f"the log group {self._name} to be deleted")
+        try:
+            self._logs.delete_log_group(logGroupName=self._name)
+        except ClientError as error:
+            if is_missing(error):
+                return None
+            raise
+        return f"the log of the endpoint, {self._name}"
+
+
+def command_to_delete_log(group: str) -> str:
+    return f"aws logs delete-log-group --log-group-name {group}"
+
+
+Keepsake = Repository | ModelVersions | Bucket | EndpointLog
 
 
 def kept(keepsakes: Sequence[Keepsake]) -> list[str]:

@@ -7,7 +7,6 @@
 `rollback` finds its way back by these records.
 """
 
-import json
 import logging
 import os
 import re
@@ -20,14 +19,14 @@ import pipeline_job
 from aws import Client, client
 from deployments import APPROVAL_ACTION, ROLLBACK, DeployPipeline
 from live_model import same_package, served_package, version_of
-from pipeline_job import ActionFailedError, Job
+from pipeline_job import ActionFailedError, Done, Job
 
 STAGE, LIVE, REPLACED, REJECTED = "Production", "Live", "Replaced", "Rejected"
 DEPLOYED_AT = "production.deployed-at"
 APPROVED_BY = "production.approved-by"
 CAME_BY = "production.came-by"
-ASKED, NOBODY_ASKED, UNKNOWN = "approval", "nobody-asked", "unknown"
-"""Besides `rollback`, how a version came into production; and who approved it, when nothing says so."""
+ASKED, NOBODY_ASKED, UNKNOWN, NOBODY = "approval", "nobody-asked", "unknown", "nobody"
+"""Besides `rollback`, how a version came into production; and who approved it, when nothing says so or nobody did."""
 EXECUTION_ID = "production.execution-id"
 ENDPOINT = "production.endpoint"
 REPLACED_AT = "production.replaced-at"
@@ -62,34 +61,24 @@ def handler(event: Mapping[str, Any], _context: object) -> None:
     pipeline_job.answer(event, _record, ONLY_THE_RECORD)
 
 
-def _record(job: Job) -> str:
-    """Do it; answers a sentence for the pipeline's page. Raises ActionFailedError."""
-    package_arn, execution_id = _parameters(job)
+def _record(job: Job) -> Done:
+    """Do it. Raises ActionFailedError."""
+    package_arn, execution_id = pipeline_job.parameters(job, ("modelPackageArn", "executionId"))
     endpoint = os.environ["PRODUCTION_ENDPOINT_NAME"]
     sagemaker = client("sagemaker")
     served = served_package(sagemaker, endpoint)
     if not same_package(served, package_arn):
-        raise ActionFailedError(f"The endpoint {endpoint} serves {served or 'no model package'}, not {package_arn}.")
+        raise ActionFailedError(
+            f"The endpoint {endpoint} serves {served or 'no model package that can be told'}, not {package_arn}."
+        )
     pipeline = DeployPipeline(client("codepipeline"), os.environ["DEPLOY_PIPELINE"])
     registry = Registry(sagemaker, os.environ["MODEL_PACKAGE_GROUP_NAME"])
     # The new version first: between the two writes there may be two live ones, but never none.
     approval = registry.mark_live(package_arn, endpoint, execution_id, _who_approved(pipeline, execution_id))
     replaced = registry.mark_replaced(package_arn)
     instead = f" instead of version {', '.join(replaced)}" if replaced else ""
-    return f"Version {version_of(package_arn)} is live on {endpoint}{instead}; {approval.words}"
-
-
-def _parameters(job: Mapping[str, Any]) -> tuple[str, str]:
-    """The package's ARN and the execution's id."""
-    given = job["data"]["actionConfiguration"]["configuration"].get("UserParameters", "")
-    try:
-        parameters = json.loads(given)
-        return parameters["modelPackageArn"], parameters["executionId"]
-    except (ValueError, KeyError, TypeError) as problem:
-        raise ActionFailedError(
-            "UserParameters of the action have to be a JSON object with modelPackageArn and executionId, and are: "
-            f"{given or 'missing'}."
-        ) from problem
+    rejected = "; it was rejected meanwhile, so production goes back" if registry.is_rejected(package_arn) else ""
+    return Done(f"Version {version_of(package_arn)} is live on {endpoint}{instead}; {approval.words}{rejected}")
 
 
 def _who_approved(pipeline: DeployPipeline, execution_id: str) -> str | None:
@@ -111,7 +100,7 @@ def _approval(asked: str | None, noted: Mapping[str, str], execution_id: str) ->
         return Approval(noted.get(APPROVED_BY, UNKNOWN), noted.get(CAME_BY, ROLLBACK))
     if DEPLOYED_AT in noted:
         return Approval(noted.get(APPROVED_BY, UNKNOWN), ROLLBACK)
-    return Approval("nobody", NOBODY_ASKED)
+    return Approval(NOBODY, NOBODY_ASKED)
 
 
 class Registry:
@@ -151,6 +140,9 @@ class Registry:
             **({"CustomerMetadataPropertiesToRemove": leftovers} if leftovers else {}),
         )
         return approval
+
+    def is_rejected(self, arn: str) -> bool:
+        return bool(self._describe(arn)["ModelApprovalStatus"] == REJECTED)
 
     def mark_replaced(self, by: str) -> list[str]:
         """Note on every other version that was live that it is not any more; answers which these were."""

@@ -9,16 +9,12 @@ from collections.abc import Iterator, Sequence
 
 from botocore.exceptions import ClientError
 
-from aws import Client, code, is_missing
+from aws import STOPPED_ALREADY, Client, code, is_missing
 from patience import Patience
 
 IN_FLIGHT = frozenset({"InProgress", "Stopping"})
 EXECUTING = frozenset({"Executing", "Stopping"})
 STEP_RUNNING = frozenset({"Starting", "Executing", "Stopping"})
-# https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_StopPipelineExecution.html#API_StopPipelineExecution_Errors
-STOPPED_ALREADY = frozenset(
-    {"DuplicatedStopRequestException", "PipelineExecutionNotStoppableException", "PipelineExecutionNotFoundException"}
-)
 # SageMaker: the execution ended, or is being stopped, since it was listed.
 NOT_RUNNING_ANY_MORE = frozenset({"ValidationException", "ConflictException", "ResourceNotFound"})
 

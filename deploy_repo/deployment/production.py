@@ -9,7 +9,7 @@ from deployment import served
 from deployment.errors import is_missing
 
 # A failed endpoint can only be deleted, so what it was meant to serve is not live.
-NOT_LIVE = frozenset({"Failed", "Deleting"})
+NOT_LIVE = frozenset({"Creating", "Failed", "Deleting"})
 
 
 @dataclass(frozen=True)

@@ -377,6 +377,15 @@ CAUSES = (
         ("Somebody or something stopped it on purpose. Start the pipeline again if that reason no longer holds.",),
     ),
     Cause(
+        "way back superseded",
+        r"^The way back was superseded",
+        (
+            "The project starts the way back again by itself, three times at most, while production serves a rejected "
+            "version. Look whether an execution is running; if not, `make rollback` in the model-deploy repository "
+            "starts one.",
+        ),
+    ),
+    Cause(
         "superseded",
         r"^The execution was superseded",
         ("Nothing need be done: look at the newer execution.",),

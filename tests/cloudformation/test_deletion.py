@@ -13,6 +13,7 @@ STARTING = {"codepipeline:StartPipelineExecution", "sagemaker:StartPipelineExecu
 # Neither starts anything nor is used by what CleanUp does: gone before it or after it makes no difference.
 INDIFFERENT = {
     "EventRulesRole",  # goes after the rules
+    "FollowDeploymentsRole",  # goes after its function
     "FollowRejectionRole",  # goes after its function
     "ModelBuildCodeRepository",  # what Studio lists
     "ModelDeployCodeRepository",
@@ -20,6 +21,7 @@ INDIFFERENT = {
 }
 DESTROYS_WORK = {
     "codecommit:DeleteRepository",
+    "logs:DeleteLogGroup",
     "s3:DeleteBucket",
     "s3:DeleteObject",
     "s3:DeleteObjectVersion",
@@ -61,6 +63,8 @@ def test_whatever_starts_an_execution_goes_before_clean_up_stops_the_executions(
         "ModelDeployPushRule",
         "ModelApprovedRule",
         "ModelRejectedRule",
+        "DeploymentChangedRule",
+        "FollowDeploymentsFunction",
         "FollowRejectionFunction",
     }
     assert started_after_clean_up(project) == []
@@ -73,7 +77,7 @@ def test_clean_up_goes_before_everything_it_needs(project: Template) -> None:
     before = {each for each in everything if "CleanUp" in project.needs(each)}
     assert before & after == set()
     assert everything - before - after == INDIFFERENT
-    assert before == starters(project) | {"ModelRejectedRuleMayInvoke"}
+    assert before == starters(project) | {"DeploymentChangedRuleMayInvoke", "ModelRejectedRuleMayInvoke"}
     for kind in ("AWS::CodePipeline::Pipeline", "AWS::CodeBuild::Project", "AWS::S3::Bucket", "AWS::IAM::Policy"):
         assert {each.logical_id for each in project.of_type(kind)} <= after, kind
     assert {"EndpointDeploymentRole", "PipelineExecutionRole", "ModelExecutionRole", "NotificationTopicPolicy"} <= after
@@ -88,6 +92,13 @@ def test_a_forgotten_dependency_is_noticed(tmp_path: Path) -> None:
     assert started_after_clean_up(Template(tmp_path / "project.yaml", WORST_CASE)) == ["ModelApprovedRule"]
 
 
+def deployed_endpoints(project: Template) -> list[str]:
+    """The names that the build of the deploy repository is given for its endpoints, staging first."""
+    variables = project.resource("ModelDeployProject").properties["Environment"]["EnvironmentVariables"]
+    named = {each["Name"]: project.resolve(each["Value"]) for each in variables}
+    return [str(named["STAGING_ENDPOINT_NAME"]), str(named["PRODUCTION_ENDPOINT_NAME"])]
+
+
 def test_clean_up_is_told_of_everything_by_the_name_it_has(project: Template) -> None:
     told = project.resolve(project.resource("CleanUp").properties)
     stacks = {
@@ -99,6 +110,8 @@ def test_clean_up_is_told_of_everything_by_the_name_it_has(project: Template) ->
     assert stacks == {"DeployStaging": told["StagingStack"], "DeployProduction": told["ProductionStack"]}
     builds = project.of_type("AWS::CodeBuild::Project")
     assert told["BuildProjects"] == [project.name(each) for each in builds]
+    endpoints = [f"/aws/sagemaker/Endpoints/{name}" for name in deployed_endpoints(project)]
+    assert told["EndpointLogs"] == endpoints
     assert told["ModelPackageGroup"] == project.name(project.resource("ModelPackageGroup"))
     variables = builds[0].properties["Environment"]["EnvironmentVariables"]
     (pipeline,) = (each["Value"] for each in variables if each["Name"] == "SAGEMAKER_PIPELINE_NAME")

@@ -42,7 +42,7 @@ def filled(template: str, values: dict[str, str]) -> str:
 
 def test_every_rule_is_one_we_know(project: Template) -> None:
     rules = {rule.logical_id for rule in project.of_type("AWS::Events::Rule")}
-    assert rules == {*GROUP_RULES, *PUSH_RULES, "ModelRejectedRule", "PipelineFailedRule"}
+    assert rules == {*GROUP_RULES, *PUSH_RULES, "ModelRejectedRule", "DeploymentChangedRule", "PipelineFailedRule"}
 
 
 def test_patterns_are_lists_all_the_way_down(project: Template) -> None:
@@ -111,12 +111,31 @@ def test_a_rejection_reaches_the_function_whole_and_only_when_the_approval_chang
     }
     function = project.arn(project.resource("FollowRejectionFunction"))
     assert found["Targets"] == [{"Id": "follow-rejection", "Arn": function}]
-    (permission,) = project.of_type("AWS::Lambda::Permission")
-    assert project.resolve(permission.properties) == {
+    assert project.resolve(project.resource("ModelRejectedRuleMayInvoke").properties) == {
         "FunctionName": function,
         "Action": "lambda:InvokeFunction",
         "Principal": "events.amazonaws.com",
         "SourceArn": project.arn(project.resource("ModelRejectedRule")),
+    }
+
+
+def test_every_start_and_every_end_of_a_deployment_reaches_the_function(project: Template) -> None:
+    found = properties(project, "DeploymentChangedRule")
+    assert found["EventPattern"] == {
+        "source": ["aws.codepipeline"],
+        "detail-type": ["CodePipeline Pipeline Execution State Change"],
+        "detail": {
+            "pipeline": [project.name(project.resource("DeployPipeline"))],
+            "state": ["STARTED", "RESUMED", "SUCCEEDED", "FAILED", "STOPPED", "SUPERSEDED"],
+        },
+    }
+    function = project.arn(project.resource("FollowDeploymentsFunction"))
+    assert found["Targets"] == [{"Id": "follow-deployments", "Arn": function}]
+    assert project.resolve(project.resource("DeploymentChangedRuleMayInvoke").properties) == {
+        "FunctionName": function,
+        "Action": "lambda:InvokeFunction",
+        "Principal": "events.amazonaws.com",
+        "SourceArn": project.arn(project.resource("DeploymentChangedRule")),
     }
 
 

@@ -21,8 +21,11 @@ from seed_code import FUNCTIONS
 
 FOLDER = ROOT / FUNCTIONS.folder
 HANDLERS = {
+    "CheckVersionFunction": "check_version",
     "CleanUpFunction": "clean_up",
+    "DecideDeploymentFunction": "decide_deployment",
     "DiscardFailedCreationFunction": "discard_failed_creation",
+    "FollowDeploymentsFunction": "follow_deployments",
     "FollowRejectionFunction": "follow_rejection",
     "RecordDeploymentFunction": "record_deployment",
 }
@@ -114,11 +117,16 @@ def test_clean_up_compares_with_a_choice_that_the_form_offers(project: Template)
     assert "delete-everything" in constants
 
 
-def test_the_recorder_gets_exactly_the_parameters_it_reads(project: Template) -> None:
-    (action,) = (each for each in actions(project, "DeployPipeline") if each["Name"] == "RecordDeployment")
+@pytest.mark.parametrize("name", ["CheckVersion", "DecideDeployment", "RecordDeployment"])
+def test_an_action_gets_exactly_the_parameters_that_its_function_reads(project: Template, name: str) -> None:
+    (action,) = (each for each in actions(project, "DeployPipeline") if each["Name"] == name)
     given = set(json.loads(action["Configuration"]["UserParameters"]))
-    constants = {node.value for node in ast.walk(tree("record_deployment")) if isinstance(node, ast.Constant)}
-    assert given <= constants
+    (read,) = (
+        set(ast.literal_eval(node.args[1]))
+        for node in ast.walk(tree(HANDLERS[f"{name}Function"]))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pipeline_job.parameters"
+    )
+    assert given == read
     assert len(action["Configuration"]["UserParameters"]) <= 1000
 
 

@@ -9,8 +9,7 @@ from pipeline_stages import REFERENCE, actions, references, stages
 from template_file import Template
 
 PIPELINES = ("BuildPipeline", "DeployPipeline")
-# Stage, and the variable that has to say yes for it not to be skipped.
-SKIPPED_UNLESS = {"DeployStaging": "DEPLOY", "ApproveProduction": "ASK_APPROVAL", "DeployProduction": "DEPLOY"}
+SKIPPED_UNLESS_DEPLOYED = ("DeployStaging", "ApproveProduction", "DeployProduction")
 GIVEN_BY_CODEPIPELINE = {"variables", "codepipeline"}
 # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineVariableDeclaration.html
 LONGEST_VARIABLE_DESCRIPTION = 200
@@ -40,38 +39,54 @@ def test_the_deploy_pipeline_asks_a_person_in_a_stage_of_its_own(project: Templa
 INVOKE = {"Category": "Invoke", "Owner": "AWS", "Provider": "Lambda", "Version": "1"}
 
 
-def test_production_makes_room_deploys_and_records_in_this_order(project: Template) -> None:
+def test_production_checks_makes_room_deploys_and_records_in_this_order(project: Template) -> None:
     found = stages(project, "DeployPipeline")["DeployProduction"]["Actions"]
     assert [(each["RunOrder"], each["Name"]) for each in found] == [
-        (1, "DiscardFailedCreation"),
-        (2, "DeployProduction"),
-        (3, "RecordDeployment"),
+        (1, "CheckVersion"),
+        (2, "DiscardFailedCreation"),
+        (3, "DeployProduction"),
+        (4, "RecordDeployment"),
     ]
-    for each in (found[0], found[2]):
+    for each in (found[0], found[1], found[3]):
         assert each["ActionTypeId"] == INVOKE
         function = project.resource(f"{each['Name']}Function")
         assert each["Configuration"]["FunctionName"] == project.name(function)
 
 
 def test_the_recorder_is_told_what_was_deployed(project: Template) -> None:
-    record = stages(project, "DeployPipeline")["DeployProduction"]["Actions"][2]
+    record = stages(project, "DeployPipeline")["DeployProduction"]["Actions"][3]
     assert json.loads(record["Configuration"]["UserParameters"]) == {
         "modelPackageArn": "#{BuildVariables.MODEL_PACKAGE_ARN_RESOLVED}",
         "executionId": "#{codepipeline.PipelineExecutionId}",
     }
 
 
-@pytest.mark.parametrize("stage", SKIPPED_UNLESS)
+def test_it_is_decided_right_after_the_build_and_in_our_own_function(project: Template) -> None:
+    building, deciding = stages(project, "DeployPipeline")["Build"]["Actions"]
+    assert (building["Name"], building["RunOrder"]) == ("ResolvePackage", 1)
+    assert (deciding["Name"], deciding["RunOrder"], deciding["Namespace"]) == ("DecideDeployment", 2, "Decision")
+    assert deciding["ActionTypeId"] == INVOKE
+    parameters = json.loads(deciding["Configuration"]["UserParameters"], object_pairs_hook=list)
+    assert parameters == [
+        ("modelPackageArn", "#{BuildVariables.MODEL_PACKAGE_ARN_RESOLVED}"),
+        ("executionId", "#{codepipeline.PipelineExecutionId}"),  # last, so that no build can bring another one
+    ]
+
+
+VARIABLE_CHECK = {"Category": "Rule", "Owner": "AWS", "Provider": "VariableCheck", "Version": "1"}
+SOMETHING_TO_DEPLOY = {"Variable": "#{BuildVariables.DEPLOY}", "Operator": "EQ", "Value": "yes"}
+SOMEBODY_TO_ASK = {"Variable": "#{Decision.ASK_APPROVAL}", "Operator": "NE", "Value": "no"}
+
+
+@pytest.mark.parametrize("stage", SKIPPED_UNLESS_DEPLOYED)
 def test_a_stage_is_skipped_when_it_has_nothing_to_do(project: Template, stage: str) -> None:
     (condition,) = stages(project, "DeployPipeline")[stage]["BeforeEntry"]["Conditions"]
     assert condition["Result"] == "SKIP"
-    (rule,) = condition["Rules"]
-    assert rule["RuleTypeId"] == {"Category": "Rule", "Owner": "AWS", "Provider": "VariableCheck", "Version": "1"}
-    assert rule["Configuration"] == {
-        "Variable": f"#{{BuildVariables.{SKIPPED_UNLESS[stage]}}}",
-        "Operator": "EQ",
-        "Value": "yes",
-    }
+    assert all(rule["RuleTypeId"] == VARIABLE_CHECK for rule in condition["Rules"])
+    checks = [rule["Configuration"] for rule in condition["Rules"]]
+    # What a build says can skip the question only together with production; and only an explicit "no" of ours else.
+    asked = [SOMETHING_TO_DEPLOY, SOMEBODY_TO_ASK]
+    assert checks == (asked if stage == "ApproveProduction" else [SOMETHING_TO_DEPLOY])
 
 
 def test_source_actions_wait_for_their_rule_instead_of_polling(project: Template) -> None:

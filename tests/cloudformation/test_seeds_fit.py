@@ -230,6 +230,8 @@ def test_stage_names_in_conditions_are_those_of_the_stages(project: Template) ->
     assert found == {
         "ModelDeployRole": "prod",
         "StagingTestRole": "staging",
+        "DecideDeploymentRole": "prod",
+        "FollowDeploymentsRole": "prod",
         "FollowRejectionRole": "prod",
         "RecordDeploymentRole": "prod",
     }

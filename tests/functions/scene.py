@@ -120,6 +120,7 @@ class CodePipelines:
         asked_for: str = "auto",
         status: str = "InProgress",
         started: datetime | None = None,
+        trigger: str = "StartPipelineExecution",
     ) -> str:
         """An execution that has come as far as its actions; answers its id."""
         found = self.executions.setdefault(pipeline, [])
@@ -131,6 +132,7 @@ class CodePipelines:
                 "status": status,
                 "asked_for": asked_for,
                 "actions": actions,
+                "trigger": trigger,
                 "started": started or datetime.fromtimestamp(self.clock.now, UTC),
             },
         )
@@ -157,7 +159,13 @@ class CodePipelines:
         shown = found[start : start + 100]
         return {
             "pipelineExecutionSummaries": [
-                {"pipelineExecutionId": each["id"], "status": each["status"], "startTime": each["started"]}
+                {
+                    "pipelineExecutionId": each["id"],
+                    "status": each["status"],
+                    "startTime": each["started"],
+                    "trigger": {"triggerType": each["trigger"]},
+                    **({"stopTrigger": {"reason": each["stop"]["reason"]}} if "stop" in each else {}),
+                }
                 for each in shown
             ],
             **({"nextToken": str(start + 100)} if start + 100 < len(found) else {}),
@@ -332,13 +340,15 @@ class SageMaker:
     pipelines: dict[str, list[Document]] = field(default_factory=dict)
     """Executions by the name of their pipeline."""
     stop_seconds: float = 3.0
+    deleted_by_hand: set[str] = field(default_factory=set)
+    """Of what endpoints serve: `config`, `model`."""
 
     def __post_init__(self) -> None:
         self.aws.play(
             "sagemaker",
             DescribeEndpoint=self._endpoint,
-            DescribeEndpointConfig=lambda request: _config(request["EndpointConfigName"]),
-            DescribeModel=lambda request: _model(request["ModelName"]),
+            DescribeEndpointConfig=lambda request: self._look("config", _config(request["EndpointConfigName"])),
+            DescribeModel=lambda request: self._look("model", _model(request["ModelName"])),
             DescribeModelPackage=lambda request: self._package(request["ModelPackageName"]),
             DescribeModelPackageGroup=self._group,
             ListModelPackages=self._list_packages,
@@ -384,6 +394,12 @@ class SageMaker:
         return package.get("ModelLifeCycle", {}), package.get("CustomerMetadataProperties", {})
 
     # ---- what SageMaker answers
+
+    def _look(self, kind: str, found: Document) -> Document:
+        if kind in self.deleted_by_hand:
+            # What carries no tags any more may not be looked at, as the roles are limited by them.
+            raise RefusedError("AccessDeniedException", "not authorized to perform: sagemaker:Describe")
+        return found
 
     def _endpoint(self, request: Document) -> Document:
         name = request["EndpointName"]

@@ -12,6 +12,7 @@ from fake_aws import REGION, Document, FakeAws, RefusedError
 from moto.sns.models import sns_backends
 from scene import (
     GROUP,
+    NOON,
     PREFIX,
     PRODUCTION,
     STAGING,
@@ -34,6 +35,7 @@ PRODUCTION_STACK, STAGING_STACK = f"{PREFIX}-deploy-prod", f"{PREFIX}-deploy-sta
 PROJECTS = [f"{PREFIX}-modelbuild", f"{PREFIX}-modeldeploy", f"{PREFIX}-testing"]
 LOG_GROUP = f"/aws/sagemaker-projects/{PREFIX}-functions"
 BUCKET = "sagemaker-project-p-abc123-123456789012"
+ENDPOINT_LOGS = [f"/aws/sagemaker/Endpoints/{name}" for name in (STAGING, PRODUCTION)]
 
 
 class Project:
@@ -77,6 +79,8 @@ class Project:
         self.sagemaker.run_pipeline(status="Succeeded")
         self.sagemaker.register(1)
         self.sagemaker.register(2)
+        for name in ENDPOINT_LOGS:
+            self.logs.create_log_group(logGroupName=name)
         for name in (BUILD, DEPLOY):
             self.codecommit.create_repository(repositoryName=name)
         self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -100,6 +104,7 @@ class Project:
             "StagingStack": STAGING_STACK,
             "ModelPackageGroup": GROUP,
             "Bucket": BUCKET,
+            "EndpointLogs": ENDPOINT_LOGS,
             "Repositories": [BUILD, DEPLOY],
             "NotificationTopic": self.topic,
             "WhenProjectIsDeleted": policy,
@@ -243,6 +248,9 @@ def test_people_are_told_what_was_removed_what_was_kept_and_how_to_delete_that(p
         assert f"aws codecommit delete-repository --repository-name {name}" in kept
     assert f"aws sagemaker delete-model-package-group --model-package-group-name {GROUP}" in kept
     assert "object_versions.delete()" in kept
+    for name in (*ENDPOINT_LOGS, LOG_GROUP):
+        assert f"aws logs delete-log-group --log-group-name {name}" in kept
+    assert "with this report in it. What is in it is deleted after 365 days" in kept
 
 
 def test_the_report_is_in_the_log_before_cloudformation_is_answered(
@@ -269,7 +277,7 @@ def test_a_second_deletion_adds_its_report_to_the_first(project: Project) -> Non
     project.delete_everything()
     first, second = project.reports()
     assert "some things were kept" in first
-    assert "nothing was kept" in second
+    assert "only a log was kept" in second
 
 
 def test_a_report_that_cannot_be_written_does_not_hold_up_the_deletion(project: Project) -> None:
@@ -306,10 +314,13 @@ def test_deleting_everything_deletes_every_version_upload_model_and_repository(p
     assert not project.sagemaker.group_exists
     assert project.repositories == set()
     subject, text = project.only_message()
-    assert subject == "Project fraud was deleted, nothing was kept"
+    assert {each["logGroupName"] for each in project.logs.describe_log_groups()["logGroups"]} == {LOG_GROUP}
+    assert subject == "Project fraud was deleted, only a log was kept"
     assert "with 4 object versions" in text  # two of claims.csv, gone.csv, and its delete marker
     assert f"model group {GROUP} with 2 versions" in text
-    assert text.endswith("Nothing was kept.")
+    assert "Nothing was kept" not in text
+    assert f"Kept is only the log of the project's functions, {LOG_GROUP}" in text
+    assert "/aws/sagemaker/TrainingJobs and /aws/sagemaker/ProcessingJobs" in text
 
 
 def test_a_large_bucket_is_emptied_a_thousand_versions_at_a_time(project: Project) -> None:
@@ -381,6 +392,7 @@ def test_a_launch_that_failed_says_only_of_the_bucket_that_it_was_kept(project: 
     assert f"s3://{BUCKET}" in text
     assert "delete-repository" not in text
     assert "delete-model-package-group" not in text
+    assert LOG_GROUP not in text, "CloudFormation takes it back"
 
 
 def test_deleting_twice_is_deleting_once(project: Project) -> None:
@@ -563,6 +575,46 @@ def test_a_stack_that_cannot_be_deleted_is_reported_with_its_resource_and_the_ot
     assert answer["Reason"].count(f"The stack {PRODUCTION_STACK}") == 1
     assert set(project.stacks.stacks) == {STACK_ID, PRODUCTION_STACK}
     assert GROUP in project.sagemaker.pipelines  # what else is there stays until the endpoint is gone
+
+
+def stuck(kind: str, name: str) -> Document:
+    return {
+        "LogicalResourceId": kind.rpartition(":")[2],
+        "PhysicalResourceId": f"arn:aws:sagemaker:{REGION}:123456789012:{name}",
+        "ResourceType": kind,
+        "ResourceStatus": "DELETE_FAILED",
+        "ResourceStatusReason": "AccessDenied: sagemaker:DeleteModel",
+        "Timestamp": NOON,
+    }
+
+
+def test_a_model_that_somebody_deleted_by_hand_does_not_keep_the_endpoint_s_stack(project: Project) -> None:
+    """The stack's role may delete what has the project's tag, and what is not there has none."""
+    project.launch()
+    stack = project.stacks.stacks[PRODUCTION_STACK]
+    stack["resources"] = [stuck("AWS::SageMaker::Model", "model/Model-1a2b")]
+
+    def deletes(each: Document) -> str:
+        retained = project.account.asked("DeleteStack")[-1].get("RetainResources")
+        return "DELETE_FAILED" if each is stack and retained != ["Model"] else "DELETE_COMPLETE"
+
+    project.stacks.deletes = deletes
+    project.delete()
+    project.assert_gone()
+    _, text = project.only_message()
+    assert "Could not be removed, because it was deleted by hand before" in text
+    assert "aws sagemaker delete-model --model-name Model-1a2b" in text
+
+
+def test_an_endpoint_is_never_left_with_its_model(project: Project) -> None:
+    project.launch()
+    stack = project.stacks.stacks[PRODUCTION_STACK]
+    stack["resources"][0]["ResourceStatus"] = "DELETE_FAILED"
+    stack["resources"].append(stuck("AWS::SageMaker::Model", "model/Model-1a2b"))
+    project.stacks.deletes = lambda each: "DELETE_FAILED" if each is stack else "DELETE_COMPLETE"
+    project.delete()
+    assert project.ear.only_answer()["Status"] == "FAILED"
+    assert not any("RetainResources" in each for each in project.account.asked("DeleteStack"))
 
 
 def test_a_protected_stack_is_reported_at_once(project: Project) -> None:

@@ -10,8 +10,13 @@ import pytest
 import yaml
 from cfnlint.decode.cfn_yaml import load
 
+import aws
 import clean_up
+import decide_deployment
 import deployments
+import going_back
+import live_model
+import progress
 import record_deployment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +27,9 @@ def constant(path: Path, name: str) -> Any:
     """The value of a constant of a module that is not imported: the deploy repository has an environment of its own."""
     for statement in ast.parse(path.read_text()).body:
         if isinstance(statement, ast.Assign) and [ast.unparse(each) for each in statement.targets] == [name]:
-            return ast.literal_eval(statement.value)
+            value = statement.value
+            is_set = isinstance(value, ast.Call) and ast.unparse(value.func) == "frozenset"
+            return frozenset(ast.literal_eval(value.args[0])) if is_set else ast.literal_eval(value)
     raise AssertionError(f"{path} has no {name}")
 
 
@@ -55,6 +62,40 @@ def test_going_back_has_one_name() -> None:
     assert constant(DEPLOYMENT / "settings.py", "ROLLBACK") == deployments.ROLLBACK
 
 
+def test_the_question_is_decided_where_the_stage_looks(stages: dict[str, dict[str, Any]]) -> None:
+    template = load(str(ROOT / "cloudformation" / "project.yaml"))
+    pipeline = template["Resources"]["DeployPipeline"]["Properties"]
+    (stage,) = (each for each in pipeline["Stages"] if each["Name"] == deployments.APPROVAL_ACTION)
+    rules = stage["BeforeEntry"]["Conditions"][0]["Rules"]
+    asked = next(each["Configuration"] for each in rules if "Decision" in each["Configuration"]["Variable"])
+    assert stages["Build"]["DecideDeployment"]["Namespace"] == "Decision"
+    assert asked["Variable"] == f"#{{Decision.{decide_deployment.ASK_APPROVAL}}}"
+    assert {decide_deployment.ASK_APPROVAL: asked["Value"]} == decide_deployment.DO_NOT_ASK
+    assert decide_deployment.ASK[decide_deployment.ASK_APPROVAL] != asked["Value"]
+
+
+def test_the_record_that_the_functions_read_is_written() -> None:
+    assert decide_deployment.STAGE == record_deployment.STAGE
+    assert decide_deployment.DEPLOYED_AT == record_deployment.DEPLOYED_AT
+    assert decide_deployment.APPROVED_BY == record_deployment.APPROVED_BY
+    assert decide_deployment.NOBODY == record_deployment.NOBODY
+    assert going_back.EXECUTION_ID == record_deployment.EXECUTION_ID
+
+
+def test_the_deploy_repository_and_the_functions_agree_on_what_is_live() -> None:
+    assert constant(DEPLOYMENT / "production.py", "NOT_LIVE") == live_model.NOT_LIVE
+
+
+def test_what_denies_a_look_is_told_alike() -> None:
+    assert constant(DEPLOYMENT / "errors.py", "ACCESS_DENIED") >= aws.ACCESS_DENIED
+
+
+def test_what_is_stopped_for_nothing_is_no_failure_to_explain() -> None:
+    for repository in ("build_repo", "deploy_repo"):
+        explained = constant(ROOT / repository / "project_tools" / "pipelines.py", "NOTHING_TO_DO")
+        assert explained == deployments.NOTHING_TO_DO
+
+
 def test_a_rollback_reads_the_record_that_is_written() -> None:
     assert constant(DEPLOYMENT / "way_back.py", "DEPLOYED_AT") == record_deployment.DEPLOYED_AT
     assert constant(DEPLOYMENT / "way_back.py", "STAGE") == record_deployment.STAGE
@@ -64,3 +105,8 @@ def test_clean_up_ends_before_cloudformation_stops_waiting() -> None:
     template = load(str(ROOT / "cloudformation" / "project.yaml"))
     waits = template["Resources"]["CleanUp"]["Properties"]["ServiceTimeout"]
     assert int(waits) == clean_up.SERVICE_TIMEOUT_SECONDS == 3600
+
+
+def test_the_report_says_how_long_it_is_kept() -> None:
+    template = load(str(ROOT / "cloudformation" / "project.yaml"))
+    assert template["Resources"]["FunctionsLogGroup"]["Properties"]["RetentionInDays"] == progress.LOG_RETENTION_DAYS

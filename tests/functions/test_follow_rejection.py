@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from fake_aws import REGION, Document, FakeAws, RefusedError
-from moto.sns.models import sns_backends
+from deploying import DEPLOY, LATER, Project
+from fake_aws import Document, FakeAws, RefusedError
 from scene import (
     GROUP,
-    NOON,
-    PREFIX,
     PRODUCTION,
     CodePipelines,
     Context,
     SageMaker,
     approved,
-    done,
     package_arn,
     resolved,
     running,
@@ -28,72 +24,18 @@ from scene import (
 
 import follow_rejection
 
-DEPLOY = f"{PREFIX}-modeldeploy"
-LATER = NOON + timedelta(minutes=5)
 
-
-class Scene:
-    """A project with versions 1 (was live), 2 (is live) and 3 (new); one of them is rejected."""
-
-    def __init__(self, account: FakeAws, pipelines: CodePipelines, sagemaker: SageMaker) -> None:
-        self.account, self.pipelines, self.sagemaker = account, pipelines, sagemaker
-        self.topic = account.client("sns").create_topic(Name="notifications")["TopicArn"]
-        pipelines.executions[DEPLOY] = []
-        for version in (1, 2, 3):
-            sagemaker.register(version)
-        sagemaker.serve(PRODUCTION, 2)
-
-    def execution(self, *actions: Document, **more: Any) -> str:
-        return self.pipelines.execution(DEPLOY, done("Source"), *actions, **more)
-
-    def reject(self, version: int, why: str = "") -> Document:
-        """Reject a version in the registry, five minutes after all that is there; the event of that."""
-        self.pipelines.clock.now = LATER.timestamp()
-        package = self.sagemaker.packages[package_arn(version)]
-        package.update(ModelApprovalStatus="Rejected", LastModifiedTime=LATER)
-        if why:
-            package["ApprovalDescription"] = why
-        return {
-            "source": "aws.sagemaker",
-            "detail-type": "SageMaker Model Package State Change",
-            "detail": {
-                "ModelPackageGroupName": GROUP,
-                "ModelPackageVersion": version,
-                "ModelPackageArn": package_arn(version),
-                "ModelApprovalStatus": "Rejected",
-                "UpdatedModelPackageFields": ["ModelApprovalStatus"],
-                "LastModifiedTime": LATER.isoformat(),
-            },
-        }
+class Scene(Project):
+    """Somebody rejects a version."""
 
     def hear(self, event: Document) -> None:
         follow_rejection.handler(event, Context(self.pipelines.clock))
-
-    @property
-    def stopped(self) -> dict[str, Document]:
-        return self.pipelines.stopped()
-
-    @property
-    def rollbacks(self) -> list[str]:
-        return [each["id"] for each in self.pipelines.executions[DEPLOY] if each["asked_for"] == "rollback"]
-
-    @property
-    def messages(self) -> list[tuple[str, str]]:
-        sent = sns_backends["123456789012"][REGION].topics[self.topic].sent_notifications
-        return [(subject, text) for _, text, subject, _, _ in sent]
-
-    def only_message(self) -> tuple[str, str]:
-        (message,) = self.messages
-        return message
 
 
 @pytest.fixture
 def scene(account: FakeAws, pipelines: CodePipelines, sagemaker: SageMaker, monkeypatch: pytest.MonkeyPatch) -> Scene:
     made = Scene(account, pipelines, sagemaker)
-    monkeypatch.setenv("DEPLOY_PIPELINE", DEPLOY)
-    monkeypatch.setenv("MODEL_PACKAGE_GROUP_NAME", GROUP)
-    monkeypatch.setenv("PRODUCTION_ENDPOINT_NAME", PRODUCTION)
-    monkeypatch.setenv("NOTIFICATION_TOPIC_ARN", made.topic)
+    made.set_variables(monkeypatch)
     return made
 
 
@@ -168,24 +110,6 @@ def test_rejecting_the_live_version_brings_back_the_one_before(scene: Scene) -> 
     assert rollback in text
 
 
-def test_a_waiting_approval_never_holds_up_a_rollback_and_can_be_had_again(scene: Scene) -> None:
-    waiting = scene.execution(resolved(3), waits_for_approval(), asked_for=package_arn(3))
-    scene.hear(scene.reject(2))
-    assert waiting in scene.stopped
-    assert "rollback" in scene.stopped[waiting]["reason"]
-    _, text = scene.only_message()
-    assert (
-        f"aws codepipeline start-pipeline-execution --name {DEPLOY} "
-        f"--variables name=MODEL_PACKAGE_ARN,value={package_arn(3)}"
-    ) in text
-
-
-def test_an_execution_that_would_soon_wait_for_approval_makes_way_too(scene: Scene) -> None:
-    staging = scene.execution(running("DeployStaging", provider="CloudFormation"), asked_for=package_arn(3))
-    scene.hear(scene.reject(2))
-    assert scene.stopped[staging]["abandon"] is False
-
-
 def test_a_version_that_is_being_deployed_to_production_is_not_interrupted_but_followed(scene: Scene) -> None:
     deploying = scene.execution(
         resolved(3), approved(), running("DeployProduction", provider="CloudFormation"), asked_for=package_arn(3)
@@ -238,6 +162,15 @@ def test_an_endpoint_that_answers_nobody_has_no_live_version(scene: Scene, statu
     assert scene.rollbacks == []
 
 
+@pytest.mark.parametrize("gone", ["config", "model"])
+def test_a_model_that_was_deleted_by_hand_is_no_failure(scene: Scene, gone: str) -> None:
+    """A role that is limited by tags may not look at what is not there."""
+    scene.sagemaker.deleted_by_hand.add(gone)
+    scene.hear(scene.reject(2))
+    assert scene.rollbacks == []
+    assert scene.messages == []
+
+
 def test_a_live_version_is_followed_while_its_endpoint_is_being_updated(scene: Scene) -> None:
     scene.sagemaker.serve(PRODUCTION, 2, "Updating")
     scene.hear(scene.reject(2))
@@ -269,6 +202,51 @@ def test_an_event_that_comes_twice_starts_one_rollback_and_sends_one_message(sce
     scene.hear(event)
     assert len(scene.rollbacks) == 1
     assert len(scene.messages) == 1
+
+
+def test_an_event_that_comes_while_its_rollback_deploys_says_nothing_more(scene: Scene) -> None:
+    event = scene.reject(2)
+    scene.hear(event)
+    scene.pipelines.of(DEPLOY, scene.rollbacks[0])["actions"] = (
+        resolved(1),
+        running("DeployProduction", provider="CloudFormation"),
+    )
+    scene.hear(event)
+    assert len(scene.rollbacks) == 1
+    assert len(scene.messages) == 1
+
+
+def test_an_event_that_comes_after_its_rollback_failed_claims_no_other_one(scene: Scene) -> None:
+    """CodePipeline answers with the first one when it is asked with the same token."""
+    event = scene.reject(2)
+    scene.hear(event)
+    scene.pipelines.of(DEPLOY, scene.rollbacks[0])["status"] = "Failed"
+    scene.hear(event)
+    assert len(scene.rollbacks) == 1
+    (_, (subject, text)) = scene.messages
+    assert subject == f"{GROUP}: production still serves rejected version 2"
+    assert f"{scene.rollbacks[0]} of {DEPLOY}, which should take it back, ended as Failed" in text
+
+
+def test_an_event_that_comes_after_its_rollback_was_superseded_starts_another(scene: Scene) -> None:
+    event = scene.reject(2)
+    scene.hear(event)
+    first = scene.rollbacks[0]
+    scene.pipelines.of(DEPLOY, first)["status"] = "Superseded"
+    scene.hear(event)
+    second = scene.rollbacks[0]
+    assert second != first
+    (_, (_, text)) = scene.messages
+    assert f"Execution {second} takes production back now" in text
+
+
+def test_an_event_that_comes_after_its_rollback_succeeded_says_nothing_more(scene: Scene) -> None:
+    event = scene.reject(2)
+    scene.hear(event)
+    scene.pipelines.of(DEPLOY, scene.rollbacks[0])["status"] = "Succeeded"
+    scene.sagemaker.serve(PRODUCTION, 1)
+    scene.hear(event)
+    assert len(scene.rollbacks) == len(scene.messages) == 1
 
 
 def test_two_events_at_the_same_moment_start_one_rollback(scene: Scene) -> None:

@@ -188,7 +188,9 @@ def test_the_live_one_is_found_among_hundreds_of_versions_without_describing_the
     described = len(scene.account.asked("DescribeModelPackage"))
     scene.deploy_and_record(349, approved())
     assert scene.sagemaker.said_of(1)[0]["StageStatus"] == "Replaced"
-    assert len(scene.account.asked("DescribeModelPackage")) == described + 1
+    assert {each["ModelPackageName"] for each in scene.account.asked("DescribeModelPackage")[described:]} == {
+        package_arn(349)
+    }
     assert {each["MaxResults"] for each in scene.account.asked("ListModelPackages")} == {100}
 
 
@@ -205,6 +207,14 @@ def test_a_name_that_the_registry_does_not_take_is_made_to_fit(scene: Scene) -> 
     assert len(noted) == 256
 
 
+def test_a_version_that_was_rejected_as_it_was_deployed_is_recorded_and_said_to_go(scene: Scene) -> None:
+    execution_id = scene.deploy(1, approved())
+    scene.sagemaker.packages[package_arn(1)]["ModelApprovalStatus"] = "Rejected"
+    result = scene.record(1, execution_id)
+    assert scene.sagemaker.said_of(1)[0]["StageStatus"] == "Live"
+    assert result["executionDetails"]["summary"].endswith("it was rejected meanwhile, so production goes back")
+
+
 # ---- when it cannot be recorded
 
 
@@ -215,6 +225,14 @@ def test_a_version_that_production_does_not_serve_is_not_recorded(scene: Scene) 
     assert f"serves {package_arn(2)}, not {package_arn(1)}" in message
     assert "Retry the stage's failed actions" in message
     assert scene.sagemaker.said_of(1) == ({}, {})
+
+
+@pytest.mark.parametrize("gone", ["config", "model"])
+def test_a_model_that_was_deleted_by_hand_meanwhile_is_said_to_be_unknown(scene: Scene, gone: str) -> None:
+    execution_id = scene.deploy(1, approved())
+    scene.sagemaker.deleted_by_hand.add(gone)
+    message = scene.record(1, execution_id)["failureDetails"]["message"]
+    assert f"serves no model package that can be told, not {package_arn(1)}" in message
 
 
 @pytest.mark.parametrize("parameters", [{"modelPackageArn": package_arn(1)}, {"executionId": "x"}])

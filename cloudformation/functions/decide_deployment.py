@@ -1,0 +1,130 @@
+"""CodePipeline action: is this deployment wanted, and must a person be asked before production?
+
+The build of the model-deploy repository says which version it found. Whoever may push there must not decide by that
+who is asked, so this is decided here, by what CodePipeline and the Model Registry say:
+
+    everything                                 a person is asked
+    but a rollback to a version that was in    nobody is asked: somebody approved it for production before
+    production and is still approved
+    an approval that came twice                nothing is to be done, so the execution stops here, before it can
+                                               overtake the one that does it
+    a rollback while the version that serves   refused: it has nothing to leave
+    is approved
+
+An error fails the action, and with it the execution: nothing is deployed then, and nothing is skipped.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import pipeline_job
+from aws import Client, client
+from deployments import IN_PROGRESS, NOTHING_TO_DO, STARTED_BY_EVENT, Deployment, DeployPipeline
+from going_back import GoingBack
+from live_model import same_package, served_package, version_of
+from pipeline_job import ActionFailedError, Done, Job
+
+# The pipeline variable by which a later stage is skipped; a test reads both.
+ASK_APPROVAL = "ASK_APPROVAL"
+ASK, DO_NOT_ASK = {ASK_APPROVAL: "yes"}, {ASK_APPROVAL: "no"}
+WHAT_NOW = "Nothing was deployed."
+# As record_deployment.py writes them; nobody else may: see project.yaml and account-setup.yaml.
+STAGE = "Production"
+DEPLOYED_AT = "production.deployed-at"
+APPROVED_BY = "production.approved-by"
+NOBODY = "nobody"
+
+log = logging.getLogger(__name__)
+logging.getLogger().setLevel(logging.INFO)
+
+
+def handler(event: Mapping[str, Any], _context: object) -> None:
+    """Decide and answer CodePipeline, whatever happens."""
+    pipeline_job.answer(event, _decide, WHAT_NOW)
+
+
+def _decide(job: Job) -> Done:
+    """Do it. Raises ActionFailedError."""
+    # What a build says may hold anything, other members too; of two members of one name the last counts.
+    arn, execution_id = pipeline_job.parameters(job, ("modelPackageArn", "executionId"))
+    if not arn.startswith("arn:"):
+        return Done("Nothing to deploy", ASK)
+    pipeline = DeployPipeline(client("codepipeline"), os.environ["DEPLOY_PIPELINE"])
+    deployment = pipeline.find(execution_id)
+    if deployment is None:
+        raise ActionFailedError(f"CodePipeline does not know the execution {execution_id} (any more).")
+    decision = Decision(client("sagemaker"), pipeline, deployment, arn)
+    superfluous = decision.superfluous()
+    if superfluous:
+        # It ends when this action has ended: stopped at once, it could not hear the answer to its job.
+        pipeline.stop(deployment, superfluous, wait=True)
+        return Done(superfluous, ASK)
+    decision.check_rollback()
+    return decision.question()
+
+
+class Decision:
+    """What is decided about one execution and the version that it carries."""
+
+    def __init__(self, sagemaker: Client, pipeline: DeployPipeline, deployment: Deployment, arn: str) -> None:
+        self._sagemaker = sagemaker
+        self._pipeline = pipeline
+        self._deployment = deployment
+        self._arn = arn
+        self._version = version_of(arn)
+        self._endpoint = os.environ["PRODUCTION_ENDPOINT_NAME"]
+        self._group = os.environ["MODEL_PACKAGE_GROUP_NAME"]
+
+    def superfluous(self) -> str | None:
+        """Why nothing has to be done, or None.
+
+        Only for what came by an event, which may come twice, and for rollbacks: what a person starts by hand is done.
+        """
+        by_approval = self._deployment.trigger == STARTED_BY_EVENT and self._deployment.asked_for.startswith("arn:")
+        if not (by_approval or self._deployment.goes_back):
+            return None
+        ahead = next(self._pipeline.before(self._deployment.execution_id, {IN_PROGRESS}), None)
+        if ahead is not None:
+            # With another version between, the last word counts.
+            same_kind = ahead.goes_back or not self._deployment.goes_back
+            if same_kind and ahead.carries(self._arn):
+                return f"{NOTHING_TO_DO}: execution {ahead.execution_id} deploys version {self._version} already"
+        elif by_approval and same_package(served_package(self._sagemaker, self._endpoint), self._arn):
+            return f"{NOTHING_TO_DO}: version {self._version} is live in production already"
+        return None
+
+    def check_rollback(self) -> None:
+        """Raise ActionFailedError for a rollback that has nothing to leave."""
+        if not self._deployment.goes_back:
+            return
+        version = GoingBack(self._sagemaker, self._pipeline, self._endpoint, self._group).needless(self._deployment)
+        if version:
+            raise ActionFailedError(
+                f"Version {version} is live and approved: reject it first, in the Model Registry, or run "
+                "`make rollback` in a clone of the model-deploy repository. Either starts the way back by itself."
+            )
+
+    def question(self) -> Done:
+        """Whether a person is asked before production."""
+        if not self._deployment.goes_back:
+            return Done(f"Version {self._version} needs the approval of a person before production", ASK)
+        package = self._sagemaker.describe_model_package(ModelPackageName=self._arn)
+        noted = package.get("CustomerMetadataProperties", {})
+        by = noted.get(APPROVED_BY, NOBODY)
+        known = (
+            package["ModelPackageGroupName"].lower() == self._group.lower()
+            and package["ModelApprovalStatus"] == "Approved"
+            and package["ModelPackageStatus"] == "Completed"
+            and package.get("ModelLifeCycle", {}).get("Stage") == STAGE
+            and DEPLOYED_AT in noted
+            and by != NOBODY
+        )
+        if known:
+            return Done(f"Version {self._version} comes back; {by} approved it for production before", DO_NOT_ASK)
+        return Done(
+            f"Version {self._version} needs the approval of a person: nothing says that it was approved for production "
+            "before, or it is not approved any more",
+            ASK,
+        )

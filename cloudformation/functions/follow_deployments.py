@@ -1,0 +1,87 @@
+"""EventBridge: an execution of the deploy pipeline started or ended.
+
+    a rollback starts or is retried       the executions that would make it wait are stopped
+    a rejected version is retried         its execution is stopped
+    any execution ends                    production must not be left with a rejected version: see going_back.py
+
+So whoever starts a rollback, by whatever way, starts the same thing. Events may come twice, late, or out of order; what
+holds now is asked for each time.
+
+https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-cloudwatch-events.html
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+import notifications
+from aws import client, explained
+from deployments import BECAUSE_REJECTED, Deployment, DeployPipeline
+from going_back import GoingBack, Message
+from live_model import version_of
+
+STARTED, RESUMED = "STARTED", "RESUMED"
+
+log = logging.getLogger(__name__)
+logging.getLogger().setLevel(logging.INFO)
+
+
+def handler(event: Mapping[str, Any], _context: object) -> None:
+    """Follow one change. What fails is told to people, and left to Lambda, which runs the event again, twice."""
+    try:
+        message = _follow(event["detail"])
+        if message:
+            _tell(message)
+    except Exception as problem:
+        log.exception("The change of the execution could not be followed")
+        _tell_failure(event, problem)
+        raise
+
+
+def _follow(detail: Mapping[str, Any]) -> Message | None:
+    """Do what has to be done; answers what people have to know."""
+    pipeline = DeployPipeline(client("codepipeline"), os.environ["DEPLOY_PIPELINE"])
+    deployment = pipeline.find(detail["execution-id"])
+    if deployment is None:
+        return None
+    endpoint, group = os.environ["PRODUCTION_ENDPOINT_NAME"], os.environ["MODEL_PACKAGE_GROUP_NAME"]
+    going_back = GoingBack(client("sagemaker"), pipeline, endpoint, group)
+    if detail["state"] not in (STARTED, RESUMED):
+        return going_back.take_up(deployment) if deployment.is_over else None
+    if deployment.goes_back:
+        return going_back.clear_the_way(deployment)
+    if detail["state"] == RESUMED:
+        _stop_if_rejected(pipeline, going_back, deployment)
+    return None
+
+
+def _stop_if_rejected(pipeline: DeployPipeline, going_back: GoingBack, retried: Deployment) -> None:
+    """A stage of a version that was rejected since is retried. What it deploys all the same, its end takes back."""
+    if not retried.is_over and going_back.carries_rejected(retried):
+        pipeline.stop(retried, f"Version {version_of(str(retried.package_arn))} {BECAUSE_REJECTED}")
+
+
+def _tell(message: Message) -> None:
+    notifications.publish(client("sns"), os.environ["NOTIFICATION_TOPIC_ARN"], message.subject, message.text)
+
+
+def _tell_failure(event: Mapping[str, Any], problem: Exception) -> None:
+    """Tell people what may not have happened and what they can do, whatever the failure is. Hides no other error."""
+    try:
+        detail = event.get("detail", {})
+        group = os.environ["MODEL_PACKAGE_GROUP_NAME"]
+        why = explained(problem) if isinstance(problem, ClientError) else str(problem) or repr(problem)
+        execution_id, state = detail.get("execution-id", "?"), detail.get("state", "?")
+        text = (
+            f"Execution {execution_id} of the deploy pipeline of {group} is {state}, and whether a "
+            f"rollback needs help because of that could not be found out.\n\n{why}\n\n"
+            "It is tried again by itself, twice, within minutes. If production is to go back and does not after that, "
+            'run this in a clone of the model-deploy repository: make rollback REASON="why"\n\n'
+            "The log of the project's functions says more."
+        )
+        _tell(Message(f"{group}: an execution of the deploy pipeline could not be followed", text))
+    except Exception:
+        log.exception("Nobody could be told of that failure")

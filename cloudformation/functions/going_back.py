@@ -1,0 +1,176 @@
+"""Going back: production is to leave a rejected version for the one before it, whoever asked for that.
+
+    a rollback starts      what would make it wait is stopped, if production has something to go back from
+    an execution ends      if production still serves a rejected version and nothing else is on its way, another
+                           rollback starts; after MOST_ROLLBACKS of them, or when one failed, people are told instead
+
+https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
+"""
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from aws import Client, is_missing
+from deployments import (
+    BECAUSE_REJECTED,
+    FAILED,
+    IN_PROGRESS,
+    NOTHING_TO_DO,
+    ROLLBACK,
+    STOPPED,
+    Deployment,
+    DeployPipeline,
+)
+from live_model import served_package, version_of
+
+APPROVED, REJECTED = "Approved", "Rejected"
+EXECUTION_ID = "production.execution-id"
+MOST_ROLLBACKS = 3
+"""How many rollbacks of one rejection may have begun before no further one begins by itself."""
+MOST_LOOKED_AT = 25
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Message:
+    """What people have to know."""
+
+    subject: str
+    text: str
+
+
+class GoingBack:
+    """The way back of one project at this moment."""
+
+    def __init__(self, sagemaker: Client, pipeline: DeployPipeline, endpoint: str, group: str) -> None:
+        self._sagemaker = sagemaker
+        self._pipeline = pipeline
+        self._endpoint = endpoint
+        self._group = group
+
+    def live(self) -> dict[str, Any] | None:
+        """The version that production serves, as the registry has it; None when nobody can know."""
+        return self._version(served_package(self._sagemaker, self._endpoint))
+
+    def needless(self, rollback: Deployment) -> str | None:
+        """The number of the version that serves, if that is approved and no rejected one came on top of it.
+
+        A rollback then has nothing to leave: by the registry it would bring back the version that is live.
+        """
+        live = self.live()
+        if live is None or live["ModelApprovalStatus"] != APPROVED:
+            return None
+        put_there_by = live.get("CustomerMetadataProperties", {}).get(EXECUTION_ID)
+        for each in islice(self._pipeline.before(rollback.execution_id), MOST_LOOKED_AT):
+            if each.execution_id == put_there_by:
+                break
+            if each.reached_production and self.carries_rejected(each):
+                return None  # on its way in, or came that far
+        return version_of(live["ModelPackageArn"])
+
+    def carries_rejected(self, deployment: Deployment) -> bool:
+        """Whether an execution carries a version that is rejected by now."""
+        package = self._version(deployment.package_arn)
+        return package is not None and package["ModelApprovalStatus"] == REJECTED
+
+    # ---- when a rollback starts
+
+    def clear_the_way(self, rollback: Deployment) -> Message | None:
+        """Stop the executions that began before a rollback and are not in production yet; what people have to know.
+
+        A stage holds one execution at a time, so each of them would make the rollback wait for an approver: those that
+        wait for one now, and those that soon would.
+        """
+        if rollback.is_over or self.needless(rollback):
+            return None
+        reason = f"Makes way for the rollback {rollback.execution_id}"
+        moved = [
+            each
+            for each in self._pipeline.before(rollback.execution_id, {IN_PROGRESS})
+            if not each.goes_back and not each.reached_production and self._pipeline.stop(each, reason)
+        ]
+        if not moved:
+            return None
+        again = "\n".join(
+            f"- execution {each.execution_id}\n    "
+            f"{self._pipeline.command_to_start(each.package_arn or each.asked_for)}"
+            for each in moved
+        )
+        return Message(
+            f"{self._group}: a deployment was stopped, production goes back",
+            f"Execution {rollback.execution_id} of {self._pipeline.name} takes production of {self._group} back to an "
+            f"earlier version.\n\nStopped so that it does not hold that up; start it again afterwards with:\n{again}",
+        )
+
+    # ---- when an execution ends
+
+    def take_up(self, ended: Deployment) -> Message | None:
+        """See to it that an execution that ended leaves no rejected version in production; what people have to know."""
+        if not (ended.goes_back or ended.reached_production):
+            return None
+        live = self.live()
+        if live is None or live["ModelApprovalStatus"] != REJECTED:
+            return None
+        if ended.goes_back and (BECAUSE_REJECTED in ended.stop_reason or ended.stop_reason.startswith(NOTHING_TO_DO)):
+            return None  # stopped by a function that sees to it
+        if self._is_seen_to(ended):
+            return None
+        version = version_of(live["ModelPackageArn"])
+        if ended.goes_back and ended.status in (FAILED, STOPPED):
+            # Nobody knows whether it would go better the next time, and whoever stopped it meant it.
+            return self._asks_for_help(version, ended, "It is not tried again by itself.")
+        rejected_at = live.get("LastModifiedTime") or live["CreationTime"]
+        begun = sum(each.goes_back for each in self._pipeline.since(rejected_at))
+        if begun >= MOST_ROLLBACKS:
+            return self._asks_for_help(
+                version, ended, f"{begun} rollbacks began by now; no further one does by itself."
+            )
+        token = hashlib.sha256(f"way back after {ended.execution_id}".encode()).hexdigest()
+        started = self._pipeline.start(ROLLBACK, token)
+        return Message(
+            f"{self._group}: production still has to leave version {version}",
+            f"Version {version} of {self._group} is rejected and live in production, and execution "
+            f"{ended.execution_id} of {self._pipeline.name}, which ended as {ended.status}, left it there. "
+            f"Execution {started} takes production back now.",
+        )
+
+    def _is_seen_to(self, ended: Deployment) -> bool:
+        """Whether another execution under way takes the rejected version out of production."""
+        for each in self._pipeline.in_flight():
+            if each.execution_id == ended.execution_id:
+                continue
+            if each.goes_back:
+                log.info("The rollback %s is on its way", each.execution_id)
+                return True
+            if each.reached_production and not self.carries_rejected(each):
+                log.info("Execution %s deploys another version right now", each.execution_id)
+                return True
+        return False
+
+    def _asks_for_help(self, version: str, ended: Deployment, why_not: str) -> Message:
+        return Message(
+            f"{self._group}: production still serves rejected version {version}",
+            f"Production still serves version {version} of {self._group}, which is rejected: execution "
+            f"{ended.execution_id} of {self._pipeline.name}, which should take it back, ended as {ended.status}"
+            f"{f' ({ended.stop_reason})' if ended.stop_reason else ''}. {why_not}\n\n"
+            "What to do, in a clone of the model-deploy repository: `make why` says what went wrong. When that is "
+            f'mended, `make rollback REASON="version {version} was rejected"` starts the way back again. Or approve '
+            "another version in the Model Registry: that deploys it, and asks you before production.",
+        )
+
+    def _version(self, arn: str | None) -> dict[str, Any] | None:
+        if arn is None or f"/{self._group}/".lower() not in arn.lower():
+            return None
+        try:
+            package: dict[str, Any] = self._sagemaker.describe_model_package(ModelPackageName=arn)
+        except ClientError as error:
+            if is_missing(error):
+                return None
+            raise
+        return package

@@ -1,0 +1,52 @@
+"""Right before production, a version is looked at once more."""
+
+from __future__ import annotations
+
+import pytest
+from fake_aws import Document
+from scene import GROUP, CodePipelines, SageMaker, invocation, package_arn
+
+import check_version
+
+
+@pytest.fixture
+def check(pipelines: CodePipelines, sagemaker: SageMaker, monkeypatch: pytest.MonkeyPatch) -> type[Check]:
+    monkeypatch.setenv("MODEL_PACKAGE_GROUP_NAME", GROUP)
+    Check.pipelines = pipelines
+    return Check
+
+
+class Check:
+    """The action, run as CodePipeline does."""
+
+    pipelines: CodePipelines
+
+    @classmethod
+    def of(cls, version: int) -> Document:
+        check_version.handler(invocation(modelPackageArn=package_arn(version)), object())
+        (result,) = cls.pipelines.results
+        return result
+
+
+def test_an_approved_version_goes_on(check: type[Check], sagemaker: SageMaker) -> None:
+    sagemaker.register(3)
+    assert check.of(3)["executionDetails"]["summary"] == "Version 3 is approved"
+
+
+@pytest.mark.parametrize("approval", ["Rejected", "PendingManualApproval"])
+def test_a_version_that_is_not_approved_any_more_fails(check: type[Check], sagemaker: SageMaker, approval: str) -> None:
+    sagemaker.register(3, approval)
+    message = check.of(3)["failureDetails"]["message"]
+    assert message.startswith(f"Version 3 of {GROUP} is {approval} by now, so it does not go into production.")
+    assert message.endswith("Production was not touched.")
+
+
+def test_a_version_that_is_not_complete_fails(check: type[Check], sagemaker: SageMaker) -> None:
+    sagemaker.register(3, ModelPackageStatus="Failed")
+    assert "is Failed, not Completed" in check.of(3)["failureDetails"]["message"]
+
+
+def test_a_version_that_was_deleted_fails(check: type[Check]) -> None:
+    message = check.of(3)["failureDetails"]["message"]
+    assert message.startswith("AWS refused DescribeModelPackage")
+    assert "does not exist" in message

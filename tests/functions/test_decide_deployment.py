@@ -1,0 +1,265 @@
+"""Whether a deployment is wanted, and whether a person is asked, is not up to what the build says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from deploying import DEPLOY, Project
+from fake_aws import Document, FakeAws, RefusedError
+from scene import (
+    APPROVER,
+    JOB,
+    PRODUCTION,
+    CodePipelines,
+    SageMaker,
+    approved,
+    invocation,
+    package_arn,
+    resolved,
+    running,
+    waits_for_approval,
+)
+
+import decide_deployment
+
+EVENT = "CloudWatchEvent"
+DEPLOYING = running("DeployProduction", provider="CloudFormation")
+WAS_LIVE = {
+    "ModelLifeCycle": {"Stage": "Production", "StageStatus": "Replaced"},
+    "CustomerMetadataProperties": {
+        "production.deployed-at": "2026-11-19T10:00:00Z",
+        "production.approved-by": APPROVER,
+        "production.came-by": "approval",
+    },
+}
+
+
+class Scene(Project):
+    """Version 1 was live, 2 is, 3 is new."""
+
+    def __init__(self, account: FakeAws, pipelines: CodePipelines, sagemaker: SageMaker) -> None:
+        super().__init__(account, pipelines, sagemaker)
+        sagemaker.register(1, **WAS_LIVE)
+
+    def decide(self, version: int | None, asked_for: str = "", **more: Any) -> tuple[str, Document]:
+        """The execution of a version whose build has just ended, and what the action answers."""
+        arn = package_arn(version) if version else "none"
+        deciding = running("Build", "DecideDeployment", "Lambda")
+        execution_id = self.execution(resolved(version or 0), deciding, asked_for=asked_for or arn, **more)
+        decide_deployment.handler(invocation(modelPackageArn=arn, executionId=execution_id), object())
+        return execution_id, self.pipelines.results[-1]
+
+    def asks(self, version: int | None, asked_for: str = "", **more: Any) -> str:
+        """Whether a person is asked: `yes` or `no`."""
+        _, result = self.decide(version, asked_for, **more)
+        assert result["jobId"] == JOB
+        answer: str = result["outputVariables"]["ASK_APPROVAL"]
+        return answer
+
+
+@pytest.fixture
+def scene(account: FakeAws, pipelines: CodePipelines, sagemaker: SageMaker, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    made = Scene(account, pipelines, sagemaker)
+    made.set_variables(monkeypatch)
+    monkeypatch.delenv("NOTIFICATION_TOPIC_ARN")
+    return made
+
+
+# ---- the question
+
+
+def test_an_approved_version_a_push_and_an_empty_project_ask(scene: Scene) -> None:
+    assert scene.asks(3, trigger=EVENT) == "yes"
+    assert scene.asks(2, "auto", trigger=EVENT) == "yes"
+    assert scene.asks(None, "auto") == "yes"
+
+
+def test_a_version_that_was_in_production_before_asks_unless_it_comes_by_a_rollback(scene: Scene) -> None:
+    assert scene.asks(1) == "yes"
+    scene.reject(2)
+    assert scene.asks(1, "rollback") == "no"
+
+
+def test_a_rollback_says_whose_approval_it_carries(scene: Scene) -> None:
+    scene.reject(2)
+    _, result = scene.decide(1, "rollback")
+    assert result["executionDetails"]["summary"] == (
+        f"Version 1 comes back; {APPROVER} approved it for production before"
+    )
+
+
+def without(member: str, key: str | None = None) -> Document:
+    if key is None:
+        return {name: value for name, value in WAS_LIVE.items() if name != member}
+    return {**WAS_LIVE, member: {name: value for name, value in WAS_LIVE[member].items() if name != key}}
+
+
+UNKNOWN: dict[str, Document] = {
+    "never in production": {},
+    "no stage": without("ModelLifeCycle"),
+    "another stage": {**WAS_LIVE, "ModelLifeCycle": {"Stage": "Staging", "StageStatus": "Tested"}},
+    "no time": without("CustomerMetadataProperties", "production.deployed-at"),
+    "no approver": without("CustomerMetadataProperties", "production.approved-by"),
+    "nobody was asked": {
+        **WAS_LIVE,
+        "CustomerMetadataProperties": {
+            **WAS_LIVE["CustomerMetadataProperties"],
+            "production.approved-by": "nobody",
+        },
+    },
+    "not complete": {**WAS_LIVE, "ModelPackageStatus": "Failed"},
+    "another group": {**WAS_LIVE, "ModelPackageGroupName": "somebody-elses"},
+    "rejected": {**WAS_LIVE, "approval": "Rejected"},
+}
+
+
+@pytest.mark.parametrize("case", UNKNOWN)
+def test_a_rollback_to_what_nobody_approved_for_production_asks(scene: Scene, case: str) -> None:
+    """The build says which version it is, and may say anything."""
+    scene.reject(2)
+    scene.sagemaker.register(3, **UNKNOWN[case])
+    assert scene.asks(3, "rollback") == "yes"
+
+
+def test_a_build_cannot_pass_another_execution_off_for_its_own(scene: Scene) -> None:
+    scene.reject(2)
+    rollback = scene.execution(asked_for="rollback", status="Succeeded")
+    own = scene.execution(resolved(1), asked_for="auto")
+    job = invocation()
+    job["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"]["UserParameters"] = (
+        f'{{"modelPackageArn": "{package_arn(1)}", "executionId": "{rollback}", "x": "", "executionId": "{own}"}}'
+    )
+    decide_deployment.handler(job, object())
+    assert scene.pipelines.results[-1]["outputVariables"] == {"ASK_APPROVAL": "yes"}
+
+
+# ---- when it cannot be decided
+
+
+def denied(_: Document) -> Document:
+    raise RefusedError("AccessDeniedException", "not authorized")
+
+
+CALLS = [
+    ("codepipeline", "ListPipelineExecutions"),
+    ("codepipeline", "GetPipelineExecution"),
+    ("codepipeline", "ListActionExecutions"),
+    ("sagemaker", "DescribeModelPackage"),
+]
+
+
+@pytest.mark.parametrize(("service", "operation"), CALLS)
+def test_an_error_fails_the_execution_and_skips_nothing(scene: Scene, service: str, operation: str) -> None:
+    scene.reject(2)
+    scene.account.play(service, **{operation: denied})
+    _, result = scene.decide(1, "rollback")
+    assert "outputVariables" not in result
+    assert result["failureDetails"]["message"].startswith(f"AWS refused {operation}")
+    assert result["failureDetails"]["message"].endswith("Nothing was deployed.")
+
+
+def test_an_execution_that_nobody_knows_fails(scene: Scene) -> None:
+    decide_deployment.handler(invocation(modelPackageArn=package_arn(1), executionId="gone"), object())
+    (result,) = scene.pipelines.results
+    assert "CodePipeline does not know the execution gone" in result["failureDetails"]["message"]
+
+
+def test_parameters_that_lack_something_fail(scene: Scene) -> None:
+    decide_deployment.handler(invocation(modelPackageArn=package_arn(1)), object())
+    (result,) = scene.pipelines.results
+    assert "modelPackageArn and executionId" in result["failureDetails"]["message"]
+
+
+# ---- a rollback that has nothing to leave
+
+
+def test_a_rollback_while_the_live_version_is_approved_is_refused(scene: Scene) -> None:
+    _, result = scene.decide(2, "rollback")
+    message = result["failureDetails"]["message"]
+    assert message.startswith("Version 2 is live and approved: reject it first")
+    assert "`make rollback`" in message
+
+
+def test_a_rollback_from_a_rejected_version_on_its_way_in_is_none_of_these(scene: Scene) -> None:
+    scene.sagemaker.register(2, **WAS_LIVE)
+    scene.execution(resolved(3), approved(), DEPLOYING, asked_for=package_arn(3))
+    scene.reject(3)
+    assert scene.asks(2, "rollback") == "no"
+
+
+def test_a_rejected_version_that_came_before_the_one_that_serves_is_no_reason(scene: Scene) -> None:
+    scene.execution(resolved(3), approved(), DEPLOYING, asked_for=package_arn(3), status="Succeeded")
+    by = scene.execution(resolved(2), approved(), DEPLOYING, status="Succeeded")
+    scene.reject(3)
+    scene.sagemaker.register(2, CustomerMetadataProperties={"production.execution-id": by})
+    _, result = scene.decide(2, "rollback")
+    assert "is live and approved" in result["failureDetails"]["message"]
+
+
+# ---- what comes twice
+
+
+def stops(scene: Scene, version: int, asked_for: str = "", **more: Any) -> str:
+    """The reason for which the execution is stopped after this action, or nothing."""
+    execution_id, result = scene.decide(version, asked_for, **more)
+    stop = scene.stopped.get(execution_id)
+    if stop is None:
+        return ""
+    assert stop["abandon"] is False, "the action still has to hear its answer"
+    assert result["executionDetails"]["summary"] == stop["reason"]
+    assert result["outputVariables"] == {"ASK_APPROVAL": "yes"}
+    return str(stop["reason"])
+
+
+def test_an_approval_that_comes_twice_is_deployed_once(scene: Scene) -> None:
+    first = scene.execution(resolved(3), waits_for_approval(), asked_for=package_arn(3), trigger=EVENT)
+    assert stops(scene, 3, trigger=EVENT) == f"Nothing to do: execution {first} deploys version 3 already"
+    assert first not in scene.stopped
+
+
+def test_an_approval_of_what_is_live_already_deploys_nothing(scene: Scene) -> None:
+    assert stops(scene, 2, trigger=EVENT) == "Nothing to do: version 2 is live in production already"
+
+
+ALREADY: dict[str, Callable[[Scene], object]] = {
+    "rejected and approved again": lambda scene: scene.pipelines.of(
+        DEPLOY, scene.execution(resolved(3), waits_for_approval(), asked_for=package_arn(3))
+    ).update(status="Stopping"),
+    "failed": lambda scene: scene.execution(resolved(3), approved(), asked_for=package_arn(3), status="Failed"),
+    "superseded by another version": lambda scene: (
+        scene.execution(resolved(3), asked_for=package_arn(3)),
+        scene.execution(resolved(1), asked_for=package_arn(1)),
+    ),
+    "about to leave production": lambda scene: (
+        scene.sagemaker.serve(PRODUCTION, 3),
+        scene.execution(resolved(1), DEPLOYING, asked_for="rollback"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ALREADY)
+def test_an_approval_that_is_new_is_deployed(scene: Scene, case: str) -> None:
+    ALREADY[case](scene)
+    assert stops(scene, 3, trigger=EVENT) == ""
+
+
+def test_a_push_of_the_live_version_is_deployed_with_its_new_configuration(scene: Scene) -> None:
+    assert stops(scene, 2, "auto", trigger=EVENT) == ""
+
+
+def test_what_a_person_starts_by_hand_is_done(scene: Scene) -> None:
+    assert stops(scene, 2) == ""
+
+
+def test_a_second_rollback_to_the_same_version_is_left_to_the_first(scene: Scene) -> None:
+    scene.reject(2)
+    first = scene.execution(resolved(1), running("DeployStaging", provider="CloudFormation"), asked_for="rollback")
+    assert stops(scene, 1, "rollback") == f"Nothing to do: execution {first} deploys version 1 already"
+
+
+def test_a_rollback_is_not_left_to_an_execution_that_asks_a_person(scene: Scene) -> None:
+    scene.reject(2)
+    scene.execution(resolved(1), waits_for_approval(), asked_for=package_arn(1))
+    assert stops(scene, 1, "rollback") == ""

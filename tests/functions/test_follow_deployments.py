@@ -1,0 +1,320 @@
+"""Whoever starts a rollback: nothing holds it up, and what ends does not leave a rejected version in production."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from botocore.exceptions import ClientError
+from deploying import DEPLOY, LATER, Project
+from fake_aws import Document, FakeAws, RefusedError
+from scene import (
+    GROUP,
+    PRODUCTION,
+    CodePipelines,
+    SageMaker,
+    approved,
+    package_arn,
+    resolved,
+    running,
+    waits_for_approval,
+)
+
+import follow_deployments
+
+AFTER = LATER + timedelta(minutes=1)
+ENDS = {"SUCCEEDED": "Succeeded", "FAILED": "Failed", "STOPPED": "Stopped", "SUPERSEDED": "Superseded"}
+DEPLOYING = running("DeployProduction", provider="CloudFormation")
+
+
+class Scene(Project):
+    """Version 2, which is live, was rejected, unless a test says otherwise."""
+
+    def rollback(self, *actions: Document) -> str:
+        self.pipelines.clock.now = AFTER.timestamp()
+        return self.execution(*actions, asked_for="rollback")
+
+    def hear(self, execution_id: str, state: str = "STARTED") -> None:
+        """An execution comes to a state, and the function is told."""
+        if state in ENDS:
+            self.pipelines.of(DEPLOY, execution_id)["status"] = ENDS[state]
+        event = {
+            "source": "aws.codepipeline",
+            "detail-type": "CodePipeline Pipeline Execution State Change",
+            "detail": {"pipeline": DEPLOY, "execution-id": execution_id, "state": state},
+        }
+        follow_deployments.handler(event, object())
+
+    def approve(self, version: int) -> None:
+        self.sagemaker.packages[package_arn(version)]["ModelApprovalStatus"] = "Approved"
+
+
+@pytest.fixture
+def scene(account: FakeAws, pipelines: CodePipelines, sagemaker: SageMaker, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    made = Scene(account, pipelines, sagemaker)
+    made.set_variables(monkeypatch)
+    return made
+
+
+# ---- a rollback starts
+
+
+def test_a_waiting_approval_never_holds_up_a_rollback_and_can_be_had_again(scene: Scene) -> None:
+    waiting = scene.execution(resolved(3), waits_for_approval(), asked_for=package_arn(3))
+    scene.reject(2)
+    rollback = scene.rollback()
+    scene.hear(rollback)
+    assert scene.stopped[waiting]["abandon"] is True
+    assert scene.stopped[waiting]["reason"] == f"Makes way for the rollback {rollback}"
+    subject, text = scene.only_message()
+    assert subject == f"{GROUP}: a deployment was stopped, production goes back"
+    assert (
+        f"aws codepipeline start-pipeline-execution --name {DEPLOY} "
+        f"--variables name=MODEL_PACKAGE_ARN,value={package_arn(3)}"
+    ) in text
+
+
+def test_an_execution_that_would_soon_wait_for_approval_makes_way_too(scene: Scene) -> None:
+    staging = scene.execution(running("DeployStaging", provider="CloudFormation"), asked_for=package_arn(3))
+    scene.reject(2)
+    scene.hear(scene.rollback())
+    assert scene.stopped[staging]["abandon"] is False
+
+
+def test_a_rollback_that_is_retried_is_not_held_up_either(scene: Scene) -> None:
+    waiting = scene.execution(resolved(3), waits_for_approval(), asked_for=package_arn(3))
+    scene.reject(2)
+    scene.hear(scene.rollback(), "RESUMED")
+    assert waiting in scene.stopped
+
+
+def test_what_began_after_the_rollback_or_is_in_production_goes_on(scene: Scene) -> None:
+    deploying = scene.execution(resolved(3), approved(), DEPLOYING, asked_for=package_arn(3))
+    scene.reject(2)
+    rollback = scene.rollback()
+    later = scene.execution(asked_for="auto")
+    scene.hear(rollback)
+    assert not {deploying, later} & set(scene.stopped)
+    assert scene.messages == []
+
+
+def test_the_same_event_twice_stops_and_tells_once(scene: Scene) -> None:
+    scene.execution(resolved(3), waits_for_approval(), asked_for=package_arn(3))
+    scene.reject(2)
+    rollback = scene.rollback()
+    scene.hear(rollback)
+    scene.hear(rollback)
+    assert len(scene.messages) == 1
+
+
+def test_a_rollback_from_an_approved_version_stops_nobody(scene: Scene) -> None:
+    """Its build is refused a moment later."""
+    waiting = scene.execution(resolved(3), waits_for_approval(), asked_for=package_arn(3))
+    scene.hear(scene.rollback())
+    assert waiting not in scene.stopped
+
+
+def test_a_rollback_from_a_rejected_version_on_its_way_in_makes_way(scene: Scene) -> None:
+    waiting = scene.execution(resolved(1), waits_for_approval(), asked_for=package_arn(1))
+    scene.execution(resolved(3), approved(), DEPLOYING, asked_for=package_arn(3))
+    scene.reject(3)
+    scene.hear(scene.rollback())
+    assert waiting in scene.stopped
+
+
+def test_the_start_of_anything_else_changes_nothing(scene: Scene) -> None:
+    waiting = scene.execution(resolved(3), waits_for_approval(), asked_for=package_arn(3))
+    scene.reject(2)
+    scene.hear(scene.execution(asked_for="auto"))
+    assert waiting not in scene.stopped
+
+
+def test_a_start_that_is_heard_after_the_end_stops_nobody(scene: Scene) -> None:
+    waiting = scene.execution(resolved(3), waits_for_approval(), asked_for=package_arn(3))
+    scene.reject(2)
+    rollback = scene.rollback()
+    scene.pipelines.of(DEPLOY, rollback)["status"] = "Failed"
+    scene.hear(rollback)
+    assert waiting not in scene.stopped
+
+
+# ---- a stage is retried
+
+
+def test_a_stage_of_a_version_that_was_rejected_since_is_not_retried(scene: Scene) -> None:
+    retried = scene.execution(resolved(3), approved(), running("DeployProduction", "CheckVersion", "Lambda"))
+    scene.reject(3)
+    scene.hear(retried, "RESUMED")
+    assert scene.stopped[retried]["reason"] == "Version 3 was rejected in the Model Registry"
+
+
+def test_a_stage_of_an_approved_version_is_retried(scene: Scene) -> None:
+    retried = scene.execution(resolved(3), approved(), DEPLOYING, asked_for=package_arn(3))
+    scene.hear(retried, "RESUMED")
+    assert scene.stopped == {}
+
+
+def test_a_rejected_version_that_a_retry_deployed_all_the_same_goes(scene: Scene) -> None:
+    retried = scene.execution(resolved(3), approved(), DEPLOYING, asked_for=package_arn(3))
+    scene.reject(3)
+    scene.sagemaker.serve(PRODUCTION, 3)
+    scene.hear(retried, "STOPPED")
+    assert len(scene.rollbacks) == 1
+    subject, text = scene.only_message()
+    assert subject == f"{GROUP}: production still has to leave version 3"
+    assert scene.rollbacks[0] in text
+
+
+# ---- an execution ends
+
+
+def test_a_rollback_that_a_push_superseded_is_taken_up_and_says_so(scene: Scene) -> None:
+    scene.reject(2)
+    rollback = scene.rollback()
+    scene.execution(running("Build", "ResolvePackage"), asked_for="auto")
+    scene.hear(rollback, "SUPERSEDED")
+    assert len(scene.rollbacks) == 2
+    _, text = scene.only_message()
+    assert f"execution {rollback} of {DEPLOY}, which ended as Superseded, left it there" in text
+    assert f"Execution {scene.rollbacks[0]} takes production back now" in text
+
+
+def test_the_same_end_heard_twice_starts_one_rollback(scene: Scene) -> None:
+    scene.reject(2)
+    rollback = scene.rollback()
+    scene.hear(rollback, "SUPERSEDED")
+    scene.hear(rollback, "SUPERSEDED")
+    assert len(scene.rollbacks) == 2
+    assert len(scene.messages) == 1
+
+
+def test_two_deliveries_at_the_same_moment_start_one_rollback(scene: Scene) -> None:
+    """Neither sees what the other starts; CodePipeline sees that they ask for the same."""
+    scene.reject(2)
+    rollback = scene.rollback()
+    scene.hear(rollback, "SUPERSEDED")
+    (started,) = set(scene.rollbacks) - {rollback}
+    scene.pipelines.of(DEPLOY, started)["status"] = "Superseded"
+    scene.hear(rollback, "SUPERSEDED")
+    assert set(scene.rollbacks) == {rollback, started}
+
+
+@pytest.mark.parametrize("state", ["SUPERSEDED", "SUCCEEDED"])
+def test_after_three_rollbacks_of_one_rejection_people_are_asked_for_help(scene: Scene, state: str) -> None:
+    scene.reject(2)
+    for _ in range(2):
+        scene.hear(scene.rollback(), "FAILED")
+    last = scene.rollback()
+    scene.hear(last, state)
+    assert len(scene.rollbacks) == 3
+    subject, text = scene.messages[-1]
+    assert subject == f"{GROUP}: production still serves rejected version 2"
+    assert "3 rollbacks began by now; no further one does by itself." in text
+    assert 'make rollback REASON="version 2 was rejected"' in text
+
+
+def test_rollbacks_of_an_earlier_rejection_do_not_count(scene: Scene) -> None:
+    for _ in range(3):
+        scene.execution(asked_for="rollback", status="Failed")
+    scene.reject(2)
+    scene.hear(scene.rollback(), "SUPERSEDED")
+    assert len(scene.rollbacks) == 5
+
+
+@pytest.mark.parametrize("state", ["FAILED", "STOPPED"])
+def test_a_rollback_that_failed_or_that_somebody_stopped_is_told_and_not_tried_again(scene: Scene, state: str) -> None:
+    scene.reject(2)
+    rollback = scene.rollback()
+    scene.hear(rollback, state)
+    assert scene.rollbacks == [rollback]
+    subject, text = scene.only_message()
+    assert subject == f"{GROUP}: production still serves rejected version 2"
+    assert f"ended as {ENDS[state]}. It is not tried again by itself." in text
+    assert "`make why` says what went wrong" in text
+
+
+@pytest.mark.parametrize("reason", ["Version 1 was rejected in the Model Registry", "Nothing to do: another does it"])
+def test_a_rollback_that_the_functions_stopped_asks_for_no_help(scene: Scene, reason: str) -> None:
+    scene.reject(2)
+    rollback = scene.rollback()
+    scene.pipelines.of(DEPLOY, rollback)["stop"] = {"reason": reason}
+    scene.hear(rollback, "STOPPED")
+    assert scene.rollbacks == [rollback]
+    assert scene.messages == []
+
+
+@pytest.mark.parametrize("state", ENDS)
+def test_an_end_that_leaves_an_approved_version_in_production_changes_nothing(scene: Scene, state: str) -> None:
+    scene.hear(scene.execution(resolved(2), approved(), DEPLOYING), state)
+    scene.hear(scene.rollback(), state)
+    assert len(scene.rollbacks) == 1
+    assert scene.messages == []
+
+
+def test_an_end_far_from_production_changes_nothing(scene: Scene) -> None:
+    """The rejection itself starts the way back; this would start a second one."""
+    scene.reject(2)
+    scene.hear(scene.execution(resolved(3), waits_for_approval()), "STOPPED")
+    assert scene.rollbacks == []
+
+
+def test_a_version_that_was_rejected_as_it_was_deployed_goes_again(scene: Scene) -> None:
+    deployed = scene.execution(resolved(2), approved(), DEPLOYING)
+    scene.reject(2)
+    scene.hear(deployed, "SUCCEEDED")
+    assert len(scene.rollbacks) == 1
+
+
+def test_a_rollback_under_way_is_enough(scene: Scene) -> None:
+    scene.reject(2)
+    ended = scene.rollback()
+    scene.rollback()
+    scene.hear(ended, "SUPERSEDED")
+    assert len(scene.rollbacks) == 2
+
+
+def test_a_version_that_somebody_approved_for_production_meanwhile_is_let_in(scene: Scene) -> None:
+    scene.reject(2)
+    rollback = scene.rollback()
+    other = scene.execution(resolved(3), approved(), DEPLOYING, asked_for=package_arn(3))
+    scene.hear(rollback, "SUPERSEDED")
+    assert scene.rollbacks == [rollback]
+    scene.hear(other, "FAILED")
+    assert len(scene.rollbacks) == 2, "it did not get there, so the rejected one has to go after all"
+
+
+def test_what_nobody_can_tell_is_left_alone(scene: Scene) -> None:
+    scene.reject(2)
+    scene.sagemaker.deleted_by_hand.add("model")
+    scene.hear(scene.rollback(), "SUPERSEDED")
+    assert len(scene.rollbacks) == 1
+
+
+def test_an_event_of_an_execution_that_nobody_knows_is_no_failure(scene: Scene) -> None:
+    scene.hear("gone", "STARTED")
+    assert scene.messages == []
+
+
+# ---- failures
+
+
+def test_a_failure_is_told_with_what_people_can_do_and_left_to_lambda(scene: Scene) -> None:
+    def refuse(_: Document) -> Document:
+        raise RefusedError("AccessDeniedException", "not authorized to perform: codepipeline:StartPipelineExecution")
+
+    scene.reject(2)
+    rollback = scene.rollback()
+    scene.account.play("codepipeline", StartPipelineExecution=refuse)
+    with pytest.raises(ClientError, match="StartPipelineExecution"):
+        scene.hear(rollback, "SUPERSEDED")
+    subject, text = scene.only_message()
+    assert subject == f"{GROUP}: an execution of the deploy pipeline could not be followed"
+    assert f"Execution {rollback} of the deploy pipeline of {GROUP} is SUPERSEDED" in text
+    assert "AWS refused StartPipelineExecution: AccessDeniedException" in text
+
+
+def test_a_failure_that_cannot_be_told_does_not_hide_the_first(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DEPLOY_PIPELINE")
+    monkeypatch.delenv("NOTIFICATION_TOPIC_ARN")
+    with pytest.raises(KeyError, match="DEPLOY_PIPELINE"):
+        scene.hear("any")
