@@ -21,6 +21,7 @@ from rehearsal.foreign.template import ForeignTemplateError, Template
 from rehearsal.foreign.values import Values
 
 UNRECOGNISED = re.compile(r"Unrecognized resource types: \[([^]]*)\]")
+LINTED = re.compile(r"line (?P<line>\d+): (?P<what>.+)", re.S)
 ENDING = " is not implemented by the rehearsal's cloud"
 ROLE = re.compile(r"arn:aws:iam::(?P<account>\d{12}):role/(?P<name>[\w+=,.@/-]+)")
 
@@ -37,7 +38,7 @@ def check(template: Template, values: Values, cloud: Cloud, cloudformation: Any,
         said = problem.response["Error"]["Message"]
         named = UNRECOGNISED.search(said)
         if named is None:
-            raise ForeignTemplateError(*(f"{template.file}: {line}" for line in said.split("; "))) from problem
+            raise ForeignTemplateError(*(_placed(template, line) for line in said.split("; "))) from problem
         unknown = set(named[1].split(", "))
     lines = []
     for logical_id, resource in template.resources.items():
@@ -46,6 +47,12 @@ def check(template: Template, values: Values, cloud: Cloud, cloudformation: Any,
                 lines.append(f"{template.place(logical_id)}: the rehearsal does not play {what}.")
     if lines:
         raise ForeignTemplateError(*dict.fromkeys(lines))
+
+
+def _placed(template: Template, said: str) -> str:
+    """What CloudFormation or the linter says, with the file and its line in front."""
+    found = LINTED.search(said)
+    return f"{template.file}:{found['line']}: {found['what']}" if found else f"{template.file}: {said}"
 
 
 def _not_played(resource: Mapping[str, Any], values: Values, cloud: Cloud, unknown: set[str]) -> Iterator[str]:
