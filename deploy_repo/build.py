@@ -2,7 +2,7 @@
 
     reads     the environment (deployment/settings.py), staging-config.json, prod-config.json
     writes    staging-config-export.json, prod-config-export.json, for the pipeline's CloudFormation actions
-              exports/build.env: DEPLOY, ASK_APPROVAL, MODEL_PACKAGE_ARN_RESOLVED, MODEL_PACKAGE_VERSION, for the
+              exports/build.env: DEPLOY, MODEL_PACKAGE_ARN_RESOLVED, MODEL_PACKAGE_VERSION, for the
               pipeline's variables
 
 Run it with `make build`. Nothing on AWS is changed: everything here only looks.
@@ -52,7 +52,6 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
             _write_json(path, stage.export_of_nothing(choice.because))
         answers = {
             "DEPLOY": "no",
-            "ASK_APPROVAL": "no",
             "MODEL_PACKAGE_ARN_RESOLVED": "none",
             "MODEL_PACKAGE_VERSION": "none",
         }
@@ -65,7 +64,6 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
             print(f"{path.name}: endpoint {endpoints[stage_name]}")
         answers = {
             "DEPLOY": "yes",
-            "ASK_APPROVAL": "yes" if choice.ask_approval else "no",
             "MODEL_PACKAGE_ARN_RESOLVED": choice.arn,
             "MODEL_PACKAGE_VERSION": str(choice.version),
         }

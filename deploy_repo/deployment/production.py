@@ -31,6 +31,12 @@ def look(sagemaker: Any, endpoint_name: str, group: str) -> Live:
         return Live(None, f"there is no endpoint {endpoint_name} yet")
     if endpoint.status in NOT_LIVE:
         return Live(None, f"the endpoint {endpoint_name} is {endpoint.status}")
+    if not endpoint.is_known:
+        return Live(
+            None,
+            f"nobody can tell which version {endpoint_name} serves: its configuration or its model was deleted by "
+            "hand, or has lost the project's tags",
+        )
     arn = endpoint.model_package_arn
     if arn is None or not belongs(arn, group):
         return Live(None, f"the endpoint {endpoint_name} serves no version of {group}")

@@ -20,12 +20,11 @@ from deployment.settings import AUTO, ROLLBACK, BuildSettings
 
 @dataclass(frozen=True)
 class Chosen:
-    """The model package to deploy, why it is this one, and whether a person must agree before production gets it."""
+    """The model package to deploy, and why it is this one."""
 
     arn: str
     version: int
     because: str
-    ask_approval: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,10 +53,7 @@ def choose(sagemaker: Any, s3: Any, settings: BuildSettings) -> Chosen | Nothing
 
 
 def _earlier(sagemaker: Any, s3: Any, settings: BuildSettings) -> Chosen:
-    """The version to go back to; raise RefusedError if there is none.
-
-    Nobody is asked again: a person has approved this version for production before.
-    """
+    """The version to go back to; raise RefusedError if there is none."""
     group = settings.model_package_group_name
     found = way_back.find(sagemaker, group, lambda package: artefacts.fault(s3, package))
     if found.package is None:
@@ -68,7 +64,7 @@ def _earlier(sagemaker: Any, s3: Any, settings: BuildSettings) -> Chosen:
         f"of the versions that were in production and are still approved it was deployed last, "
         f"at {way_back.deployed_at(found.package)}{found.remark}"
     )
-    return Chosen(found.package["ModelPackageArn"], found.package["ModelPackageVersion"], because, ask_approval=False)
+    return Chosen(found.package["ModelPackageArn"], found.package["ModelPackageVersion"], because)
 
 
 def _live_or_newest(sagemaker: Any, settings: BuildSettings) -> tuple[dict[str, Any], str] | NothingToDeploy:

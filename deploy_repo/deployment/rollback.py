@@ -59,7 +59,11 @@ class Plan:
         else:
             rejection = f"will be rejected in the Model Registry: {reason}"
         if serving == good:
-            comes_back, meanwhile = "stays", f"Version {serving} goes on serving meanwhile."
+            comes_back = "comes back"
+            meanwhile = (
+                f"The deployment of version {bad} is not interrupted: version {bad} takes all traffic before version "
+                f"{good} comes back, unless the alarms turn it back earlier."
+            )
         else:
             comes_back = "comes back"
             meanwhile = (
@@ -190,7 +194,8 @@ def follow(project: Project, pipeline: Pipeline, execution_id: str, client: Clie
     failed = [action.line() for action in pipeline.actions(execution_id) if action.status in {"Failed", "Abandoned"}]
     because = f"\n  {failed[-1]}" if failed else ""
     advice = (
-        "Another deployment overtook it: what was approved last counts."
+        "Another execution overtook it. While production serves a rejected version, the project starts the way back\n"
+        "again by itself, three times at most: the same command follows it, or starts it."
         if status == "Superseded"
         else "`make why` shows the cause. Once it is mended, the same command starts the way back again."
     )

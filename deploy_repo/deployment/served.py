@@ -5,20 +5,22 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deployment.errors import is_missing
+from deployment.errors import ACCESS_DENIED, is_missing
 
 
 @dataclass(frozen=True)
 class Served:
     """An endpoint that exists: its status and, where it serves one, the ARN of its model package.
 
-    While a deployment is under way, `arriving_config` names the endpoint configuration that is on its way in.
+    While a deployment is under way, `arriving_config` names the endpoint configuration that is on its way in. What an
+    endpoint serves whose configuration or model cannot be found is not known.
     """
 
     status: str
     model_package_arn: str | None
     failure_reason: str = ""
     arriving_config: str | None = None
+    is_known: bool = True
 
 
 def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
@@ -33,11 +35,13 @@ def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
         if is_missing(error):
             return None
         raise
+    arn, is_known = _look(sagemaker, endpoint["EndpointConfigName"])
     return Served(
         status=endpoint["EndpointStatus"],
-        model_package_arn=model_package_arn(sagemaker, endpoint["EndpointConfigName"]),
+        model_package_arn=arn,
         failure_reason=endpoint.get("FailureReason", ""),
         arriving_config=endpoint.get("PendingDeploymentSummary", {}).get("EndpointConfigName"),
+        is_known=is_known,
     )
 
 
@@ -47,16 +51,24 @@ def model_package_arn(sagemaker: Any, endpoint_config_name: str) -> str | None:
     That is so for a model that came from no package, and where somebody deleted the configuration or the model by hand
     while the endpoint lives on.
     """
+    return _look(sagemaker, endpoint_config_name)[0]
+
+
+def _look(sagemaker: Any, endpoint_config_name: str) -> tuple[str | None, bool]:
+    """The ARN, and whether the configuration and its model were found.
+
+    Where a role is limited by the project's tags, AWS refuses a look at what is not there: it has no tags.
+    """
     try:
         config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint_config_name)
         model_name = config["ProductionVariants"][0].get("ModelName")
         if model_name is None:
-            return None
+            return None, True
         model = sagemaker.describe_model(ModelName=model_name)
     except ClientError as error:
-        if is_missing(error):
-            return None
+        if is_missing(error) or error.response["Error"]["Code"] in ACCESS_DENIED:
+            return None, False
         raise
     containers = [model["PrimaryContainer"]] if "PrimaryContainer" in model else model.get("Containers", [])
     arns = [container["ModelPackageName"] for container in containers if "ModelPackageName" in container]
-    return arns[0] if arns else None
+    return (arns[0] if arns else None), True

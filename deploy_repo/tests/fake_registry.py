@@ -37,6 +37,7 @@ class Registry:
     _arriving: dict[str, str] = field(default_factory=dict)  # package ARN by endpoint name
     _status: dict[str, str] = field(default_factory=dict)  # by endpoint name, where not InService
     _artefacts: set[str] = field(default_factory=set)
+    refuses: dict[str, str] = field(default_factory=dict)  # error code by operation
     _hidden: set[str] = field(default_factory=set)  # artefacts that nobody may read
 
     def client(self, service: str) -> Any:
@@ -139,6 +140,8 @@ class Registry:
             "ListModelPackages": self._list_model_packages,
             "UpdateModelPackage": self._update_model_package,
         }
+        if operation in self.refuses:
+            return response(request, 400, {"__type": self.refuses[operation], "message": "not authorized"})
         try:
             answer = operations[operation](json.loads(request.body))
         except _NotThereError as missing:

@@ -86,13 +86,12 @@ def test_the_pipeline_is_told_what_is_deployed(checkout: Path, registry: Registr
     run(checkout, registry)
     assert (checkout / "exports/build.env").read_text().splitlines() == [
         "export DEPLOY=yes",
-        "export ASK_APPROVAL=yes",
         f"export MODEL_PACKAGE_ARN_RESOLVED={arn}",
         "export MODEL_PACKAGE_VERSION=1",
     ]
 
 
-def test_a_way_back_asks_nobody_for_an_approval_that_was_given_before(
+def test_a_way_back_writes_the_configuration_of_the_version_that_comes_back(
     checkout: Path, registry: Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:
     earlier, live = registry.register(), registry.register("Rejected")
@@ -102,7 +101,6 @@ def test_a_way_back_asks_nobody_for_an_approval_that_was_given_before(
     run(checkout, registry, MODEL_PACKAGE_ARN="rollback")
     assert (checkout / "exports/build.env").read_text().splitlines() == [
         "export DEPLOY=yes",
-        "export ASK_APPROVAL=no",
         f"export MODEL_PACKAGE_ARN_RESOLVED={earlier}",
         "export MODEL_PACKAGE_VERSION=1",
     ]
@@ -128,7 +126,6 @@ def test_with_nothing_to_deploy_the_build_succeeds_and_says_why(
     )
     assert (checkout / "exports/build.env").read_text().splitlines() == [
         "export DEPLOY=no",
-        "export ASK_APPROVAL=no",
         "export MODEL_PACKAGE_ARN_RESOLVED=none",
         "export MODEL_PACKAGE_VERSION=none",
     ]

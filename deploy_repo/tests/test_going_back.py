@@ -38,7 +38,6 @@ def test_after_the_live_version_was_rejected_the_one_before_it_comes_back(regist
         second,
         2,
         "of the versions that were in production and are still approved it was deployed last, at 2026-11-02T10:00:00Z",
-        ask_approval=False,
     )
 
 

@@ -147,6 +147,16 @@ def test_without_production_there_is_nothing_to_go_back_from(world: World) -> No
     )
 
 
+@pytest.mark.parametrize("gone", ["DescribeEndpointConfig", "DescribeModel"])
+def test_a_model_that_was_deleted_by_hand_leaves_nothing_to_reject_and_says_why(world: World, gone: str) -> None:
+    world.registry.refuses[gone] = "AccessDeniedException"
+    assert world.refusal() == (
+        "There is nothing to go back from: nobody can tell which version fraud-prod serves: its configuration or its "
+        "model was deleted by hand, or has lost the project's tags. Nothing was changed."
+    )
+    assert world.approval(world.second) == "Approved"
+
+
 def test_with_nothing_to_go_back_to_the_live_version_is_not_rejected(world: World) -> None:
     world.registry.set_approval(world.first, "Rejected")
     message = world.refusal()
@@ -185,7 +195,7 @@ def test_whoever_may_not_look_at_the_pipeline_is_told_before_anything_is_rejecte
 # ---- In the middle of things
 
 
-def test_in_the_middle_of_a_deployment_the_version_on_its_way_in_is_rejected_and_the_one_that_serves_stays(
+def test_in_the_middle_of_a_deployment_the_version_on_its_way_in_is_rejected_and_the_one_that_serves_comes_back(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     third = world.registry.register()
@@ -196,8 +206,11 @@ def test_in_the_middle_of_a_deployment_the_version_on_its_way_in_is_rejected_and
     assert world.approval(world.second) == "Approved"
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "fraud-prod serves version 2; version 3 is on its way in."
-    assert lines[2].startswith("  Version 2 stays: ")
-    assert lines[4] == "  Version 2 goes on serving meanwhile."
+    assert lines[2].startswith("  Version 2 comes back: ")
+    assert lines[4] == (
+        "  The deployment of version 3 is not interrupted: version 3 takes all traffic before version 2 comes back, "
+        "unless the alarms turn it back earlier."
+    )
 
 
 def test_while_only_the_configuration_is_changed_the_version_that_serves_is_rejected(world: World) -> None:
@@ -258,7 +271,10 @@ def test_a_way_back_that_fails_names_the_action_what_it_said_and_what_serves(wor
 
 def test_a_way_back_that_was_overtaken_says_so(world: World) -> None:
     world.then(world.pipeline.start, lambda: world.pipeline.end("Superseded"))
-    assert world.refusal().endswith("Another deployment overtook it: what was approved last counts.")
+    assert world.refusal().endswith(
+        "Another execution overtook it. While production serves a rejected version, the project starts the way back\n"
+        "again by itself, three times at most: the same command follows it, or starts it."
+    )
 
 
 def test_an_error_while_following_says_that_the_way_back_goes_on(world: World) -> None:

@@ -167,6 +167,7 @@ SAID = [
     ("branch missing", "action", "The branch main of repository r does not exist", "`main`"),
     ("rejected before production", "action", "Rejected by assumed-role/Studio/ada: recall is too low", "said no"),
     ("stopped", "pipeline", "The execution was stopped: Version 3 was rejected in the Model Registry", "on purpose"),
+    ("way back superseded", "pipeline", "The way back was superseded: execution 7 came after it", "by itself"),
     ("superseded", "pipeline", "The execution was superseded: execution 7 came after it", "newer execution"),
     ("condition of a stage", "condition", "A condition of stage DeployStaging was not met: x", "condition"),
     ("not found", "command", "/bin/sh: 1: ruff: not found", "git ls-files"),

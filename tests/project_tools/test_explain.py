@@ -94,6 +94,46 @@ def test_a_superseded_execution_is_no_failure_but_can_be_asked_for() -> None:
     assert f"superseded: execution {runs[0]['pipelineExecutionId']} came after it" in asked.line
 
 
+BY_CALL = {"triggerType": "StartPipelineExecution"}
+
+
+def started_with(value: str) -> dict[str, Any]:
+    return {"pipelineExecution": {"variables": [{"name": "MODEL_PACKAGE_ARN", "resolvedValue": value}]}}
+
+
+def test_a_rollback_that_was_superseded_is_a_failure_to_tell() -> None:
+    """Production may go on serving what was rejected."""
+    runs = [execution(2, "InProgress", 9), execution(1, "Superseded", trigger=BY_CALL)]
+    found = failure(
+        {
+            "codepipeline:ListPipelineExecutions": executions([], runs),
+            "codepipeline:GetPipelineExecution": started_with("rollback"),
+        }
+    )
+
+    assert found.line == f"The way back was superseded: execution {runs[0]['pipelineExecutionId']} came after it" + (
+        " and took its place"
+    )
+    assert (found.cause, found.current) == ("way back superseded", True)
+
+
+def test_another_execution_that_a_person_started_may_be_superseded() -> None:
+    runs = [execution(2, "InProgress", 9), execution(1, "Superseded", trigger=BY_CALL)]
+    answers = {
+        "codepipeline:ListPipelineExecutions": executions([], runs),
+        "codepipeline:GetPipelineExecution": started_with("auto"),
+    }
+
+    assert answer(answers).failure is None
+
+
+def test_an_execution_that_stopped_because_another_does_the_same_is_no_failure() -> None:
+    reason = {"reason": "Nothing to do: execution 7 deploys version 3 already"}
+    runs = [execution(2, "Stopped", 9, stopTrigger=reason), execution(1, "Succeeded")]
+
+    assert answer({"codepipeline:ListPipelineExecutions": executions([], runs)}).failure is None
+
+
 def test_an_execution_nobody_knows_is_refused() -> None:
     with pytest.raises(CannotLookError, match="Neither pipeline of claims has execution 42"):
         answer({"codepipeline:ListPipelineExecutions": executions([execution(1, "Failed")])}, "42")

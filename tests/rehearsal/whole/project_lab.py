@@ -16,11 +16,11 @@ from tests.rehearsal.whole.company import Company, until
 QUICK_BUILD = """\
 version: 0.2
 env:
-  exported-variables: [DEPLOY, ASK_APPROVAL, MODEL_PACKAGE_ARN_RESOLVED, MODEL_PACKAGE_VERSION]
+  exported-variables: [DEPLOY, MODEL_PACKAGE_ARN_RESOLVED, MODEL_PACKAGE_VERSION]
 phases:
   build:
     commands:
-      - export DEPLOY=yes ASK_APPROVAL=yes MODEL_PACKAGE_ARN_RESOLVED={package} MODEL_PACKAGE_VERSION=1
+      - export DEPLOY=yes MODEL_PACKAGE_ARN_RESOLVED={package} MODEL_PACKAGE_VERSION=1
 artifacts:
   files: [endpoint-config-template.yml, staging-config-export.json, prod-config-export.json]
 """
