@@ -72,6 +72,34 @@ ENDINGS = {
     "a_template_that_is_not_valid_when_a_stack_is_made": ends(
         "refused", "Template validation error", "line 4", "'Colour' was unexpected"
     ),
+    # ---- launching a template of somebody else's
+    "a_foreign_template_that_is_not_there": ends("exit 2", "nowhere.yaml cannot be read: No such file or directory"),
+    "a_foreign_template_that_is_not_yaml": ends("exit 2", "template.yaml:", "is not a template that can be read"),
+    "a_foreign_template_that_is_no_template": ends("exit 2", "is not a CloudFormation template: it has no Resources"),
+    "a_foreign_template_that_is_of_no_project": ends(
+        "exit 2", "has no parameter SageMakerProjectName and no SageMakerProjectId", "SageMaker fills both in"
+    ),
+    "a_foreign_template_with_placeholders_left": ends(
+        "exit 2", "give it with --fill AWSDEFAULT___CODE_STAGING_BUCKET___=VALUE"
+    ),
+    "a_foreign_template_without_its_parameters": ends(
+        "exit 2", "has no parameter Grup; it has: Group", "parameter Group has no default", "--parameter Group=VALUE"
+    ),
+    "a_foreign_template_without_its_seeds": ends(
+        "exit 2",
+        "template.yaml:6: Build (AWS::CodeCommit::Repository) takes its code from s3://sagemaker-seeds/seeds/build.zip",
+        "give it with --seed old/build.zip=FOLDER",
+    ),
+    "seeds_of_a_foreign_template_that_cannot_be_used": ends(
+        "exit 2",
+        "must be KEY=FOLDER, the key as the template has it",
+        "there is no folder or file",
+        "is neither a folder nor a zip file",
+        "empty is empty",
+        "takes no code from seeds/train.zip; its keys: old/build.zip, seeds/build.zip",
+        "build.zip may be sagemaker-seeds/old/build.zip, sagemaker-seeds/seeds/build.zip; write one of them",
+    ),
+    "options_of_a_foreign_template_without_one": ends("exit 2", "--seed goes with --template FILE"),
     # ---- building: the pipeline's state, and what its action says
     "a_buildspec_command_that_fails": ends(
         "Failed", "Phase: BUILD", "Error while executing command: cat nowhere.txt. Reason: exit status 1"
@@ -125,6 +153,12 @@ ENDINGS = {
         "PROCESSING_INSTANCE_TYPE in pipelines/knobs.py",
     ),
     "a_step_script_that_raises": ends("Failed", "preprocess.py, line ", "in main: KeyError: 'claim_amuont'"),
+    "a_pipeline_that_does_not_compile": ends(
+        "exit 1",
+        "make definition: the pipeline does not compile: pipelines/pipeline.py, line ",
+        "in build_pipeline: AttributeError: module 'pipelines.knobs' has no attribute 'NAME_OF_THE_PIPELINE'",
+        "For the whole traceback: ",
+    ),
     "a_definition_with_a_cycle": ends(
         "exit 1",
         "AWS did not accept a request",
