@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,18 @@ from tests.bad_input.table import ENDINGS
 ROOT = Path(__file__).parents[2]
 Ended = Callable[[str, str], None]
 StartCloud = Callable[..., Cloud]
+PASSED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note for `ended` whether the case itself passed."""
+    report = yield
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
 
 
 @pytest.fixture
@@ -32,7 +44,7 @@ def ended(request: pytest.FixtureRequest) -> Iterator[Ended]:
         assert "Traceback" not in message
 
     yield check
-    if not getattr(request.node, "failed", False):
+    if request.node.stash.get(PASSED, False):
         assert asked, "the case never told how it ended"
 
 

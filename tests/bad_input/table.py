@@ -159,6 +159,12 @@ ENDINGS = {
         "in build_pipeline: AttributeError: module 'pipelines.knobs' has no attribute 'NAME_OF_THE_PIPELINE'",
         "For the whole traceback: ",
     ),
+    "a_pipeline_that_does_not_compile": ends(
+        "exit 1",
+        "make definition: the pipeline does not compile: pipelines/pipeline.py, line ",
+        "in build_pipeline: AttributeError: module 'pipelines.knobs' has no attribute 'NAME_OF_THE_PIPELINE'",
+        "For the whole traceback: ",
+    ),
     "a_definition_with_a_cycle": ends(
         "exit 1",
         "AWS did not accept a request",
