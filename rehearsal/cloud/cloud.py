@@ -136,7 +136,7 @@ class Cloud:
         handler = room.operations.get(operation)
         if handler is None:
             raise NotImplementedHere(f"{service}:{operation}")
-        document = dict(request)
+        document = without_absent(dict(request))  # null is as good as nothing
         problem = self.shapes.request_problem(service, operation, document)
         if problem:
             raise room.malformed(operation, problem)

@@ -10,6 +10,7 @@ import re
 import time
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from botocore.model import StructureShape
 from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.errors import AccessDenied, AwsError, NotImplementedHere
@@ -17,7 +18,7 @@ from rehearsal.cloud.sagemaker.endpoint_state import Endpoint
 from rehearsal.cloud.sagemaker.endpoints import Endpoints
 from rehearsal.cloud.sagemaker.fleets import NoSuchVariantError
 from rehearsal.cloud.sagemaker.model_server import ContainerAnswer, ContainerSilentError
-from rehearsal.cloud.service import Credentials, Service
+from rehearsal.cloud.service import Credentials, Document, Service
 
 if TYPE_CHECKING:
     from rehearsal.cloud.sagemaker.fleets import Fleet, VariantFleet
@@ -27,9 +28,6 @@ OTHER_PATHS = {
     "async-invocations": "sagemaker-runtime:InvokeEndpointAsync",
     "invocations-response-stream": "sagemaker-runtime:InvokeEndpointWithResponseStream",
 }
-NAME = re.compile(r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")
-LARGEST_BODY = 6_291_456
-"""Bytes; the API model's limit of Body."""
 LARGEST_MESSAGE = 2048
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
@@ -74,8 +72,8 @@ class SageMakerRuntime(Service):
         if found["what"] != "invocations" or request.method != "POST":
             raise AwsError("UnknownOperationException", f"No operation is {request.method} {request.path}.", 404)
         name = found["name"]
-        if not NAME.match(name):
-            raise _invalid(f"'{name}' at 'endpointName'", f"satisfy regular expression pattern: {NAME.pattern}")
+        body = request.get_data()
+        self._check(request, name, body)
         caller: Credentials | None = request.environ.get("rehearsal.caller")
         if caller is None:
             raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
@@ -83,15 +81,23 @@ class SageMakerRuntime(Service):
         for header, member in NOT_PLAYED.items():
             if header in request.headers:
                 raise NotImplementedHere(f"InvokeEndpoint with {member}")
-        body = request.get_data()
-        if len(body) > LARGEST_BODY:
-            raise _invalid("at 'body'", f"have length less than or equal to {LARGEST_BODY}")
         endpoint = self._serving(name)
         try:
             with endpoint.traffic.take(request.headers.get(TARGET_VARIANT)) as (fleet, variant):
                 return self._invoke(request, body, endpoint, fleet, variant, arrived)
         except NoSuchVariantError as problem:
             raise self._not_found(name, f"Variant {problem} of endpoint") from problem
+
+    def _check(self, request: Request, name: str, body: bytes) -> None:
+        """Hold the request to the API's model. Raises AwsError."""
+        model = self.cloud.shapes.model(self.name).operation_model("InvokeEndpoint")
+        shape = cast(StructureShape, model.input_shape)
+        headers = {member: inner.serialization.get("name", "") for member, inner in shape.members.items()}
+        document: Document = {"EndpointName": name, "Body": body}
+        document |= {member: request.headers[header] for member, header in headers.items() if header in request.headers}
+        problem = self.cloud.shapes.request_problem(self.name, "InvokeEndpoint", document)
+        if problem:
+            raise AwsError(self.validation_error, problem)
 
     def _serving(self, name: str) -> Endpoint:
         try:
@@ -173,11 +179,6 @@ class SageMakerRuntime(Service):
             OriginalMessage=original[:LARGEST_MESSAGE],
             LogStreamArn=f"arn:aws:logs:{region}:{account}:log-group:{group}",
         )
-
-
-def _invalid(value: str, rule: str) -> AwsError:
-    message = f"1 validation error detected: Value {value} failed to satisfy constraint: Member must {rule}"
-    return AwsError("ValidationError", message)
 
 
 def _error(code: str, message: str, status: int, **members: object) -> Response:

@@ -117,6 +117,11 @@ def test_every_operation_that_is_not_played_is_a_501_that_names_it(cloud: Cloud,
         assert answer["message"].startswith(f"{service}:{operation} is not implemented")
 
 
+def test_null_is_as_good_as_nothing(cloud: Cloud) -> None:
+    status, answer = post(cloud, "sagemaker", "ListModels", '{"NextToken": null, "MaxResults": null}')
+    assert (status, answer) == (200, {"Models": []})
+
+
 EXECUTION = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/a/execution/b"
 
 

@@ -76,7 +76,37 @@ def test_an_unknown_endpoint_is_not_found_in_the_account(stage: Stage) -> None:
 def test_a_body_above_the_limit_is_refused(stage: Stage, endpoint: str) -> None:
     with pytest.raises(ClientError) as error:
         stage.invoke(endpoint, {"records": ["x" * 6_291_457]})
-    assert refusal(error)[0] == "ValidationError"
+    assert refusal(error) == (
+        "ValidationError",
+        "1 validation error detected: Value at 'body' failed to satisfy constraint: "
+        "Member must have length less than or equal to 6291456",
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "complaint"),
+    [
+        ({"InferenceId": "x" * 65}, "at 'inferenceId' failed to satisfy constraint: Member must have length less than"),
+        (
+            {"InferenceId": " x"},
+            "at 'inferenceId' failed to satisfy constraint: Member must satisfy regular expression",
+        ),
+        (
+            {"CustomAttributes": "x" * 1025},
+            "Value at 'customAttributes' failed to satisfy constraint: Member must have",
+        ),
+        ({"TargetVariant": "a_b"}, "Value 'a_b' at 'targetVariant' failed to satisfy constraint"),
+    ],
+)
+def test_headers_are_held_to_the_apis_model(
+    stage: Stage, endpoint: str, header: dict[str, str], complaint: str
+) -> None:
+    with pytest.raises(ClientError) as error:
+        stage.invoke(endpoint, **header)
+    code, message = refusal(error)
+    assert code == "ValidationError"
+    assert message.startswith("1 validation error detected: ")
+    assert complaint in message
 
 
 def test_invoking_needs_the_right_to_and_a_signature(stage: Stage, endpoint: str) -> None:
