@@ -2,7 +2,8 @@
 
 Runs in the base's environment (standard library and ministack only), started by `base.py` as a module of this package.
 What is changed in ministack, and what is asked of it through `/_base/...`, each has a module of its own, which names
-what it uses of ministack's inside; `test_base_conformance.py` fails when a new version lacks one of those names:
+what it uses of ministack's inside; `tests/rehearsal/base/test_private_names.py` fails when a new version lacks one of
+those names:
 
 - `base_identity.py`: who owns a key, and may they
 - `base_stacks.py`: the front door before every resource of a stack

@@ -4,10 +4,10 @@ Runs in the base's environment (standard library and ministack only), as part of
 
 Where a template sets a property that the base would drop in silence, the property is stored through the service's own
 API, so that reading it back gives what AWS would give; a bucket's property that nobody stores is an error that names
-it. `tests/rehearsal/core/test_base_conformance.py` reads back everything that the project's templates use.
+it. `tests/rehearsal/base/test_properties.py` reads back everything that the project's templates use.
 
 Private names of ministack 1.5.33 used here: of `services.s3` the `_put_bucket_*` and `_delete_bucket_*` functions,
-`_bucket_tags` and `_bucket_versioning`; `cloudwatch._alarms`; `eventbridge._tag_resource`; `iam._roles`;
+`_bucket_tags` and `_bucket_versioning`; `cloudwatch._alarms`; `eventbridge._tag_resource`; `iam._roles`; `sns._topics`;
 `helpers._resolve_document`; `provisioners._RESOURCE_HANDLERS` and `_STACK_TAG_PROPERTY`;
 `stacks._with_stack_tags`.
 """
@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from ministack.services import cloudwatch, eventbridge, iam, s3
+from ministack.services import cloudwatch, eventbridge, iam, s3, sns
 from ministack.services.cloudformation import helpers, provisioners, stacks
 
 from rehearsal.cloud import base_exports, base_holdings, base_names, base_parameters, base_templates
@@ -46,6 +46,7 @@ def install() -> None:
     _repair("AWS::S3::Bucket", _complete_bucket, check=_check_bucket)
     _repair("AWS::Events::Rule", _complete_rule)
     _repair("AWS::CloudWatch::Alarm", _complete_alarm)
+    _repair("AWS::SNS::Topic", _complete_topic)
     _hand_stack_tags_down()
     _keep_role_boundaries()
     _find_templates_by_any_address()
@@ -250,7 +251,7 @@ def _fill(element: ElementTree.Element, members: Properties) -> None:
             child.text = str(value).lower() if isinstance(value, bool) else str(value)
 
 
-# ---- rules and alarms
+# ---- rules, alarms and topics
 
 
 def _complete_rule(name: str, attributes: Properties, previous: Properties, props: Properties) -> None:
@@ -263,3 +264,8 @@ def _complete_alarm(name: str, attributes: Properties, previous: Properties, pro
     """An alarm has a statistic or a percentile, never both; ministack adds an average to every percentile."""
     if props.get("ExtendedStatistic"):
         cloudwatch._alarms[name].pop("Statistic", None)
+
+
+def _complete_topic(arn: str, attributes: Properties, previous: Properties, props: Properties) -> None:
+    """A topic that is given no name to show has none; ministack shows the topic's own."""
+    sns._topics[arn]["attributes"]["DisplayName"] = str(props.get("DisplayName") or "")

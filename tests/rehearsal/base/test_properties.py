@@ -7,7 +7,6 @@ test keeps the list complete.
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.cloud import Cloud
-from tests.rehearsal.conftest import ENVIRONMENTS, StartCloud
+from tests.rehearsal.base.conftest import resource
 from tests.rehearsal.core.test_stacks import settled
 
 ROOT = Path(__file__).parents[3]
@@ -70,10 +69,6 @@ ALARM = {
     "ComparisonOperator": "GreaterThanOrEqualToThreshold",
     "TreatMissingData": "notBreaching",
 }
-
-
-def resource(type_name: str, **properties: Any) -> dict[str, Any]:
-    return {"Type": type_name, "Properties": properties}
 
 
 RESOURCES: dict[str, dict[str, Any]] = {
@@ -166,12 +161,9 @@ RESOURCES: dict[str, dict[str, Any]] = {
         "AWS::CloudWatch::Alarm", AlarmName="conforming-p95", ExtendedStatistic="p95", Tags=OWN_TAGS, **ALARM
     ),
 }
+pytestmark = pytest.mark.usefixtures("stack")
+
 SYSTEM_TAGS = {"aws:cloudformation:stack-name", "aws:cloudformation:stack-id", "aws:cloudformation:logical-id"}
-
-
-@pytest.fixture(scope="module")
-def cloud(start_cloud: StartCloud) -> Cloud:
-    return start_cloud([])
 
 
 @pytest.fixture(scope="module")
@@ -185,11 +177,6 @@ def stack(cloud: Cloud) -> str:
     )
     assert settled(cloudformation, "conforming") == ("CREATE_COMPLETE", "")
     return "conforming"
-
-
-@pytest.fixture(scope="module")
-def ask(cloud: Cloud, stack: str) -> Any:
-    return lambda service: cloud.client(service, cloud.identity.root)
 
 
 def as_dict(tags: list[dict[str, str]]) -> dict[str, str]:
@@ -311,9 +298,11 @@ def test_an_update_changes_and_takes_away(cloud: Cloud) -> None:
     cloudformation, s3 = (cloud.client(name, cloud.identity.root) for name in ("cloudformation", "s3"))
 
     def deploy(verb: str, **properties: Any) -> None:
-        body = json.dumps({"Resources": {"Bucket": resource("AWS::S3::Bucket", BucketName="changing", **properties)}})
-        getattr(cloudformation, verb)(StackName="changing", TemplateBody=body, Tags=STACK_TAGS)
-        assert settled(cloudformation, "changing")[0].endswith("E_COMPLETE")
+        body = json.dumps(
+            {"Resources": {"Bucket": resource("AWS::S3::Bucket", BucketName="changing-bucket", **properties)}}
+        )
+        getattr(cloudformation, verb)(StackName="changing-bucket", TemplateBody=body, Tags=STACK_TAGS)
+        assert settled(cloudformation, "changing-bucket")[0].endswith("E_COMPLETE")
 
     def days(count: int) -> dict[str, Any]:
         return {"Rules": [{"Id": "old", "Status": "Enabled", "ExpirationInDays": count, "Prefix": "tmp/"}]}
@@ -323,25 +312,25 @@ def test_an_update_changes_and_takes_away(cloud: Cloud) -> None:
     deploy("create_stack", LifecycleConfiguration=days(3), VersioningConfiguration={"Status": "Enabled"}, **encrypted)
     deploy("update_stack", LifecycleConfiguration=days(5), VersioningConfiguration={"Status": "Suspended"},
            Tags=OWN_TAGS)  # fmt: skip
-    (rule,) = s3.get_bucket_lifecycle_configuration(Bucket="changing")["Rules"]
+    (rule,) = s3.get_bucket_lifecycle_configuration(Bucket="changing-bucket")["Rules"]
     assert rule["Expiration"] == {"Days": 5}
     assert rule.get("Prefix", rule.get("Filter", {}).get("Prefix")) == "tmp/"
-    assert s3.get_bucket_versioning(Bucket="changing")["Status"] == "Suspended"
-    check_tags(as_dict(s3.get_bucket_tagging(Bucket="changing")["TagSet"]))
+    assert s3.get_bucket_versioning(Bucket="changing-bucket")["Status"] == "Suspended"
+    check_tags(as_dict(s3.get_bucket_tagging(Bucket="changing-bucket")["TagSet"]))
     with pytest.raises(ClientError, match="OwnershipControlsNotFound"):
-        s3.get_bucket_ownership_controls(Bucket="changing")
+        s3.get_bucket_ownership_controls(Bucket="changing-bucket")
     deploy("update_stack")
-    assert "sagemaker:project-name" not in as_dict(s3.get_bucket_tagging(Bucket="changing")["TagSet"])
+    assert "sagemaker:project-name" not in as_dict(s3.get_bucket_tagging(Bucket="changing-bucket")["TagSet"])
     with pytest.raises(ClientError, match="NoSuchLifecycleConfiguration"):
-        s3.get_bucket_lifecycle_configuration(Bucket="changing")
+        s3.get_bucket_lifecycle_configuration(Bucket="changing-bucket")
 
 
 def test_a_bucket_property_nobody_plays_is_an_error_that_names_it(cloud: Cloud) -> None:
     cloudformation = cloud.client("cloudformation", cloud.identity.root)
     template = {"Resources": {"Bucket": resource("AWS::S3::Bucket", AccelerateConfiguration={
         "AccelerationStatus": "Enabled"})}}  # fmt: skip
-    cloudformation.create_stack(StackName="unplayed", TemplateBody=json.dumps(template))
-    status, reason = settled(cloudformation, "unplayed")
+    cloudformation.create_stack(StackName="unplayed-property", TemplateBody=json.dumps(template))
+    status, reason = settled(cloudformation, "unplayed-property")
     assert status == "ROLLBACK_COMPLETE"
     assert "AccelerateConfiguration" in reason
 
@@ -372,45 +361,3 @@ def test_every_property_the_templates_use_is_read_back_here(path: Path) -> None:
         if not each["Type"].startswith(PLAYED_BY_ROOMS)
     }
     assert used - checked == set()
-
-
-@pytest.mark.parametrize(
-    ("module", "names"),
-    [
-        ("services.cloudformation.provisioners",
-         ["_RESOURCE_HANDLERS", "_REPLACING_PROPERTIES", "_STACK_TAG_PROPERTY", "_provision_resource",
-          "_update_resource", "_delete_resource", "_s3_create", "_s3_update", "_cr_stack_id", "_custom_resource_create",
-          "_custom_resource_update"]),
-        ("services.cloudformation.engine", ["_constraint_error"]),
-        ("services.cloudwatch", ["_alarms"]),
-        ("services.cloudformation.stacks",
-         ["_runs_on_worker_thread", "_provision_resource", "_update_resource", "_delete_resource",
-          "_roll_back_operation", "_with_stack_tags", "_add_event", "_delete_stack_async", "_with_dependencies"]),
-        ("services.cloudformation.handlers",
-         ["_ACTION_HANDLERS", "_resolve_stack", "_error", "_xml", "_p", "_create_stack_task_in_region",
-          "_roll_back_operation", "_delete_stack_async"]),
-        ("services.cloudformation.helpers", ["_resolve_document"]),
-        ("services.eventbridge",
-         ["_invoke_target", "_put_events", "_apply_input_transformer", "_pattern_event_view", "_tag_resource"]),
-        ("services.iam", ["_roles", "_policies"]),
-        ("services.sts",
-         ["_gen_session_access_key", "_gen_secret", "_gen_session_token", "register_session", "_sessions"]),
-        ("services.s3",
-         ["_bucket_tags", "_bucket_versioning", "_put_bucket_lifecycle", "_delete_bucket_lifecycle",
-          "_put_bucket_ownership_controls", "_delete_bucket_ownership_controls", "_put_bucket_encryption",
-          "_delete_bucket_encryption"]),
-        ("core.iam_evaluator",
-         ["resolve_principal", "resolve_credential", "_resource_policy", "_gather_role_policies",
-          "_permissions_boundary", "_service_principal_matches", "combine_resource_policy", "_is_root_key", "enforce",
-          "evaluate", "EvalContext", "parse_policy_document", "fnmatch_iam", "fnmatch_iam_cs",
-          "_resolve_managed_policy_document", "_role_name_from_assumed_arn"]),
-    ],
-)  # fmt: skip
-def test_the_base_still_has_the_private_names_we_lean_on(module: str, names: list[str]) -> None:
-    asked = (
-        f"import importlib; module = importlib.import_module('ministack.{module}');"
-        f"print([name for name in {names!r} if not hasattr(module, name)])"
-    )
-    python = ENVIRONMENTS / "base" / "bin" / "python"
-    answer = subprocess.run([str(python), "-c", asked], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip().splitlines()[-1] == "[]"
