@@ -10,8 +10,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from rehearsal.cloud.faults import FAULTS, UnknownFaultError, check_names
 from rehearsal.cloud.rooms import new_cloud
@@ -162,7 +163,7 @@ def main(given: list[str] | None = None, *, sealed: bool = False) -> int:
                     recorder.recording().write(folder)
                 progress.summary()
                 path = write(document, folder)
-                progress.say(f"{'played' if ok else 'FAILED'} in {document['seconds']} s; report: {shown(path)}")
+                progress.say(f"{'played' if ok else 'FAILED'} in {took(document)}; report: {shown(path)}")
                 if not ok:
                     progress.say(f"what the cloud logged: {shown(folder / 'cloud.log')}")
             if wish is not None:
@@ -213,6 +214,14 @@ def stay(url: str, person: Person, people: People, folder: Path) -> None:
         threading.Event().wait()
     finally:
         published.unlink(missing_ok=True)
+
+
+def took(document: Mapping[str, Any]) -> str:
+    """How long it took, and how long it may take on the machine that the benchmarks name."""
+    parts = {name: f"{each['seconds']} s (budget {each['of']:g} s)" for name, each in document["budget"].items()}
+    if "to production" in parts:
+        return f"{parts['all acts']}, to production {parts['to production']}"
+    return parts["all acts"]
 
 
 def new_run_folder() -> Path:

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from rehearsal.budget import budget
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.progress import Progress
 
@@ -73,13 +74,15 @@ def names_in_stacks(cloud: Cloud) -> dict[str, str]:
 
 
 def report(cloud: Cloud, progress: Progress, *, sealed: bool = False) -> dict[str, Any]:
-    """`{"ok", "seconds", "acts", "faults", "denied", "authorised", "exercised", "outside", "resources", "versions"}`.
+    """`{"ok", "seconds", "budget", "acts", "faults", "denied", "authorised", "exercised", "outside", "resources", "versions"}`.
 
     `faults` are those that were switched on: what each struck, and what is promised then. One that struck nothing has
     shown nothing, so that the rehearsal is not `ok`.
 
     `exercised` is a sorted list of `[role, action]`: what each role was allowed at least once. A role that a stack
     named stands under its logical id, so that the list is the same from run to run.
+
+    `budget` is what the story may take, beside what it took.
 
     `outside` is what programs asked for beyond this machine: the hosts they reached, and AWS's that were refused.
     """
@@ -88,6 +91,7 @@ def report(cloud: Cloud, progress: Progress, *, sealed: bool = False) -> dict[st
     return {
         "ok": bool(progress.acts) and all(act.ok for act in progress.acts) and not cloud.faults.missed(),
         "seconds": round(progress.seconds, 1),
+        "budget": budget(progress.acts, progress.seconds),
         "acts": [asdict(act) for act in progress.acts],
         "faults": [
             {
