@@ -74,7 +74,8 @@ def names_in_stacks(cloud: Cloud) -> dict[str, str]:
 
 
 def report(cloud: Cloud, progress: Progress, *, sealed: bool = False) -> dict[str, Any]:
-    """`{"ok", "seconds", "budget", "acts", "faults", "denied", "authorised", "exercised", "outside", "resources", "versions"}`.
+    """What a rehearsal leaves: `ok`, `seconds`, `budget`, `acts`, `faults`, `denied`, `authorised`, `exercised`,
+    `outside`, `resources` and `versions`.
 
     `faults` are those that were switched on: what each struck, and what is promised then. One that struck nothing has
     shown nothing, so that the rehearsal is not `ok`.
