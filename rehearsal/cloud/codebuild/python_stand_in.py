@@ -3,7 +3,9 @@
 AWS's image has a bare Python that builds install into as they like. Here the interpreter is the one the rehearsal runs
 on, set up anew for each build, so that neither this machine's packages leak in nor the build's leak out. That takes
 some milliseconds, because hardly anything is copied: the standard library is linked file by file beside an empty
-`site-packages`, and pip is the one that every Python carries for `ensurepip`, unpacked once for the whole cloud.
+`site-packages`, and pip is the one that every Python carries for `ensurepip`, unpacked once for the whole cloud. What
+the images' Pythons hold besides, and scripts lean on, is linked from this environment: the AWS SDK and PyYAML.
+https://github.com/aws/aws-codebuild-docker-images/blob/master/al/x86_64/standard/5.0/Dockerfile
 
 The result is an installation of its own, not a virtual environment: tools that look for a system's Python (`uv venv
 --python python3`) pass over virtual environments and would find another one. Only framework builds of macOS, whose
@@ -21,6 +23,7 @@ import threading
 import zipfile
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import distribution
 from importlib.resources import files
 from pathlib import Path
 
@@ -35,6 +38,9 @@ print(json.dumps({
     "version": platform.python_version(),
 }))
 """
+
+IN_THE_IMAGE = ("boto3", "botocore", "jmespath", "python-dateutil", "PyYAML", "s3transfer", "six", "urllib3")
+"""boto3 with what it needs, and PyYAML."""
 
 _unpacking = threading.Lock()
 
@@ -85,12 +91,24 @@ def make_python(folder: Path, pip: Path) -> Path:
     for place in base.packages:
         packages = folder / place
         packages.mkdir(parents=True, exist_ok=True)
-        (packages / "pip.pth").write_text(f"{pip}\n")
+        (packages / "pip.pth").write_text(f"{pip}\n{_link_packages(folder / 'image')}\n")
     for name in ("pip", "pip3"):
         script = programs / name
         script.write_text(f'#!/bin/sh\nexec "{programs / "python"}" -m pip "$@"\n')
         script.chmod(0o755)
     return programs
+
+
+def _link_packages(folder: Path) -> Path:
+    """A folder with links to the packages that the image has; what a build installs itself comes before it."""
+    folder.mkdir(exist_ok=True)
+    for name in IN_THE_IMAGE:
+        found = distribution(name)
+        tops = {file.parts[0] for file in found.files or () if file.parts[0] not in ("..", "__pycache__")}
+        for top in tops:
+            if not (folder / top).exists():
+                (folder / top).symlink_to(Path(str(found.locate_file(top))))
+    return folder
 
 
 def _as_installation(folder: Path, base: Interpreter) -> None:

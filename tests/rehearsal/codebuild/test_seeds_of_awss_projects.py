@@ -46,3 +46,21 @@ def test_images_that_awss_templates_still_name_are_played(lab: Lab, tmp_path: Pa
     assert played["buildStatus"] == "SUCCEEDED", lab.log(played)
     refused = lab.play(project, source(tmp_path / "lacks", spec.format(version="3.13")))
     assert "Unknown runtime version named '3.13' of python" in failed_phase(refused)[2]
+
+
+SDK = """\
+import boto3, pathlib, sysconfig, yaml
+assert boto3.client("s3").list_objects_v2
+own = pathlib.Path(sysconfig.get_path("purelib")) / "boto3.py"
+own.write_text("OWN = True")
+"""
+
+
+def test_the_images_python_has_the_aws_sdk_and_a_builds_own_comes_first(lab: Lab, tmp_path: Path) -> None:
+    commands = "[python sdk.py, 'python -c \"import boto3; assert boto3.OWN\"', pip list]"
+    spec = f"version: 0.2\nphases: {{build: {{commands: {commands}}}}}\n"
+    folder = source(tmp_path / "sdk", spec)
+    (folder / "sdk.py").write_text(SDK)
+    build = lab.play(lab.project("sdk"), folder)
+    assert build["buildStatus"] == "SUCCEEDED", lab.log(build)
+    assert "boto3" in lab.log(build)
