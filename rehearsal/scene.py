@@ -208,7 +208,9 @@ class Scene:
         """Let the execution that asks go on to production. Raises StoryError when it does not ask."""
         approval = watch.waiting_approval(watch.execution_id)
         if approval is None:
-            raise StoryError(f"execution {watch.execution_id} of {watch.pipeline} waits for no approval: {watch.status()}")
+            raise StoryError(
+                f"execution {watch.execution_id} of {watch.pipeline} waits for no approval: {watch.status()}"
+            )
         watch.answer(approval, "Figures and staging tests read")
         self.progress.say("a person approved production")
 
