@@ -7,7 +7,7 @@ PYTEST = mkdir -p .rehearsal && PYTEST_DEBUG_TEMPROOT=$(CURDIR)/.rehearsal $(BIN
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help install rehearse rehearse-faults prove-iam up why test test-fast lint format publish bench clean lock
+.PHONY: help install rehearse rehearse-faults prove-iam up why test test-fast lint format publish teardown bench clean lock
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -43,6 +43,9 @@ format: install ## let ruff format and repair
 
 publish: install ## publish to Service Catalog: make publish ARGS="--profile P --region R --studio-role-arn ARN"
 	@$(BIN)/python -m service_catalog publish $(ARGS)
+
+teardown: install ## take a published catalog down: ARGS="--profile P --region R --dry-run" lists first
+	@$(BIN)/python -m service_catalog teardown $(ARGS)
 
 bench: install ## measure, and write docs/benchmarks.md
 	@$(BIN)/python -m rehearsal.bench $(ARGS)

@@ -1,4 +1,4 @@
-"""Command line: ``python -m service_catalog publish``."""
+"""Command line: ``python -m service_catalog publish`` and ``python -m service_catalog teardown``."""
 
 import argparse
 import sys
@@ -11,6 +11,7 @@ from seed_code import SeedError
 from service_catalog.errors import PublishError, explain
 from service_catalog.publish import Settings, publish, where_to_click
 from service_catalog.target import Target, find_target
+from service_catalog.teardown import Teardown
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -19,13 +20,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0 done, 1 it cannot be done, 130 interrupted."""
     options = _parser().parse_args(arguments)
     try:
-        return _publish(options)
+        return _teardown(options) if options.verb == "teardown" else _publish(options)
     except (PublishError, SeedError) as error:
-        return _refuse(str(error))
+        return _refuse(str(error), options.verb)
     except (BotoCoreError, ClientError, HTTPClientError) as error:
-        return _refuse(explain(error))
+        return _refuse(explain(error), options.verb)
     except KeyboardInterrupt:
-        print("\nInterrupted. What CloudFormation has begun it finishes by itself; publish again at any time.")
+        again = "run it again" if options.verb == "teardown" else "publish again"
+        print(f"\nInterrupted. What CloudFormation has begun it finishes by itself; {again} at any time.")
         return 130
 
 
@@ -45,6 +47,28 @@ def _publish(options: argparse.Namespace) -> int:
     return 0
 
 
+def _teardown(options: argparse.Namespace) -> int:
+    target = find_target(options.profile, options.region)
+    print(f"Looking at account {target.account} in {target.region}, as {target.caller}", flush=True)
+    teardown = Teardown(target, say=lambda line: print(line, flush=True), poll_seconds=options.poll_seconds)
+    print("\n".join(teardown.listing()), flush=True)
+    if options.dry_run or teardown.holdings.nothing:
+        return 0
+    if not teardown.holdings.living and not options.yes and not _typed(target):
+        return _refuse("Nothing was removed. Type the account's number when asked, or pass --yes.", options.verb)
+    teardown.remove()
+    print(f"Removed. What publishing left in {target.account}, {target.region} is gone, but for what is kept above.")
+    return 0
+
+
+def _typed(target: Target) -> bool:
+    """Whether a person at a terminal means this account. Nothing comes back, so a script says --yes."""
+    if not sys.stdin.isatty():
+        return False
+    asked = f"Remove all of it? Nothing brings it back. Type the account's number ({target.account}) to go on: "
+    return input(asked).strip() == target.account
+
+
 def _agreed(target: Target) -> bool:
     """Ask a person at a terminal; a script has said which account it means by its credentials."""
     if not sys.stdin.isatty():
@@ -52,13 +76,15 @@ def _agreed(target: Target) -> bool:
     return input(f"Publish to {target.account} in {target.region}? [y/N] ").strip().lower() in {"y", "yes"}
 
 
-def _refuse(why: str) -> int:
-    print(f"\npublish: {why}", file=sys.stderr, flush=True)
+def _refuse(why: str, verb: str = "publish") -> int:
+    print(f"\n{verb}: {why}", file=sys.stderr, flush=True)
     return 1
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m service_catalog", description="Publish the project template.")
+    parser = argparse.ArgumentParser(
+        prog="python -m service_catalog", description="Publish the project template, or take it down."
+    )
     verbs = parser.add_subparsers(dest="verb", required=True)
     publish_verb = verbs.add_parser(
         "publish",
@@ -68,8 +94,7 @@ def _parser() -> argparse.ArgumentParser:
             "Publishing the same content again changes nothing; other content becomes a further version."
         ),
     )
-    publish_verb.add_argument("--profile", help="AWS profile to publish with (default: boto3's own search)")
-    publish_verb.add_argument("--region", help="AWS region to publish to (default: the profile's or the environment's)")
+    _add_target(publish_verb)
     publish_verb.add_argument(
         "--studio-role-arn",
         action="append",
@@ -84,14 +109,31 @@ def _parser() -> argparse.ArgumentParser:
         help="use the launch role as it is: the account was set up by somebody else, or from another region",
     )
     publish_verb.add_argument("--yes", action="store_true", help="do not ask at a terminal (a script is never asked)")
-    publish_verb.add_argument(
+    teardown_verb = verbs.add_parser(
+        "teardown",
+        help="remove what publishing left in an account and region",
+        description=(
+            "Lists what publishing left in an account and region, and removes it: product with all versions, "
+            "portfolio, launch role, boundary, and the bucket of templates and seeds. Refused while projects live. "
+            "What projects keep on purpose stays, and is named."
+        ),
+    )
+    _add_target(teardown_verb)
+    teardown_verb.add_argument("--dry-run", action="store_true", help="only list")
+    teardown_verb.add_argument("--yes", action="store_true", help="do not ask; a script has to say it")
+    return parser
+
+
+def _add_target(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--profile", help="AWS profile to act as (default: boto3's own search)")
+    verb.add_argument("--region", help="AWS region to act in (default: the profile's or the environment's)")
+    verb.add_argument(
         "--poll-seconds",
         type=float,
         default=2.0,
         metavar="S",
         help="longest pause between two looks at a stack (default: 2)",
     )
-    return parser
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Deploys a CloudFormation stack by change set, says what happens while it happens, and why when it fails."""
+"""Deploys CloudFormation stacks by change set and deletes them, says what happens meanwhile, and why it fails."""
 
 import time
 import uuid
@@ -99,6 +99,25 @@ class Stacks:
         self._follow(name, stack, seen, success=f"{kind}_COMPLETE")
         return Deployment(self._outputs(name), changed=True)
 
+    def delete(self, name: str) -> bool:
+        """Delete the stack with all it holds. Returns False when there is none.
+
+        Raises PublishError with what could not be deleted, and why.
+        """
+        status = self._status(name)
+        if status in {"", "DELETE_COMPLETE"}:
+            return False
+        if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+            raise PublishError(f"The stack {name} is busy ({status}): somebody else is changing it. Try again later.")
+        self._delete(name)
+        return True
+
+    def _delete(self, name: str) -> None:
+        stack = self._describe(name)["StackId"]  # a stack that is deleted answers to its id only
+        seen = self._event_ids(stack)
+        self._cloudformation.delete_stack(StackName=stack)
+        self._follow(name, stack, seen, success="DELETE_COMPLETE")
+
     def _make_way(self, name: str) -> str:
         """Which type of change set the stack needs; removes what a failed creation left behind."""
         status = self._status(name)
@@ -107,10 +126,7 @@ class Stacks:
         if status == "ROLLBACK_COMPLETE":
             # All that can be done with such a stack is to delete it; it holds no resource any more.
             self._say(f"an earlier creation of {name} failed and was rolled back; removing what is left of it")
-            stack = self._describe(name)["StackId"]  # a stack that is deleted answers to its id only
-            seen = self._event_ids(stack)
-            self._cloudformation.delete_stack(StackName=stack)
-            self._follow(name, stack, seen, success="DELETE_COMPLETE")
+            self._delete(name)
             return "CREATE"
         if status.endswith("_IN_PROGRESS"):
             raise PublishError(f"The stack {name} is busy ({status}): somebody else is changing it. Try again later.")

@@ -190,21 +190,43 @@ class Provisioning(Products, Portfolios, Constraints):
     @operation("DescribeProvisionedProduct", needs=_plain("DescribeProvisionedProduct"))
     def describe_provisioned_product(self, request: Document, caller: Credentials) -> Document:
         found = self.find_provisioned(request.get("Id"), request.get("Name"))
+        return {"ProvisionedProductDetail": self._provisioned_detail(found)}
+
+    def _provisioned_detail(self, found: ProvisionedProduct) -> Document:
         return {
-            "ProvisionedProductDetail": {
-                "Name": found.name,
-                "Arn": f"arn:aws:servicecatalog:{self.cloud.region}:{self.cloud.account}:stack/{found.name}/{found.id}",
-                "Type": "CFN_STACK",
-                "Id": found.id,
-                "Status": found.status,
-                "StatusMessage": found.message or None,
-                "CreatedTime": found.created,
-                "LastRecordId": found.records[-1].id,
-                "ProductId": found.product.id,
-                "ProvisioningArtifactId": found.artifact.id,
-                "LaunchRoleArn": found.launch_role,
-            }
+            "Name": found.name,
+            "Arn": f"arn:aws:servicecatalog:{self.cloud.region}:{self.cloud.account}:stack/{found.name}/{found.id}",
+            "Type": "CFN_STACK",
+            "Id": found.id,
+            "Status": found.status,
+            "StatusMessage": found.message or None,
+            "CreatedTime": found.created,
+            "LastRecordId": found.records[-1].id,
+            "ProductId": found.product.id,
+            "ProvisioningArtifactId": found.artifact.id,
+            "LaunchRoleArn": found.launch_role,
         }
+
+    @operation("ScanProvisionedProducts", needs=_plain("ScanProvisionedProducts"))
+    @in_pages("ProvisionedProducts")
+    def scan_provisioned_products(self, request: Document, caller: Credentials) -> Document:
+        """Those of the whole account when asked for, else those this user launched.
+
+        https://docs.aws.amazon.com/servicecatalog/latest/dg/API_ScanProvisionedProducts.html
+        """
+        level = request.get("AccessLevelFilter", {"Key": "User", "Value": "self"})
+        if level["Value"].lower() != "self":
+            raise AwsError(INVALID, "The only supported value of an access level is self.")
+        mine: dict[str, Callable[[ProvisionedProduct], bool]] = {
+            "Account": lambda launched: True,
+            "Role": lambda launched: (
+                self.role_of(launched.launcher.principal_arn) == self.role_of(caller.principal_arn)
+            ),
+            "User": lambda launched: launched.launcher.principal_arn == caller.principal_arn,
+        }
+        with self.lock:
+            found = [each for each in self.provisioned.values() if mine[level["Key"]](each)]
+        return {"ProvisionedProducts": [self._provisioned_detail(each) for each in found]}
 
     def find_provisioned(self, identifier: str | None, name: str | None) -> ProvisionedProduct:
         """A provisioned product by id or name. Raises AwsError when there is none."""
