@@ -32,6 +32,8 @@ from rehearsal.watch import PipelineWatch, StoryError, wait_until
 
 BROKEN_CONNECTION = ("RPC failed", "hung up unexpectedly", "early EOF", "Connection reset", "transfer closed")
 """How git says that the connection broke."""
+NOTHING_TO_DO = "Nothing to do"
+"""How the reason begins for which an execution stops because another one does the same."""
 SAYS_SO = (Ending.FAILED, Ending.ROLLED_BACK)
 """Endings that a person meets as a failure."""
 
@@ -85,13 +87,21 @@ class Remedies:
         return False
 
     def meanwhile(self, watch: PipelineWatch) -> None:
-        """Something a person has to do while an execution goes on: answer the first of two equal questions."""
+        """Something a person has to do while an execution goes on: answer the first of two equal questions.
+
+        Nothing, when the second one sees that the first does its work, and stops.
+        """
         pair = self._find_pair(watch)
         if pair is None or watch.execution_id not in (pair.first, pair.second):
             return
+        stopped = watch.stopped_for(pair.second)
+        if stopped.startswith(NOTHING_TO_DO):
+            watch.follow(pair.first)
+            self._meet(DUPLICATED_EVENT, f"the second deployment of the same version stopped: {stopped}")
+            return
         watch.follow(pair.second)
         token = watch.waiting_approval(pair.first)
-        if token is not None:
+        if token is not None and watch.waits_behind(pair.first, pair.second):
             self._progress.say("two deployments of one approval: a person answers the first, and then the second")
             watch.answer(token, "Asked twice for the same version")
             self._until_over(watch, pair.first)

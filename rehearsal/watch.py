@@ -89,6 +89,21 @@ class PipelineWatch:
         found = self.codepipeline.get_pipeline_execution(pipelineName=self.pipeline, pipelineExecutionId=execution)
         return str(found["pipelineExecution"]["status"])
 
+    def stopped_for(self, execution: str) -> str:
+        """The reason for which any execution of the pipeline was stopped; empty when it was not."""
+        found = self.codepipeline.get_pipeline_execution(pipelineName=self.pipeline, pipelineExecutionId=execution)
+        stopped = found["pipelineExecution"]["status"] in ("Stopping", "Stopped")
+        return str(found["pipelineExecution"].get("statusSummary", "")) if stopped else ""
+
+    def waits_behind(self, first: str, second: str) -> bool:
+        """Whether the second execution waits to enter the stage that the first one is in."""
+        stages = self.codepipeline.get_pipeline_state(name=self.pipeline)["stageStates"]
+        return any(
+            stage.get("latestExecution", {}).get("pipelineExecutionId") == first
+            and second in [each["pipelineExecutionId"] for each in stage.get("inboundExecutions", [])]
+            for stage in stages
+        )
+
     def follow(self, execution: str) -> None:
         """Go on with another execution of the pipeline."""
         if execution != self.execution_id:

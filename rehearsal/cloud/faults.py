@@ -79,7 +79,7 @@ FAULTS: dict[str, Fault] = {
             DUPLICATED_EVENT,
             "the event of the first approval of a model package is delivered twice",
             Ending.UNCHANGED,
-            "the second deployment of the same version finds nothing to change",
+            "the second deployment of the same version stops, or finds nothing to change",
         ),
         Fault(
             REORDERED_EVENTS,

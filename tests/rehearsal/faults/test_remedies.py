@@ -98,6 +98,28 @@ def test_a_second_copy_that_comes_when_the_first_asks_already_changes_nothing(fa
     assert project.endpoint_changes() == ["CREATE_COMPLETE"]
 
 
+def test_a_second_copy_that_stops_because_the_first_does_the_work_leaves_one_question(faulty: Faulty) -> None:
+    project = Project(faulty(["duplicated-event"], SERVICES, PROVIDERS, speed=600))
+    company = Company(project.cloud)
+    package = project.register("one")
+    given = [{"name": "MODEL_PACKAGE_ARN", "value": package}]
+    assert project.cloud.faults.strikes("duplicated-event", f"the approval of {package}")
+    first = project.lab.start(PIPELINE, variables=given)
+    project.lab.token(PIPELINE)
+    second = project.lab.start(PIPELINE, variables=given)
+    reason = f"Nothing to do: execution {first} deploys version 1 already"
+    company.person.client("codepipeline").stop_pipeline_execution(
+        pipelineName=PIPELINE, pipelineExecutionId=second, abandon=True, reason=reason
+    )
+    watch = company.watch(PIPELINE, second)
+    approval = watch.until(lambda: watch.waiting_approval(watch.execution_id), "the only question")
+    assert watch.execution_id == first
+    watch.answer(approval, "read")
+    watch.until_succeeded()
+    company.remedies.confirm()
+    assert project.served() == "one"
+
+
 def test_git_is_run_once_more_for_each_broken_connection_and_for_nothing_else(faulty: Faulty) -> None:
     cloud = faulty(["git-network"])
     remedies = Company(cloud).remedies
