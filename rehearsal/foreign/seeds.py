@@ -63,6 +63,7 @@ def places(template: Template, values: Values) -> list[Place]:
         for logical_id, resource in template.resources.items()
         if values.exists(resource)
         for place in _places_of(logical_id, resource["Type"], values.of(resource.get("Properties") or {}))
+        if place.bucket not in template.resources  # or else the project fills it itself
     ]
 
 
