@@ -35,11 +35,21 @@ SAID_ONCE = {"StoryError", "NotImplementedHere"}
 """Of these there are hundreds, and one thing to know about all of them."""
 ENDING_CALLS = {"exit", "error", "_refuse"}
 """`sys.exit(message)`, `parser.error(message)`, and the command line of publishing."""
+FUNCTIONS = "cloudformation/functions"
+SAYING = {"fail": (1,), "_fail": (2,), "_say": (0,), "publish": (2, 3), "Message": (0, 1), "Done": (0,)}
+"""In the functions and in `make rollback`: calls that tell a person something, and which arguments are the message."""
+SAID_BY = (FUNCTIONS, "deploy_repo/deployment")
+REPORTING = re.compile(
+    r"^(?:report|_tell_failure|_asks_for_help|clear_the_way|take_up|superfluous|question|kept|words)$"
+)
+"""In the functions: what a person reads is put together here, piece by piece."""
+LIST_OF_TEXTS = {"parts"}
 TELLING = re.compile(r"explain|advice|shortage|_watch|_larger")
 """Functions whose results are messages."""
 ARGUMENT = {"Violation": 2}
 """Which argument is the message, where it is not the first."""
 CONSTRAINTS = re.compile(r"^(\s*)(?:ConstraintDescription|AssertDescription): *(.*)$")
+TOLD_BY_TEMPLATE = re.compile(r"^(\s*)(?:InputTemplate|CustomData): *(?:!Sub *)?(.*)$")
 SHORTEST = 12
 GAP = "\0"
 """Stands where a value is filled in."""
@@ -69,6 +79,7 @@ def all_messages() -> list[Message]:
     found = [message for file in python_files() for message in messages_of(file)]
     for template in sorted((ROOT / "cloudformation").glob("*.yaml")):
         found += constraints_of(template)
+        found += mails_of(template)
     for folder in (ROOT, ROOT / "build_repo", ROOT / "deploy_repo"):
         found += verbs_of(folder / "Makefile")
     return [message for message in found if len(message.fragment) >= SHORTEST]
@@ -94,7 +105,9 @@ def messages_of(file: Path) -> Iterator[Message]:
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    given = [value for name, value in constants.items() if name.startswith("MESSAGE")]
+    given = [value for name, value in constants.items() if name.startswith(("MESSAGE", "WHAT_NOW", "ONLY_THE"))]
+    if name.startswith(SAID_BY):
+        yield from _said(tree, name, constants)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             given += _given(node, errors, in_cloud=name.startswith(AWS_SPEAKS))
@@ -104,6 +117,44 @@ def messages_of(file: Path) -> Iterator[Message]:
         words = _words(argument, constants)
         if words:
             yield Message(f"{name}:{argument.lineno}", words)
+
+
+def _said(tree: ast.Module, name: str, constants: dict[str, ast.expr]) -> Iterator[Message]:
+    """What a function of the project or `make rollback` says without an error."""
+    given: list[ast.expr] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            texts = {
+                target.id: each.value
+                for each in ast.walk(node)
+                if isinstance(each, ast.Assign)
+                for target in each.targets
+                if isinstance(target, ast.Name)
+            }
+            for each in ast.walk(node):
+                if isinstance(each, ast.Call) and _name(each.func) in SAYING:
+                    given += [each.args[place] for place in SAYING[_name(each.func)] if place < len(each.args)]
+            # A text that was put in a variable first
+            given = [texts.get(each.id, each) if isinstance(each, ast.Name) else each for each in given]
+            filled_in = [each.value for each in ast.walk(node) if isinstance(each, ast.FormattedValue)]
+            given += [texts[each.id] for each in filled_in if isinstance(each, ast.Name) and each.id in texts]
+            if name.startswith(FUNCTIONS) and REPORTING.match(node.name):
+                given += [each.value for each in ast.walk(node) if isinstance(each, TOLD) and each.value is not None]
+                given += _pieces(node)
+    for argument in given:
+        # Every part of it: in the functions' messages the longest is often advice that others give too.
+        for part in re.split(f"{GAP}|\\n", _words(argument, constants)):
+            yield Message(f"{name}:{argument.lineno}", part)
+
+
+def _pieces(function: ast.FunctionDef) -> Iterator[ast.expr]:
+    """What a report is put together of: `parts = [...]`, `parts.append(...)`."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and _name(node.func) == "append" and isinstance(node.func, ast.Attribute):
+            if _name(node.func.value) in LIST_OF_TEXTS:
+                yield from node.args
+        elif isinstance(node, ast.List):
+            yield from node.elts
 
 
 TOLD = (ast.Return, ast.Yield, ast.Assign)
@@ -173,11 +224,26 @@ def verbs_of(makefile: Path) -> Iterator[Message]:
                 yield Message(f"{makefile.relative_to(ROOT).as_posix()}:{number}", re.sub(r"%d|\$\(\w+\)", GAP, text))
 
 
+def mails_of(template: Path) -> Iterator[Message]:
+    """What an event rule or a manual approval tells people."""
+    for number, text in _texts(template, TOLD_BY_TEMPLATE):
+        if '"variables"' not in text:
+            # Sentences one by one: people search for one of them.
+            for sentence in re.split(r"(?<=[.:])\s+", re.sub(r"<[\w-]+>|#\{[\w.]+\}|\$\{\w+\}", GAP, text).strip('"')):
+                yield Message(f"{template.relative_to(ROOT).as_posix()}:{number}", sentence)
+
+
 def constraints_of(template: Path) -> Iterator[Message]:
     """What the launch form says of a value it refuses."""
+    for number, text in _texts(template, CONSTRAINTS):
+        yield Message(f"{template.relative_to(ROOT).as_posix()}:{number}", text)
+
+
+def _texts(template: Path, key: re.Pattern[str]) -> Iterator[tuple[int, str]]:
+    """The line and the text of every value that stands after such a key, on its line or folded below it."""
     lines = template.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines):
-        found = CONSTRAINTS.match(line)
+        found = key.match(line)
         if not found:
             continue
         text = found[2]
@@ -186,5 +252,5 @@ def constraints_of(template: Path) -> Iterator[Message]:
             for following in lines[number + 1 :]:
                 if following.strip() and len(following) - len(following.lstrip()) <= indent:
                     break
-                text += f" {following}"
-        yield Message(f"{template.relative_to(ROOT).as_posix()}:{number + 1}", text.strip("'\" "))
+                text += f" {following.strip()}"
+        yield number + 1, text.strip("' \"")

@@ -61,6 +61,14 @@ def test_the_collector_sees_what_people_see() -> None:
         "has uncommitted changes; it is packed as it is now",  # a warning
         "must be empty or one e-mail address",  # of the template
         "it needed more memory than its instance has. SageMaker says",  # of the end of a red build
+        "Cleaning up broke",  # to CloudFormation
+        "The action broke",  # to CodePipeline
+        "Another execution overtook it",  # put in a variable first
+        "The way back goes on by itself",  # of what is printed
+        "could not be launched and was taken back",  # of a report
+        "production still serves rejected version",  # the subject of a mail
+        "Approving it deploys it to staging; production asks you once more",  # of the template's own mails
+        "of the model answers in staging",  # of the question before production
     ):
         assert any(words in fragment for fragment in found), words
 

@@ -16,14 +16,15 @@ from tests.rehearsal.whole.company import Company, until
 QUICK_BUILD = """\
 version: 0.2
 env:
-  exported-variables: [DEPLOY, MODEL_PACKAGE_ARN_RESOLVED, MODEL_PACKAGE_VERSION]
+  exported-variables: [DEPLOY, ASK_APPROVAL, MODEL_PACKAGE_ARN_RESOLVED, MODEL_PACKAGE_VERSION]
 phases:
   build:
     commands:
-      - export DEPLOY=yes MODEL_PACKAGE_ARN_RESOLVED={package} MODEL_PACKAGE_VERSION=1
+      - export DEPLOY=yes ASK_APPROVAL=no MODEL_PACKAGE_ARN_RESOLVED={package} MODEL_PACKAGE_VERSION=1
 artifacts:
   files: [endpoint-config-template.yml, staging-config-export.json, prod-config-export.json]
 """
+"""It asks for nobody to be asked, in vain."""
 QUICK_TEST = """\
 version: 0.2
 env:
@@ -57,7 +58,7 @@ class Project:
     # ---- what brings a project into a state
 
     def register(self, answer: str) -> str:
-        """Register and approve a tiny model that answers with one word; its package's ARN."""
+        """Register a tiny model that answers with one word; its package's ARN. It waits for its approval."""
         key = f"{self.group}/models/{answer}/model.tar.gz"
         body = archive({"code/inference.py": INFERENCE, "answer.txt": answer})
         self.company.engineer.client("s3").put_object(Bucket=self.bucket, Key=key, Body=body)
@@ -152,12 +153,23 @@ class Project:
         return str(until(token))
 
     def approve(self, execution: str) -> None:
+        """Approve the version that an execution carries, and its deployment to production."""
+        token = self.until_asked(execution)
+        carried = next(
+            output["outputVariables"]["MODEL_PACKAGE_ARN_RESOLVED"]
+            for name, _, output in self.actions(execution)
+            if name == "ResolvePackage"
+        )
+        sagemaker = self.company.engineer.client("sagemaker")
+        if sagemaker.describe_model_package(ModelPackageName=carried)["ModelApprovalStatus"] != "Approved":
+            # Starts an execution too, which sees that this one carries the version and stops.
+            sagemaker.update_model_package(ModelPackageArn=carried, ModelApprovalStatus="Approved")
         self.company.engineer.client("codepipeline").put_approval_result(
             pipelineName=f"{self.prefix}-modeldeploy",
             stageName="ApproveProduction",
             actionName="ApproveProduction",
             result={"summary": "yes", "status": "Approved"},
-            token=self.until_asked(execution),
+            token=token,
         )
 
     def foreign_role(self) -> str:

@@ -66,7 +66,8 @@ def test_a_project_that_waits_for_approval_is_deleted_with_its_staging_endpoint(
     assert left(company) == {}
     assert project.work() == KEPT
     told = until(lambda: project.mailbox.find("was deleted"))
-    for kept in (f"{project.prefix}-modelbuild", f"{project.prefix}-modeldeploy", project.bucket, project.group):
+    logs = (f"/aws/sagemaker/Endpoints/{project.name}-staging", f"/aws/sagemaker-projects/{project.prefix}-functions")
+    for kept in (f"{project.prefix}-modelbuild", f"{project.prefix}-modeldeploy", project.bucket, project.group, *logs):
         assert kept in told["text"]
 
 
@@ -96,8 +97,11 @@ def test_a_project_whose_production_stack_failed_is_deleted(company: Company) ->
 
 def test_everything_goes_when_the_launch_said_so_but_the_report_of_it(company: Company) -> None:
     project = Project(company, WhenProjectIsDeleted="delete-everything")
-    project.register("one")
+    project.until_asked(project.push_deployment(project.register("one")))
     assert project.work() == KEPT
+    logs = company.engineer.client("logs")
+    endpoint_logs = f"/aws/sagemaker/Endpoints/{project.name}-"
+    assert logs.describe_log_groups(logGroupNamePrefix=endpoint_logs)["logGroups"]
     assert project.delete() == "DeleteCompleted"
     assert left(company) == {}
     assert project.work() == GONE
@@ -106,5 +110,9 @@ def test_everything_goes_when_the_launch_said_so_but_the_report_of_it(company: C
         logStreamName="what-was-deleted-and-what-was-kept",
     )
     (event,) = report["events"]
-    assert event["message"].startswith(f"Project {project.name} was deleted, nothing was kept")
+    assert event["message"].startswith(f"Project {project.name} was deleted, only a log was kept")
     assert project.bucket in event["message"]
+    groups = company.engineer.client("logs").get_paginator("describe_log_groups").paginate().search("logGroups[]")
+    kept = [each["logGroupName"] for each in groups if project.name in each["logGroupName"]]
+    assert kept == [f"/aws/sagemaker-projects/{project.prefix}-functions"]
+    assert f"Kept is only the log of the project's functions, {kept[0]}" in event["message"]

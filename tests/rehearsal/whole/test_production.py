@@ -19,11 +19,18 @@ def summaries(project: Project, execution: str) -> dict[str, str]:
     }
 
 
+def variables(project: Project, execution: str, action: str) -> dict[str, str]:
+    """What an action of an execution gave to those that follow."""
+    return next(dict(output["outputVariables"]) for name, _, output in project.actions(execution) if name == action)
+
+
 def test_production_can_be_deployed_after_its_first_creation_failed(company: Company) -> None:
     project = Project(company)
     package = project.register("one")
     failed = project.push_deployment(package, ModelExecutionRoleArn=project.foreign_role())
     project.approve(failed)
+    assert variables(project, failed, "ResolvePackage")["ASK_APPROVAL"] == "no", "the build wants nobody to be asked"
+    assert variables(project, failed, "DecideDeployment") == {"ASK_APPROVAL": "yes"}, "and somebody was"
     assert project.ended(failed) == "Failed"
     assert project.stack_status("prod") == "ROLLBACK_COMPLETE"
 
@@ -42,6 +49,13 @@ def test_production_can_be_deployed_after_its_first_creation_failed(company: Com
     assert project.ended(third) == "Succeeded", project.actions(third)
     said = summaries(project, third)
     assert said["DiscardFailedCreation"].endswith("is CREATE_COMPLETE: nothing to discard")
+
+    listed = company.engineer.client("codepipeline").list_pipeline_executions(
+        pipelineName=f"{project.prefix}-modeldeploy"
+    )["pipelineExecutionSummaries"]
+    reasons = [each["stopTrigger"]["reason"] for each in listed if each["status"] == "Stopped"]
+    # What each approval in the registry started, while the execution that a push had started was being asked about.
+    assert f"Nothing to do: execution {third} deploys version 2 already" in reasons
 
 
 LIVE = {"Stage": "Production", "StageStatus": "Live"}
