@@ -91,31 +91,12 @@ def make_python(folder: Path, pip: Path) -> Path:
     for place in base.packages:
         packages = folder / place
         packages.mkdir(parents=True, exist_ok=True)
-        (packages / "pip.pth").write_text(f"{pip}\n{_link_packages(folder / 'image')}\n")
+        (packages / "pip.pth").write_text(f"{pip}\n")
     for name in ("pip", "pip3"):
         script = programs / name
         script.write_text(f'#!/bin/sh\nexec "{programs / "python"}" -m pip "$@"\n')
         script.chmod(0o755)
     return programs
-
-
-@cache
-def _packages_of_the_image() -> dict[str, Path]:
-    """Name -> file or folder of all that `IN_THE_IMAGE` consists of; read once: botocore alone has 2,000 files."""
-    found = {}
-    for each in map(distribution, IN_THE_IMAGE):
-        for top in {file.parts[0] for file in each.files or ()} - {"..", "__pycache__"}:
-            found[top] = Path(str(each.locate_file(top)))
-    return found
-
-
-def _link_packages(folder: Path) -> Path:
-    """A folder with links to the packages that the image has; what a build installs itself comes before it."""
-    folder.mkdir(exist_ok=True)
-    for name, place in _packages_of_the_image().items():
-        if not (folder / name).exists():
-            (folder / name).symlink_to(place)
-    return folder
 
 
 def _as_installation(folder: Path, base: Interpreter) -> None:
