@@ -143,7 +143,7 @@ def main(given: list[str] | None = None, *, sealed: bool = False) -> int:
             ok = True
             if chosen.verb == "rehearse":
                 story, explanation = Story(cloud, people, progress), None
-                recorder = Recorder(story) if chosen.record else None
+                recorder = Recorder(story, cloud) if chosen.record else None
                 try:
                     story.play()
                 except Exception as problem:
@@ -161,6 +161,7 @@ def main(given: list[str] | None = None, *, sealed: bool = False) -> int:
                 document["ok"] &= ok
                 if recorder:
                     recorder.recording().write(folder)
+                    recorder.shapes.write(folder)
                 progress.summary()
                 path = write(document, folder)
                 progress.say(f"{'played' if ok else 'FAILED'} in {took(document)}; report: {shown(path)}")

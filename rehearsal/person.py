@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.service import Credentials
 from rehearsal.watch import StoryError
+from rehearsal.world import World
 
 REPOSITORY_ROOT = Path(__file__).parents[1]
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TERM")
@@ -21,14 +21,21 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "TERM")
 class Person:
     """Signed in to the cloud as `credentials`, with a home folder of their own inside the rehearsal's."""
 
-    def __init__(self, name: str, cloud: Cloud, credentials: Credentials) -> None:
+    def __init__(self, name: str, cloud: World, credentials: Credentials) -> None:
         self.name = name
         self._cloud = cloud
         self._credentials = credentials
         self.home = cloud.folder_for("people", name)
         self.once_more: Callable[[StoryError], bool] = lambda problem: False  # noqa: ARG005
         """Whether this person runs git again after it failed with this."""
-        self.client: Callable[[str], Any] = cache(lambda service: cloud.client(service, credentials))
+        self.heard: Callable[[Any], None] = lambda client: None  # noqa: ARG005
+        """Given each client as it is made, to listen to what this person is answered."""
+        self.client: Callable[[str], Any] = cache(self._new_client)
+
+    def _new_client(self, service: str) -> Any:  # noqa: ANN401 - boto3 clients are untyped
+        client = self._cloud.client(service, self._credentials)
+        self.heard(client)
+        return client
 
     def environment(self) -> dict[str, str]:
         """What this person's terminal has set: the cloud's address and their keys, nothing of the machine's owner."""

@@ -252,6 +252,7 @@ class Remedies:
             lambda: found if (found := watch.status_of(execution)) != "InProgress" else None,
             "the first deployment",
             over=watch.over,
+            patience=watch.patience,
         )
         if status != "Succeeded":
             raise StoryError(f"the first of two equal deployments ended as {status}")

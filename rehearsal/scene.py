@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rehearsal.cloud.cloud import Cloud
 from rehearsal.mailbox import Mailbox
 from rehearsal.people import People
 from rehearsal.person import Person
 from rehearsal.progress import Progress
 from rehearsal.remedies import Remedies
 from rehearsal.watch import Answer, PipelineWatch, StoryError, wait_until
+from rehearsal.world import World
 
 PROJECT_NAME = "claims-fraud"
 
@@ -86,7 +86,7 @@ class Project:
 class Scene:
     """The people, the project and their common doings."""
 
-    def __init__(self, cloud: Cloud, people: People, progress: Progress) -> None:
+    def __init__(self, cloud: World, people: People, progress: Progress) -> None:
         self.progress = progress
         self.cloud = cloud
         self.studio_role_arn = people.studio_role_arn
@@ -109,7 +109,7 @@ class Scene:
 
     def wait_until(self, question: Callable[[], Answer | None], what: str, seconds: float = 300.0) -> Answer:
         """Ask until there is an answer. Raises StoryError naming what never came; at once when the cloud is stopped."""
-        return wait_until(question, what, seconds, self.cloud.stopping)
+        return wait_until(question, what, seconds, self.cloud.stopping, self.cloud.patience)
 
     # ---- pipelines
 
@@ -127,6 +127,7 @@ class Scene:
             sagemaker_pipeline,
             self.remedies,
             self.cloud.stopping,
+            self.cloud.patience,
         )
 
     def latest_execution(self, pipeline: str) -> str:

@@ -14,10 +14,10 @@ from rehearsal.acts.launch import launch
 from rehearsal.acts.production import production
 from rehearsal.acts.publish import publish
 from rehearsal.acts.refuse import refuse
-from rehearsal.cloud.cloud import Cloud
 from rehearsal.people import People
 from rehearsal.progress import ActRecord, Progress
 from rehearsal.scene import Milestone, Scene
+from rehearsal.world import World
 
 ACTS: tuple[tuple[str, Callable[[Scene, ActRecord], None]], ...] = (
     ("Publish", publish),
@@ -32,9 +32,9 @@ ACTS: tuple[tuple[str, Callable[[Scene, ActRecord], None]], ...] = (
 
 
 class Story:
-    """Plays the acts on a running cloud."""
+    """Plays the acts in a running cloud, or on AWS."""
 
-    def __init__(self, cloud: Cloud, people: People, progress: Progress) -> None:
+    def __init__(self, cloud: World, people: People, progress: Progress) -> None:
         self.scene = Scene(cloud, people, progress)
         self.before_delete: Callable[[], None] = lambda: None
         """Called when the project is complete and about to be deleted."""

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from rehearsal.cloud.clock import Patience
 from rehearsal.progress import Progress
 
-POLL_SECONDS = 0.5
+AS_REHEARSED = Patience()
 LOG_LINES = 30
 ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
 Answer = TypeVar("Answer")
@@ -21,10 +22,15 @@ class StoryError(Exception):
 
 
 def wait_until(
-    question: Callable[[], Answer | None], what: str, seconds: float = 300.0, over: threading.Event | None = None
+    question: Callable[[], Answer | None],
+    what: str,
+    seconds: float = 300.0,
+    over: threading.Event | None = None,
+    patience: Patience = AS_REHEARSED,
 ) -> Answer:
     """Ask until there is an answer. Raises StoryError naming what never came, at once when all is `over` meanwhile."""
     over = over or threading.Event()
+    seconds *= patience.factor
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if over.is_set():
@@ -32,7 +38,7 @@ def wait_until(
         answer = question()
         if answer:
             return answer
-        over.wait(POLL_SECONDS)
+        over.wait(patience.poll_seconds)
     raise StoryError(f"{what} did not happen within {seconds:.0f} s")
 
 
@@ -73,6 +79,7 @@ class PipelineWatch:
     helper: Helper | None = None
     over: threading.Event = field(default_factory=threading.Event)
     """Set when nobody is to wait for anything any more."""
+    patience: Patience = AS_REHEARSED
     _seen: dict[str, tuple[str, float]] = field(default_factory=dict)
     _known_executions: set[str] = field(default_factory=set)
 
@@ -143,7 +150,7 @@ class PipelineWatch:
                 raise StoryError(f"{self.pipeline} ended as {status}: {self.reason()}")
             return None
 
-        return wait_until(look, what, seconds, self.over)
+        return wait_until(look, what, seconds, self.over, self.patience)
 
     def until_succeeded(self, seconds: float = 300.0) -> None:
         """Follow to the good end."""
@@ -157,7 +164,7 @@ class PipelineWatch:
             status = self.status()
             return status if status in ENDED else None
 
-        status = wait_until(ended, f"the end of {self.pipeline}", seconds, self.over)
+        status = wait_until(ended, f"the end of {self.pipeline}", seconds, self.over, self.patience)
         self.look()
         if status != "Failed":
             raise StoryError(f"{self.pipeline} must fail here, but it ended as {status}")

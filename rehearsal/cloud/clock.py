@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long people wait: `factor` times what the story says, looking every `poll_seconds`."""
+
+    factor: float = 1.0
+    poll_seconds: float = 0.5
 
 
 class Clock:

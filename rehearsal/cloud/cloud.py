@@ -10,7 +10,7 @@ from typing import Any
 
 from rehearsal.cloud.base import Base
 from rehearsal.cloud.clients import Clients
-from rehearsal.cloud.clock import Clock
+from rehearsal.cloud.clock import Clock, Patience
 from rehearsal.cloud.egress import Egress
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.events import Events
@@ -49,6 +49,7 @@ class Cloud:
         self.clock = Clock(settings.speed)
         self.faults = Faults(settings.faults)
         self.stopping = threading.Event()
+        self.patience = Patience()
         self.processes = Processes()
         self.egress = Egress()
         self.shapes = ServiceShapes(settings.region)

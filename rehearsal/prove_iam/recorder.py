@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from rehearsal.cloud.cloud import Cloud
 from rehearsal.people import STUDIO_ROLE
 from rehearsal.prove_iam.grants import TRUST
 from rehearsal.prove_iam.recording import Policy, Recording
 from rehearsal.report import names_in_stacks
+from rehearsal.shapes import Shapes
 from rehearsal.story import Story
 
 PROJECT_PATH = "/sagemaker-projects/"
@@ -18,11 +20,15 @@ LAUNCH_ROLE = "MLOpsProjectLaunchRole"
 class Recorder:
     """Goes with a story on a cloud that records."""
 
-    def __init__(self, story: Story) -> None:
-        self._cloud = story.scene.cloud
+    def __init__(self, story: Story, cloud: Cloud) -> None:
+        self._cloud = cloud
         self._engineer = story.scene.engineer
         self._deployed: list[Policy] = []
         story.before_delete = self._read_policies
+        self.shapes = Shapes()
+        """What people were answered."""
+        for person in (story.scene.engineer, story.scene.scientist):
+            person.heard = self.shapes.listen
 
     def _read_policies(self) -> None:
         self._deployed = policies(self._engineer.client("iam"), names_in_stacks(self._cloud))
