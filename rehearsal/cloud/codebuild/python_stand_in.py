@@ -4,7 +4,7 @@ AWS's image has a bare Python that builds install into as they like. Here the in
 on, set up anew for each build, so that neither this machine's packages leak in nor the build's leak out. That takes
 some milliseconds, because hardly anything is copied: the standard library is linked file by file beside an empty
 `site-packages`, and pip is the one that every Python carries for `ensurepip`, unpacked once for the whole cloud. What
-the images' Pythons hold besides, and scripts lean on, is linked from this environment: the AWS SDK and PyYAML.
+the images' Pythons hold besides, and scripts lean on, is copied once from this environment: the AWS SDK and PyYAML.
 https://github.com/aws/aws-codebuild-docker-images/blob/master/al/x86_64/standard/5.0/Dockerfile
 
 The result is an installation of its own, not a virtual environment: tools that look for a system's Python (`uv venv
@@ -79,8 +79,11 @@ def base_interpreter() -> Interpreter:
     )
 
 
-def make_python(folder: Path, pip: Path) -> Path:
-    """Make the build's Python in `folder` and return its folder of programs."""
+def make_python(folder: Path, pip: Path, more: Path | None = None) -> Path:
+    """Make the build's Python in `folder` and return its folder of programs. What lies in `more` is installed in it.
+
+    Installed, file by file: outside a virtual environment pip takes away what it replaces wherever that lies.
+    """
     base = base_interpreter()
     programs = folder / "bin"
     programs.mkdir(parents=True)
@@ -92,6 +95,8 @@ def make_python(folder: Path, pip: Path) -> Path:
         packages = folder / place
         packages.mkdir(parents=True, exist_ok=True)
         (packages / "pip.pth").write_text(f"{pip}\n")
+    if more is not None:
+        shutil.copytree(more, folder / base.packages[0], copy_function=_link_or_copy, dirs_exist_ok=True)
     for name in ("pip", "pip3"):
         script = programs / name
         script.write_text(f'#!/bin/sh\nexec "{programs / "python"}" -m pip "$@"\n')
@@ -99,12 +104,16 @@ def make_python(folder: Path, pip: Path) -> Path:
     return programs
 
 
+def _link_or_copy(source: str | Path, target: str | Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or files of another owner
+        shutil.copy2(source, target)
+
+
 def _as_installation(folder: Path, base: Interpreter) -> None:
     programs = folder / "bin"
-    try:
-        os.link(base.executable, programs / base.name)
-    except OSError:  # another file system, or files of another owner
-        shutil.copy2(base.executable, programs / base.name)
+    _link_or_copy(base.executable, programs / base.name)
     for name in ("python", "python3"):
         (programs / name).symlink_to(base.name)
     stdlib = folder / base.stdlib.relative_to(base.prefix)
@@ -124,6 +133,27 @@ def _as_virtual_environment(folder: Path, base: Interpreter) -> None:
     )
     for name in ("python", "python3", base.name):
         (folder / "bin" / name).symlink_to(base.executable)
+
+
+def copy_packages(folder: Path) -> Path:
+    """The folder that holds the packages of `IN_THE_IMAGE`, made once below `folder`.
+
+    Copies, not links: whatever builds do to theirs, this environment stays as it is.
+    """
+    chosen = [distribution(name) for name in IN_THE_IMAGE]
+    place = folder / "-".join(each.version for each in chosen)
+    with _unpacking:
+        if not place.exists():
+            unfinished = folder / f"{place.name}.unfinished"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            for each in chosen:
+                for file in each.files or ():
+                    if ".." not in file.parts and "__pycache__" not in file.parts:
+                        target = unfinished / file
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        shutil.copyfile(str(each.locate_file(file)), target)
+            unfinished.rename(place)
+    return place
 
 
 def unpack_pip(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -48,19 +49,31 @@ def test_images_that_awss_templates_still_name_are_played(lab: Lab, tmp_path: Pa
     assert "Unknown runtime version named '3.13' of python" in failed_phase(refused)[2]
 
 
-SDK = """\
-import boto3, pathlib, sysconfig, yaml
-assert boto3.client("s3").list_objects_v2
-own = pathlib.Path(sysconfig.get_path("purelib")) / "boto3.py"
-own.write_text("OWN = True")
+WHEEL = """\
+import zipfile
+with zipfile.ZipFile("boto3-99.0-py3-none-any.whl", "w") as wheel:
+    wheel.writestr("boto3/__init__.py", "OWN = True")
+    wheel.writestr("boto3-99.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: boto3\\nVersion: 99.0\\n")
+    wheel.writestr(
+        "boto3-99.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+    )
+    wheel.writestr("boto3-99.0.dist-info/RECORD", "")
 """
+USES_THE_SDK = "python -c 'import boto3, yaml; boto3.client(\\\"s3\\\")'"
 
 
-def test_the_images_python_has_the_aws_sdk_and_a_builds_own_comes_first(lab: Lab, tmp_path: Path) -> None:
-    commands = "[python sdk.py, 'python -c \"import boto3; assert boto3.OWN\"', pip list]"
-    spec = f"version: 0.2\nphases: {{build: {{commands: {commands}}}}}\n"
-    folder = source(tmp_path / "sdk", spec)
-    (folder / "sdk.py").write_text(SDK)
-    build = lab.play(lab.project("sdk"), folder)
-    assert build["buildStatus"] == "SUCCEEDED", lab.log(build)
-    assert "boto3" in lab.log(build)
+def test_the_images_python_has_the_aws_sdk_and_a_build_may_replace_it_for_itself(lab: Lab, tmp_path: Path) -> None:
+    """As AWS's seeds do: `pip install --upgrade --force-reinstall boto3`. It must not reach beyond the build."""
+    commands = [
+        USES_THE_SDK,
+        "python wheel.py",
+        "pip install --quiet --no-index --upgrade --force-reinstall ./boto3-99.0-py3-none-any.whl",
+        "python -c 'import boto3; assert boto3.OWN'",
+    ]
+    listed = "".join(f'      - "{command}"\n' for command in commands)
+    folder = source(tmp_path / "sdk", f"version: 0.2\nphases:\n  build:\n    commands:\n{listed}")
+    (folder / "wheel.py").write_text(WHEEL)
+    project = lab.project("sdk")
+    for build in (lab.play(project, folder), lab.play(project, folder)):  # the second finds it as the first did
+        assert build["buildStatus"] == "SUCCEEDED", lab.log(build)
+    assert all(Path(str(file.locate())).exists() for file in distribution("boto3").files or ())
