@@ -1,8 +1,7 @@
 """Bad input, and how each case ends: the state people see, and words of the one message that they read.
 
-Each row is the case of the same name in this folder, or the one that `at` names where it is at home. A row's state is
-the one AWS shows (or the exit status of a command); `says` names the thing that is wrong and, wherever the words are
-this project's own, the remedy.
+Each row is the case of the same name in this folder. A row's state is the one AWS shows (or the exit status of a
+command); `says` names the thing that is wrong and, wherever the words are this project's own, the remedy.
 """
 
 from __future__ import annotations
@@ -16,11 +15,10 @@ class Ending:
 
     state: str
     says: tuple[str, ...]
-    at: str = ""
 
 
-def ends(state: str, *says: str, at: str = "") -> Ending:
-    return Ending(state, says, at)
+def ends(state: str, *says: str) -> Ending:
+    return Ending(state, says)
 
 
 LOWER_CASE = (
@@ -119,14 +117,17 @@ ENDINGS = {
         "InvalidApprovalTokenException", "belongs to no approval that waits in Approve/Approve"
     ),
     "an_approval_after_its_expiry": ends("InvalidApprovalTokenException", "has expired"),
-    # ---- events: every deployment is whole; the last one told ends up live
-    "an_event_delivered_twice": ends(
-        "Succeeded", at="tests/rehearsal/faults/test_events.py::test_an_approval_that_is_told_twice_deploys_once"
+    # ---- deploying: every deployment is one version as a whole, the last one told ends up live; what people are asked
+    # or told about it
+    "an_event_delivered_twice": ends("Succeeded", "Version 1 of the model answers in staging"),
+    "events_out_of_order": ends("Succeeded", "Version 2 of the model answers in staging"),
+    "an_approved_version_whose_artefact_is_gone": ends(
+        "Failed",
+        "models/two/model.tar.gz is gone",
+        "Restore it, or approve a version whose artefact exists. Nothing was deployed.",
     ),
-    "events_out_of_order": ends(
-        "Succeeded",
-        at="tests/rehearsal/faults/test_events.py::"
-        "test_approvals_in_the_wrong_order_end_with_the_version_whose_event_came_last",
+    "a_production_update_that_fails_half_way": ends(
+        "UPDATE_ROLLBACK_COMPLETE", "Could not access model data at s3://", "models/two/model.tar.gz"
     ),
     # ---- training: what the end of the red build says; Studio shows the same words beside the job
     "data_without_the_label_column": ends(
@@ -153,12 +154,6 @@ ENDINGS = {
         "PROCESSING_INSTANCE_TYPE in pipelines/knobs.py",
     ),
     "a_step_script_that_raises": ends("Failed", "preprocess.py, line ", "in main: KeyError: 'claim_amuont'"),
-    "a_pipeline_that_does_not_compile": ends(
-        "exit 1",
-        "make definition: the pipeline does not compile: pipelines/pipeline.py, line ",
-        "in build_pipeline: AttributeError: module 'pipelines.knobs' has no attribute 'NAME_OF_THE_PIPELINE'",
-        "For the whole traceback: ",
-    ),
     "a_pipeline_that_does_not_compile": ends(
         "exit 1",
         "make definition: the pipeline does not compile: pipelines/pipeline.py, line ",
@@ -202,4 +197,5 @@ ENDINGS = {
         "exit 1", "on 127.0.0.1 cannot be used: Address already in use", "choose another port with --port"
     ),
     "a_rehearsal_that_was_killed_and_starts_again": ends("exit 130", "stopped; nothing is left running"),
+    "a_rehearsal_that_was_killed_at_work_and_starts_again": ends("exit 130", "stopped; nothing is left running"),
 }
