@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from template_file import ACCOUNT_PARAMETERS, ACCOUNT_SETUP, PROJECT, WORST_CASE, Template
+
+from checks.template_file import ACCOUNT_PARAMETERS, ACCOUNT_SETUP, PROJECT, WORST_CASE, Template
 
 
 @pytest.fixture(scope="session")
@@ -16,9 +15,3 @@ def project() -> Template:
 def account_setup() -> Template:
     """cloudformation/account-setup.yaml with everything switched on."""
     return Template(ACCOUNT_SETUP, ACCOUNT_PARAMETERS)
-
-
-@pytest.fixture(scope="session")
-def careless() -> Template:
-    """A template that breaks every rule of template_rules.py."""
-    return Template(Path(__file__).parent / "fixtures" / "careless.yaml", {})

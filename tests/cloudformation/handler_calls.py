@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-sc
 
 from __future__ import annotations
 
-from template_file import schema
+from checks.template_file import schema
 
 # Calls of a type's handlers that our templates never cause, because they leave out the properties that bring them, or
 # because the resource is kept.

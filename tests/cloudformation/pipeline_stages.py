@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from template_file import Template, walk
+from checks.template_file import Template, walk
 
 REFERENCE = re.compile(r"#\{(\w+)\.(\w+)\}")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from statements import Statement, statements
-from template_file import ACCOUNT, Template
+from checks.statements import Statement, statements
+from checks.template_file import ACCOUNT, Template
 
 
 def boundary_statements(account_setup: Template) -> list[Statement]:

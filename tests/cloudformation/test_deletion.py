@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from statements import statements
-from template_file import PROJECT, WORST_CASE, Template
+
+from checks.statements import statements
+from checks.template_file import PROJECT, WORST_CASE, Template
 
 STARTING = {"codepipeline:StartPipelineExecution", "sagemaker:StartPipelineExecution", "codebuild:StartBuild"}
 # Neither starts anything nor is used by what CleanUp does: gone before it or after it makes no difference.

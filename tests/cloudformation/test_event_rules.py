@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 import pytest
-from template_file import Template
+
+from checks.template_file import Template
 
 APPROVAL_CHANGED = ["ModelApprovalStatus", {"exists": False}]
 GROUP_RULES = {"ModelApprovedRule": "Approved", "ModelAwaitsApprovalRule": "PendingManualApproval"}

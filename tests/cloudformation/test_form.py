@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 import pytest
-from statements import Statement, statements
-from template_file import Template, line_of
+
+from checks.statements import Statement, statements
+from checks.template_file import Template, line_of
 
 
 @pytest.fixture

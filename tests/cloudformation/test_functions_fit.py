@@ -14,9 +14,9 @@ import botocore.session
 import pytest
 from botocore import xform_name
 from pipeline_stages import actions
-from statements import statements
-from template_file import ROOT, Resource, Template
 
+from checks.statements import statements
+from checks.template_file import ROOT, Resource, Template
 from seed_code import FUNCTIONS
 
 FOLDER = ROOT / FUNCTIONS.folder

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from handler_calls import NOT_CAUSED, all_calls, caused_calls
-from statements import Statement, statements
-from template_file import ACCOUNT, REGION, Resource, Template
+
+from checks.statements import Statement, statements
+from checks.template_file import ACCOUNT, REGION, Resource, Template
 
 
 def launch_statements(account_setup: Template) -> list[Statement]:

@@ -6,7 +6,8 @@ import json
 
 import pytest
 from pipeline_stages import REFERENCE, actions, references, stages
-from template_file import Template
+
+from checks.template_file import Template
 
 PIPELINES = ("BuildPipeline", "DeployPipeline")
 SKIPPED_UNLESS_DEPLOYED = ("DeployStaging", "ApproveProduction", "DeployProduction")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 
 import pytest
-from statements import Statement, statements
-from template_file import ROOT, Template
+
+from checks.statements import Statement, statements
+from checks.template_file import ROOT, Template
 
 RECORDER = "RecordDeploymentRole"
 WRITING = {"sagemaker:CreateModelPackage", "sagemaker:UpdateModelPackage"}

@@ -9,8 +9,9 @@ from functools import cache
 import botocore.session
 import pytest
 from botocore import xform_name
-from statements import Statement, statements
-from template_file import ACCOUNT, REGION, ROOT, STACK, Template
+
+from checks.statements import Statement, statements
+from checks.template_file import ACCOUNT, REGION, ROOT, STACK, Template
 
 NAME, ID = "fraud", "p-abc123def456"
 PREFIX = f"sagemaker-{NAME}-{ID}"

@@ -12,8 +12,9 @@ import pytest
 import yaml
 from handler_calls import caused_calls
 from pipeline_stages import actions, references
-from statements import Statement, statements
-from template_file import ACCOUNT, REGION, ROOT, WORST_CASE, Resource, Template
+
+from checks.statements import Statement, statements
+from checks.template_file import ACCOUNT, REGION, ROOT, WORST_CASE, Resource, Template
 
 BUILD_REPO = ROOT / "build_repo"
 DEPLOY_REPO = ROOT / "deploy_repo"

@@ -11,7 +11,7 @@ from typing import Any
 from cfnlint.decode.cfn_yaml import load
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PROJECT = ROOT / "cloudformation" / "project.yaml"
 ACCOUNT_SETUP = ROOT / "cloudformation" / "account-setup.yaml"
 
@@ -37,6 +37,12 @@ WORST_CASE = {
     "InputDataUrl": "s3://their-bucket/claims/2026.csv",
     "WhenProjectIsDeleted": "delete-everything",
 }
+# Where a template's patterns want more than letters.
+EXAMPLES = WORST_CASE | {
+    "ModelPackageName": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/n/1",
+    "ModelExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/n",
+    "DataCaptureS3Uri": "s3://bucket/data-capture",
+}
 ACCOUNT_PARAMETERS = {"StudioRoleName": "Studio,OtherStudio", "AllowS3Templates": "yes"}
 
 # What Ref gives for a resource, and the name in its ARN. Unnamed resources are named by CloudFormation.
@@ -45,6 +51,7 @@ NAMES = {
     "AWS::CodeBuild::ReportGroup": "Name",
     "AWS::CodeCommit::Repository": "RepositoryName",
     "AWS::CodePipeline::Pipeline": "Name",
+    "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
     "AWS::IAM::Policy": "PolicyName",
     "AWS::IAM::Role": "RoleName",
@@ -52,6 +59,7 @@ NAMES = {
     "AWS::S3::Bucket": "BucketName",
     "AWS::SNS::Topic": "TopicName",
     "AWS::SageMaker::CodeRepository": "CodeRepositoryName",
+    "AWS::SageMaker::Endpoint": "EndpointName",
     "AWS::SageMaker::ModelPackageGroup": "ModelPackageGroupName",
 }
 ARNS = {
@@ -94,12 +102,23 @@ class Template:
 
     path: Path
     parameters: Mapping[str, str]
-    document: dict[str, Any] = field(init=False)
+    document: dict[str, Any] = field(default_factory=dict)
     lines: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.document = load(str(self.path))
+        self.document = self.document or load(str(self.path))
         self.lines = self.path.read_text(encoding="utf-8").splitlines()
+
+    @classmethod
+    def with_longest(cls, path: Path, document: dict[str, Any]) -> Template:
+        """A template that is read already, each parameter as long as it may be."""
+        parameters = document.get("Parameters", {})
+        return cls(path, {str(name): longest(str(name), each) for name, each in parameters.items()}, document)
+
+    @property
+    def of_project(self) -> bool:
+        """Whether the resources belong to one project: SageMaker's two parameters say which."""
+        return set(self.document.get("Parameters", {})) >= {"SageMakerProjectName", "SageMakerProjectId"}
 
     def at(self, line: int) -> str:
         """A place in the file, as editors understand it."""
@@ -153,7 +172,8 @@ class Template:
             case "Fn::Join":
                 return str(argument[0]).join(self.resolve(argument[1]))
             case "Fn::Select":
-                return self.resolve(argument[1])[int(argument[0])]
+                items = self.resolve(argument[1])
+                return items[int(argument[0])] if int(argument[0]) < len(items) else "<nothing to select>"
             case "Fn::Split":
                 return str(self.resolve(argument[1])).split(str(argument[0]))
             case _:
@@ -169,8 +189,8 @@ class Template:
             return PSEUDO[name]
         if name in self.document.get("Parameters", {}):
             value = self.parameters[name]
-            kind = self.document["Parameters"][name]["Type"]
-            return value.split(",") if kind == "CommaDelimitedList" else value
+            kind = str(self.document["Parameters"][name]["Type"])
+            return value.split(",") if kind == "CommaDelimitedList" or kind.startswith("List<") else value
         resource = self.resource(name)
         return self.arn(resource) if resource.type in REF_IS_ARN else self.name(resource)
 
@@ -178,7 +198,11 @@ class Template:
         resource = self.resource(name)
         if attribute.endswith("Arn"):
             return self.arn(resource)
-        if attribute == "Name":
+        if (
+            attribute == "Name"
+            or attribute == NAMES.get(resource.type)
+            or attribute == resource.type.split("::")[-1] + "Name"
+        ):
             return self.name(resource)
         return f"<{name}.{attribute}>"
 
@@ -209,7 +233,9 @@ class Template:
         return str(self.resolve(written)) if written else f"{STACK}-{resource.logical_id}-X0X0X0X0X0X0"
 
     def arn(self, resource: Resource) -> str:
-        return ARNS[resource.type].format(name=self.name(resource), path=resource.properties.get("Path", "/"))
+        service = resource.type.split("::")[1].lower()
+        form = ARNS.get(resource.type, f"arn:aws:{service}:{REGION}:{ACCOUNT}:{{name}}")
+        return form.format(name=self.name(resource), path=resource.properties.get("Path", "/"))
 
     # ---- order
 
@@ -255,6 +281,16 @@ def _referred_to(function: dict[str, Any]) -> set[str]:
             return {found[1].split(".", 1)[0] for found in FUNCTION.finditer(str(text))}
         case _:
             return set()
+
+
+def longest(name: str, parameter: Mapping[str, Any]) -> str:
+    """The longest value a parameter takes; an example where its pattern wants more than letters."""
+    if allowed := parameter.get("AllowedValues"):
+        return max(map(str, allowed), key=len)
+    pattern = str(parameter.get("AllowedPattern", ".*"))
+    letters = "n" * int(parameter.get("MaxLength", 0))
+    examples = (EXAMPLES.get(name, ""), letters, str(parameter.get("Default", "")))
+    return next((each for each in examples if each and re.fullmatch(pattern, each)), "")
 
 
 def line_of(node: Any) -> int:

@@ -11,7 +11,8 @@ from importlib import resources
 from typing import Any
 
 import cfnlint.data
-from template_file import Resource, Template, line_of
+
+from checks.template_file import Resource, Template, line_of
 
 IDENTITY_POLICIES = ("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::IAM::Role", "AWS::IAM::RolePolicy")
 
@@ -34,16 +35,23 @@ class Statement:
         return f"{self.template.at(self.line)}: {self.owner.logical_id}, {self.written.get('Sid', self.policy)}"
 
     @property
+    def name(self) -> str:
+        """Whose statement it is, and its own name."""
+        return f"{self.owner.logical_id}, {self.written.get('Sid', self.policy)},"
+
+    @property
     def allows(self) -> bool:
         return bool(self.written["Effect"] == "Allow")
 
     @property
     def actions(self) -> list[str]:
-        return [str(action) for action in _as_list(self.written["Action"])]
+        """NotAction counts as every action: whatever AWS adds later is among them."""
+        return [str(action) for action in _as_list(self.written.get("Action", "*"))]
 
     @property
     def resources(self) -> list[str]:
-        return [str(resource) for resource in _as_list(self.template.resolve(self.written["Resource"]))]
+        """NotResource counts as every resource."""
+        return [str(resource) for resource in _as_list(self.template.resolve(self.written.get("Resource", "*")))]
 
     @property
     def condition(self) -> dict[str, Any]:
