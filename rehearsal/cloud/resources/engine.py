@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,21 @@ def resource_schema(type_name: str, region: str) -> dict[str, Any]:
     except Exception as problem:
         raise NotImplementedHere(f"the resource type {type_name}") from problem
     return schema
+
+
+def without_system_tags(properties: dict[str, Any]) -> dict[str, Any]:
+    """Properties without the tags that CloudFormation adds itself (`aws:cloudformation:stack-name`).
+
+    On AWS they need no right of the stack's role, and count for no condition on tags: AWS's own launch role may give a
+    function only tags that begin with `sagemaker:`, and launches functions in stacks.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html
+    """
+    tags = properties.get("Tags")
+    if not isinstance(tags, list):
+        return properties
+    own = [tag for tag in tags if not str(tag.get("Key", "")).startswith("aws:")]
+    others = {name: value for name, value in properties.items() if name != "Tags"}
+    return {**others, "Tags": own} if own else others
 
 
 class ResourceEngine:
@@ -103,6 +119,11 @@ class ResourceEngine:
         if operation == "authorise":
             self._authorise(document["operation"], request)
             return {}
+        request = replace(
+            request,
+            properties=without_system_tags(request.properties),
+            previous_properties=without_system_tags(request.previous_properties),
+        )
         provider = self._providers[CustomResource.type_name if is_custom(request.type_name) else request.type_name]
         if operation == "delete":
             provider.delete(request)

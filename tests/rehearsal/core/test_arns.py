@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rehearsal.cloud.cloud import Cloud
+from rehearsal.cloud.resources.engine import without_system_tags
 from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.core.test_identity import allow, role
 from tests.rehearsal.core.test_permissions import needed
@@ -103,3 +104,12 @@ def test_a_stack_with_rights_on_its_own_names_makes_those_and_no_others(
     cloudformation = base_only.client("cloudformation", root)
     cloudformation.create_stack(StackName=f"scoped-{name}", TemplateBody=TEMPLATE % name, RoleARN=actor)
     assert settled(cloudformation, f"scoped-{name}")[0] == status
+
+
+def test_the_tags_cloudformation_adds_need_no_right_and_count_for_no_condition() -> None:
+    system = {"Key": "aws:cloudformation:stack-name", "Value": "s"}
+    own = {"Key": "sagemaker:project-name", "Value": "p"}
+    assert without_system_tags({"Name": "f", "Tags": [own, system]}) == {"Name": "f", "Tags": [own]}
+    assert without_system_tags({"Name": "f", "Tags": [system]}) == {"Name": "f"}
+    map_of_its_own = {"Tags": {"aws:x": "of a custom resource"}}
+    assert without_system_tags(map_of_its_own) == map_of_its_own
