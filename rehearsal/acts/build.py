@@ -10,7 +10,7 @@ def build(scene: Scene, act: ActRecord) -> None:
     _first_deployment_is_skipped(scene)
     scene.watch_build(scene.latest_execution(scene.project.build_pipeline)).until_succeeded()
     package = scene.newest_package()
-    act.facts["pipeline seconds"] = _pipeline_seconds(scene)
+    act.facts |= {"pipeline seconds": _pipeline_seconds(scene), "install seconds": install_seconds(scene)}
     must(package["ModelApprovalStatus"] == "PendingManualApproval", "the package must wait for a person's approval")
     must(package["ModelMetrics"].get("ModelQuality"), "the package must carry its evaluation")
     must(package["DriftCheckBaselines"], "the package must carry its drift baselines")
@@ -37,4 +37,16 @@ def _pipeline_seconds(scene: Scene) -> float:
     newest = sagemaker.list_pipeline_executions(PipelineName=scene.project.group)["PipelineExecutionSummaries"][0]
     ended = max(step["EndTime"] for step in scene.newest_steps())
     seconds: float = (ended - newest["StartTime"]).total_seconds()
+    return round(seconds, 2)
+
+
+def install_seconds(scene: Scene) -> float:
+    """How long the newest build of the build pipeline took to install, as CodeBuild tells its phases."""
+    scientist, pipeline = scene.scientist, scene.project.build_pipeline
+    listed = scientist.client("codepipeline").list_action_executions(pipelineName=pipeline)["actionExecutionDetails"]
+    build = next(each for each in listed if each["actionName"] == "BuildTrainRegister")
+    number = build["output"]["executionResult"]["externalExecutionId"]
+    phases = scientist.client("codebuild").batch_get_builds(ids=[number])["builds"][0]["phases"]
+    install = next(each for each in phases if each["phaseType"] == "INSTALL")
+    seconds: float = (install["endTime"] - install["startTime"]).total_seconds()
     return round(seconds, 2)

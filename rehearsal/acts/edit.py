@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from rehearsal.acts.build import install_seconds
 from rehearsal.progress import ActRecord
 from rehearsal.scene import Scene, must
 
@@ -23,6 +24,7 @@ def edit_and_push(scene: Scene, act: ActRecord) -> None:
     must(package["ModelPackageVersion"] == 2, f"version 2 must be registered, not {package['ModelPackageVersion']}")
     scene.project.package_versions.append(package["ModelPackageArn"])
     scene.second_version.reach()
+    act.facts["install seconds"] = install_seconds(scene)
     act.facts |= {"version": 2, "from cache": "Preprocess", **scene.metrics(package)}
 
 
