@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from rehearsal.prove_iam.proof import Proof, judged, prove
 from rehearsal.prove_iam.reasons import read
 from rehearsal.prove_iam.recording import Recording
 from rehearsal.prove_iam.table import PAGE, differences
+from rehearsal.sealed import SealError, unshare_command
+from tests.rehearsal.sealing.traps import Traps
 
 ROOT = Path(__file__).parents[3]
 ACTS = ["Publish", "Launch", "Build", "Edit and push", "Approve", "Production", "Refuse", "Delete"]
@@ -28,11 +32,33 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def played(folder: Path) -> tuple[dict[str, Any], str]:
+def sealed() -> bool:
+    """Whether this machine allows a rehearsal from which no call can leave it."""
+    try:
+        return bool(unshare_command())
+    except SealError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traps | None]:
+    """The machine's owner, who is signed in to AWS while the story plays. Their home stays: it has the caches."""
+    if not sys.platform.startswith("linux"):
+        yield None
+        return
+    traps = Traps(tmp_path_factory.mktemp("owner"))
+    yield traps
+    traps.clear()
+
+
+@pytest.fixture(scope="module")
+def played(folder: Path, owner: Traps | None, *, sealed: bool) -> tuple[dict[str, Any], str]:
     """The report and the output of one rehearsal, with every authorisation recorded."""
+    signed_in = owner.environment if owner else {}
     done = subprocess.run(
-        [sys.executable, "-m", "rehearsal", "--record", "--folder", str(folder)],
+        [sys.executable, "-m", "rehearsal", "--record", *(["--sealed"] if sealed else []), "--folder", str(folder)],
         cwd=ROOT,
+        env={**os.environ, **{name: value for name, value in signed_in.items() if name != "HOME"}},
         capture_output=True,
         text=True,
         timeout=900,
@@ -60,6 +86,17 @@ def test_nobody_was_denied_anything(played: tuple[dict[str, Any], str]) -> None:
     report, _ = played
     assert report["denied"] == []
     assert report["authorised"] > 500, "so few authorisations cannot be the whole story"
+
+
+def test_nothing_of_the_machines_owner_was_read(played: tuple[dict[str, Any], str], owner: Traps | None) -> None:
+    assert owner is None or owner.sprung == []
+
+
+def test_no_call_left_the_machine(played: tuple[dict[str, Any], str], *, sealed: bool) -> None:
+    report, _ = played
+    assert report["outside"]["refused"] == [], "nothing called AWS itself"
+    assert report["outside"]["sealed"] == sealed
+    assert not sealed or report["outside"]["reached"] == []
 
 
 def test_services_acted_as_the_roles_they_were_given(played: tuple[dict[str, Any], str]) -> None:
