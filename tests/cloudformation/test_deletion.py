@@ -14,8 +14,6 @@ STARTING = {"codepipeline:StartPipelineExecution", "sagemaker:StartPipelineExecu
 # Neither starts anything nor is used by what CleanUp does: gone before it or after it makes no difference.
 INDIFFERENT = {
     "EventRulesRole",  # goes after the rules
-    "FollowDeploymentsRole",  # goes after its function
-    "FollowRejectionRole",  # goes after its function
     "ModelBuildCodeRepository",  # what Studio lists
     "ModelDeployCodeRepository",
     "PipelineFailedRule",  # tells people
@@ -81,6 +79,7 @@ def test_clean_up_goes_before_everything_it_needs(project: Template) -> None:
     assert before == starters(project) | {"DeploymentChangedRuleMayInvoke", "ModelRejectedRuleMayInvoke"}
     for kind in ("AWS::CodePipeline::Pipeline", "AWS::CodeBuild::Project", "AWS::S3::Bucket", "AWS::IAM::Policy"):
         assert {each.logical_id for each in project.of_type(kind)} <= after, kind
+    assert {"FollowDeploymentsRole", "FollowRejectionRole"} <= after, "their last invocations may still be running"
     assert {"EndpointDeploymentRole", "PipelineExecutionRole", "ModelExecutionRole", "NotificationTopicPolicy"} <= after
     assert "NotificationEmailSubscription" in after, "the last message would reach nobody"
 

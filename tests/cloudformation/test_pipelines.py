@@ -44,9 +44,9 @@ def test_production_checks_makes_room_deploys_and_records_in_this_order(project:
     found = stages(project, "DeployPipeline")["DeployProduction"]["Actions"]
     assert [(each["RunOrder"], each["Name"]) for each in found] == [
         (1, "CheckVersion"),
-        (2, "DiscardFailedCreation"),
-        (3, "DeployProduction"),
-        (4, "RecordDeployment"),
+        (1, "DiscardFailedCreation"),
+        (2, "DeployProduction"),
+        (3, "RecordDeployment"),
     ]
     for each in (found[0], found[1], found[3]):
         assert each["ActionTypeId"] == INVOKE
