@@ -71,13 +71,16 @@ class BuildRun:
         )
         impatience.daemon = True
         impatience.start()
-        with (
-            self._room.turns.turn(lambda: bool(self._interrupted) or self._cloud.stopping.is_set()),
-            slot(self._cloud.cache_for("builds")) as place,
-            kept_folders(self._build.project, host, place.work) as self._kept,
-        ):
+        with self._room.turns.turn(lambda: bool(self._interrupted) or self._cloud.stopping.is_set()):
             impatience.cancel()
-            self._play_in(place, queued)
+            if self._cloud.stopping.is_set():  # everything queued comes to its turn then: a folder each for nothing
+                self._build.finished.set()
+                return
+            with (
+                slot(self._cloud.cache_for("builds")) as place,
+                kept_folders(self._build.project, host, place.work) as self._kept,
+            ):
+                self._play_in(place, queued)
 
     def _play_in(self, taken: Slot, queued: PhaseRecord) -> None:
         build = self._build
