@@ -7,7 +7,7 @@ PYTEST = mkdir -p .rehearsal && PYTEST_DEBUG_TEMPROOT=$(CURDIR)/.rehearsal $(BIN
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help install rehearse rehearse-faults prove-iam up why test test-fast lint format publish teardown bench clean lock
+.PHONY: help install rehearse rehearse-faults prove-iam up why test test-fast lint freshness format publish smoke-aws teardown bench clean lock
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -33,16 +33,20 @@ test: install ## every test of the template, the story included
 test-fast: install ## the tests without the story
 	@$(PYTEST) -m "not story" $(ARGS)
 
-lint: install ## style, types and templates
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/cfn-lint --include-checks I --regions us-east-1 eu-west-1 eu-central-1 ap-northeast-1 -- cloudformation/*.yaml
+lint: install .venvs/lint/.installed ## style, types and templates: ruff, mypy, cfn-lint with our rules, cdk-nag, checkov
+	@$(BIN)/python -m checks.lint
+
+freshness: install ## what is named and comes to its end of support within 90 days: images, runtimes
+	@$(BIN)/python -m checks.freshness
 
 format: install ## let ruff format and repair
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 publish: install ## publish to Service Catalog: make publish ARGS="--profile P --region R --studio-role-arn ARN"
 	@$(BIN)/python -m service_catalog publish $(ARGS)
+
+smoke-aws: install ## play the story on AWS, for money, and compare: ARGS="--profile P --region R --cost-ceiling 25"
+	@$(BIN)/python -m smoke_aws $(ARGS)
 
 teardown: install ## take a published catalog down: ARGS="--profile P --region R --dry-run" lists first
 	@$(BIN)/python -m service_catalog teardown $(ARGS)

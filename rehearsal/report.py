@@ -61,7 +61,11 @@ def resources(cloud: Cloud) -> dict[str, float]:
 
 def names_in_stacks(cloud: Cloud) -> dict[str, str]:
     """The logical ids of the roles that stacks made and named, deleted stacks included."""
-    cloudformation = cloud.client("cloudformation", cloud.identity.root)
+    return roles_of_stacks(cloud.client("cloudformation", cloud.identity.root))
+
+
+def roles_of_stacks(cloudformation: Any) -> dict[str, str]:  # noqa: ANN401 - boto3 is untyped
+    """The same, as somebody who may describe every stack."""
     names = {}
     for page in cloudformation.get_paginator("list_stacks").paginate():
         for stack in page["StackSummaries"]:
