@@ -37,9 +37,9 @@ def post(cloud: Cloud, target: str, body: str) -> tuple[int, dict[str, str]]:
 
 
 def test_an_operation_we_do_not_play_is_a_501_that_names_it(cloud: Cloud) -> None:
-    status, answer = post(cloud, "AWS242ServiceCatalogService.ScanProvisionedProducts", "{}")
+    status, answer = post(cloud, "AWS242ServiceCatalogService.ListBudgetsForResource", "{}")
     assert status == 501
-    assert "servicecatalog:ScanProvisionedProducts is not implemented" in answer["message"]
+    assert "servicecatalog:ListBudgetsForResource is not implemented" in answer["message"]
 
 
 def test_an_operation_aws_does_not_have_is_refused(cloud: Cloud) -> None:
