@@ -65,7 +65,10 @@ class BuildRun:
         now = self._cloud.clock.timestamp()
         queued = PhaseRecord("QUEUED", now)
         with self._build.lock:
-            self._build.phases += [PhaseRecord("SUBMITTED", now, "SUCCEEDED", now), queued]
+            self._build.phases.append(PhaseRecord("SUBMITTED", now, "SUCCEEDED", now))
+        self._announce_phase()
+        with self._build.lock:
+            self._build.phases.append(queued)
         impatience = threading.Timer(
             self._build.project["queuedTimeoutInMinutes"] * MINUTE, self.interrupt, ["TIMED_OUT"]
         )
