@@ -68,6 +68,8 @@ KIND_OF = {
     "AWS::SageMaker::Model": "models",
 }
 """What a resource of a project's stacks is listed as, when it costs money or starts something."""
+PROVISIONED = "SC-"
+"""What Service Catalog's names of the stacks of products begin with."""
 MOST_BUILDS = 100
 """How many builds AWS describes at a time."""
 
@@ -104,4 +106,6 @@ def running_builds(codebuild: Any) -> list[str]:  # noqa: ANN401 - boto3 is unty
 def stacks_of_projects(cloudformation: Any) -> list[str]:  # noqa: ANN401 - boto3 is untyped
     """The names of the stacks that are there and belong to a project."""
     pages = cloudformation.get_paginator("describe_stacks").paginate()
-    return sorted(pages.search(f"Stacks[?Tags[?Key=='{PROJECT}']].StackName"))
+    return sorted(
+        pages.search(f"Stacks[?Tags[?Key=='{PROJECT}'] || starts_with(StackName, '{PROVISIONED}')].StackName")
+    )

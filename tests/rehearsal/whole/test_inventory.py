@@ -96,12 +96,14 @@ def test_stacks_of_projects_are_listed_and_no_others(start_cloud: StartCloud) ->
     body = "Resources: {Topic: {Type: AWS::SNS::Topic}}"
     tags = [{"Key": "sagemaker:project-name", "Value": "claims"}]
     stacks.create_stack(StackName="of-a-project", TemplateBody=body, Tags=tags)
+    stacks.create_stack(StackName="SC-123456789012-pp-abcdef", TemplateBody=body)
     stacks.create_stack(StackName="of-the-account", TemplateBody=body)
     found = billable(lambda service: cloud.client(service, cloud.identity.root), ["stacks"])
-    assert found == {"stacks": ["of-a-project"]}
-    stacks.get_waiter("stack_create_complete").wait(StackName="of-a-project", WaiterConfig={"Delay": 1})
-    stacks.delete_stack(StackName="of-a-project")
-    stacks.get_waiter("stack_delete_complete").wait(StackName="of-a-project", WaiterConfig={"Delay": 1})
+    assert found == {"stacks": ["SC-123456789012-pp-abcdef", "of-a-project"]}
+    for name in found["stacks"]:
+        stacks.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+        stacks.delete_stack(StackName=name)
+        stacks.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
     assert billable(lambda service: cloud.client(service, cloud.identity.root), ["stacks"]) == {}
 
 
