@@ -160,10 +160,7 @@ class Project:
             for name, _, output in self.actions(execution)
             if name == "ResolvePackage"
         )
-        sagemaker = self.company.engineer.client("sagemaker")
-        if sagemaker.describe_model_package(ModelPackageName=carried)["ModelApprovalStatus"] != "Approved":
-            # Starts an execution too, which sees that this one carries the version and stops.
-            sagemaker.update_model_package(ModelPackageArn=carried, ModelApprovalStatus="Approved")
+        self._approve_version(carried)
         self.company.engineer.client("codepipeline").put_approval_result(
             pipelineName=f"{self.prefix}-modeldeploy",
             stageName="ApproveProduction",
@@ -171,6 +168,29 @@ class Project:
             result={"summary": "yes", "status": "Approved"},
             token=token,
         )
+
+    def _approve_version(self, package: str) -> None:
+        """Approve a version that an execution carries which waits for its question.
+
+        That starts another execution, which sees that, and stops.
+        """
+        client = self.company.engineer.client
+        if client("sagemaker").describe_model_package(ModelPackageName=package)["ModelApprovalStatus"] == "Approved":
+            return
+        before = {each["pipelineExecutionId"] for each in self._executions()}
+        client("sagemaker").update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
+
+        def stopped() -> bool:
+            new = [each for each in self._executions() if each["pipelineExecutionId"] not in before]
+            return bool(new) and all(each["status"] == "Stopped" for each in new)
+
+        until(stopped)
+
+    def _executions(self) -> list[dict[str, Any]]:
+        listed = self.company.engineer.client("codepipeline").list_pipeline_executions(
+            pipelineName=f"{self.prefix}-modeldeploy"
+        )
+        return list(listed["pipelineExecutionSummaries"])
 
     def foreign_role(self) -> str:
         """A role that the deployment may not hand to a model: the creation of production fails."""
