@@ -165,7 +165,8 @@ def test_a_token_is_good_for_one_answer(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    ("token", "code"), [("7e9b6a52-3f1c-4d0e-9a1b-5c8d2e4f6071", "InvalidApprovalTokenException"), ("let-me-in", "ValidationException")]
+    ("token", "code"),
+    [("7e9b6a52-3f1c-4d0e-9a1b-5c8d2e4f6071", "InvalidApprovalTokenException"), ("let-me-in", "ValidationException")],
 )
 def test_a_token_of_no_approval_is_refused(lab: Lab, token: str, code: str) -> None:
     name, _, right = waiting(lab, "guessed")
