@@ -11,7 +11,7 @@ import yaml
 TABLE = Path(__file__).with_name("prices.yaml")
 
 
-class PriceError(LookupError):
+class PriceError(Exception):
     """The table does not hold the price of something."""
 
 

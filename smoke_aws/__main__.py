@@ -56,7 +56,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _play(options: argparse.Namespace, target: Target, recording: Path) -> int:
     if shutil.which("git") is None:
         return _refuse("git is needed and was not found on the PATH. Install it, then run this again.")
-    signal.signal(signal.SIGTERM, lambda *_: _interrupt())
     costs = estimate(REPOSITORY_ROOT, target.region)
     print(f"The story will be played in account {target.account}, {target.region}, as {target.caller}.")
     print(f"It will be compared with {recording}.")
@@ -69,6 +68,8 @@ def _play(options: argparse.Namespace, target: Target, recording: Path) -> int:
     if not options.yes and not _typed(target):
         return _refuse("Nothing was made. Type the account's number when asked, or pass --yes.")
     folder.mkdir(parents=True)
+    signal.signal(signal.SIGTERM, lambda *_: _interrupt())  # a shell that goes away is no reason to leave a bill
+    signal.signal(signal.SIGHUP, lambda *_: _interrupt())
     try:
         played = smoke.run()
     except KeyboardInterrupt:

@@ -24,6 +24,8 @@ CODE = (
     "seed_code",
     "cloudformation/functions",
     "rehearsal",
+    "pricing",
+    "smoke_aws",
 )
 AWS_SPEAKS = "rehearsal/cloud"
 """Here errors carry the words of AWS, but for RuntimeError, which tells why a cloud cannot stand."""
