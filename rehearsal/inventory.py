@@ -104,8 +104,7 @@ def running_builds(codebuild: Any) -> list[str]:  # noqa: ANN401 - boto3 is unty
 
 
 def stacks_of_projects(cloudformation: Any) -> list[str]:  # noqa: ANN401 - boto3 is untyped
-    """The names of the stacks that are there and belong to a project."""
+    """The names of the stacks that are there and belong to a project; not of those whose creation was taken back."""
+    ours = f"(Tags[?Key=='{PROJECT}'] || starts_with(StackName, '{PROVISIONED}'))"
     pages = cloudformation.get_paginator("describe_stacks").paginate()
-    return sorted(
-        pages.search(f"Stacks[?Tags[?Key=='{PROJECT}'] || starts_with(StackName, '{PROVISIONED}')].StackName")
-    )
+    return sorted(pages.search(f"Stacks[?{ours} && StackStatus != 'ROLLBACK_COMPLETE'].StackName"))
