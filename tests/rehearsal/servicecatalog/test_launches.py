@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
+from rehearsal.cloud.service import Credentials
 from rehearsal.cloud.servicecatalog import ServiceCatalog
 from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.servicecatalog.catalog_lab import QUEUE_AND_TOPIC, TOPIC, TOPICS, Lab
@@ -148,3 +149,22 @@ def test_a_launch_that_made_no_stack_can_be_terminated(lab: Lab) -> None:
     assert "cloudformation:CreateStack" in record["RecordErrors"][0]["Description"]
     ended = lab.catalog.terminate_provisioned_product(ProvisionedProductId=record["ProvisionedProductId"])
     assert lab.finished(ended["RecordDetail"])["Status"] == "SUCCEEDED"
+
+
+def test_what_was_launched_is_listed_to_its_launcher_and_to_the_whole_account_when_asked(lab: Lab) -> None:
+    ada, bob = lab.person(), lab.person()
+    offer = lab.offer(to=ada, role=lab.role("launcher", TOPICS))
+    record = lab.finished(lab.launch(ada, offer))
+
+    def listed(who: Credentials, **level: str) -> bool:
+        asked = {"AccessLevelFilter": {"Value": "self", **level}} if level else {}
+        found = lab.client("servicecatalog", who).scan_provisioned_products(**asked)["ProvisionedProducts"]
+        return record["ProvisionedProductId"] in [each["Id"] for each in found]
+
+    assert listed(ada)
+    assert listed(ada, Key="Role")
+    assert not listed(bob)
+    assert not listed(bob, Key="Role")
+    assert listed(bob, Key="Account")
+    with pytest.raises(ClientError, match="only supported value"):
+        listed(bob, Key="User", Value="ada")
