@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING
 
 from rehearsal.cloud.codebuild.build import Build, PhaseRecord
@@ -69,9 +70,7 @@ class BuildRun:
         self._announce_phase()
         with self._build.lock:
             self._build.phases.append(queued)
-        impatience = threading.Timer(
-            self._build.project["queuedTimeoutInMinutes"] * MINUTE, self.interrupt, ["TIMED_OUT"]
-        )
+        impatience = Timer(self._build.project["queuedTimeoutInMinutes"] * MINUTE, self.interrupt, ["TIMED_OUT"])
         impatience.daemon = True
         impatience.start()
         with self._room.turns.turn(lambda: bool(self._interrupted) or self._cloud.stopping.is_set()):
@@ -89,7 +88,7 @@ class BuildRun:
         build = self._build
         kept = self._cloud.folder_for("codebuild", "logs") / f"{build.uuid}.log"
         place = Workplace(self._cloud, build, taken.work, taken.bytecode, BuildLog(taken.work / "console.log", kept))
-        timer = threading.Timer(build.project["timeoutInMinutes"] * MINUTE, self.interrupt, ["TIMED_OUT"])
+        timer = Timer(build.project["timeoutInMinutes"] * MINUTE, self.interrupt, ["TIMED_OUT"])
         timer.daemon = True
         timer.start()
         status = "FAULT"

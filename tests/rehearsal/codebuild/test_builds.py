@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -231,11 +233,36 @@ def runs(pid: Path) -> bool:
     return not status.exists() or "Z (zombie)" not in status.read_text()
 
 
+class Alarm:
+    """Stands in for a build's timers: goes off when the test says so, not when time has passed."""
+
+    waiting: list[Alarm]
+
+    def __init__(self, seconds: float, what: Callable[[str], None], arguments: list[str]) -> None:
+        self.seconds, self.go_off, self.daemon = seconds, partial(what, *arguments), False
+
+    def start(self) -> None:
+        self.waiting.append(self)
+
+    def cancel(self) -> None:
+        self.waiting.remove(self)
+
+
 def test_a_build_that_takes_too_long_times_out(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "MINUTE", 0.2)
-    build = lab.play(lab.project("slow", timeoutInMinutes=5), source(tmp_path / "src", "sleep 300"))
+    monkeypatch.setattr(Alarm, "waiting", [], raising=False)
+    monkeypatch.setattr(runner, "Timer", Alarm)
+    begun = tmp_path / "begun"
+    build_id = lab.start(lab.project("slow", timeoutInMinutes=5), source(tmp_path / "src", f"touch {begun}; sleep 300"))
+    deadline = time.monotonic() + 60
+    while not begun.exists():
+        assert time.monotonic() < deadline, "the command never started"
+    (timer,) = Alarm.waiting
+    assert timer.seconds == 5 * 60
+    timer.go_off()
+    build = lab.ended(build_id)
     assert build["buildStatus"] == "TIMED_OUT"
     assert failed_phase(build)[0] == "BUILD"
+    assert not Alarm.waiting
 
 
 def heard(lab: Lab, build: dict[str, Any], kind: str, times: int) -> list[dict[str, Any]]:
