@@ -20,6 +20,7 @@ class Ended(Protocol):
     """An act that ended so many seconds after the start."""
 
     number: int
+    ok: bool
     ended: float
 
 
@@ -28,6 +29,6 @@ def budget(acts: Sequence[Ended], seconds: float) -> dict[str, dict[str, float]]
 
     A story that did not come so far took nothing of it.
     """
-    live = [act.ended for act in acts if act.number == ACTS_TO_PRODUCTION]
+    live = [act.ended for act in acts if act.ok and act.number == ACTS_TO_PRODUCTION]
     taken = {"to production": (live, TO_PRODUCTION), "all acts": ([seconds], ALL_ACTS)}
     return {name: {"seconds": round(found[0], 1), "of": limit} for name, (found, limit) in taken.items() if found}

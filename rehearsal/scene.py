@@ -62,6 +62,8 @@ class Project:
     id: str = ""
     outputs: dict[str, str] = field(default_factory=dict)
     package_versions: list[str] = field(default_factory=list)
+    asking: str = ""
+    """The execution of the deploy pipeline that asked a person before the first version came into production."""
 
     @property
     def prefix(self) -> str:

@@ -10,7 +10,9 @@ from rehearsal.scene import Scene, must
 
 def approve(scene: Scene, act: ActRecord) -> None:
     version = scene.project.package_versions[0]
-    scene.until_asked(scene.decide(version, "Approved", "Good enough for the pilot"))
+    watch = scene.decide(version, "Approved", "Good enough for the pilot")
+    scene.until_asked(watch)
+    scene.project.asking = watch.execution_id
     scene.serves("staging", version)
     mail = scene.mail("ApproveProduction", scene.project.prefix)
     custom = json.loads(mail["text"])["approval"]["customData"]

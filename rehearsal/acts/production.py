@@ -12,8 +12,7 @@ from rehearsal.scene import Scene, must
 
 
 def production(scene: Scene, act: ActRecord) -> None:
-    pipeline = scene.project.deploy_pipeline
-    watch = scene.watch(pipeline, scene.latest_execution(pipeline))
+    watch = scene.watch(scene.project.deploy_pipeline, scene.project.asking)
     scene.say_yes(watch)
     watch.until_succeeded()
     act.facts |= claims_are_scored(scene, scene.project.package_versions[0])

@@ -20,7 +20,7 @@ FOR_INTEREST = Figure("one without a target", 1000.0, "s")
 
 
 def acts(*ended: float) -> list[ActRecord]:
-    return [ActRecord(number, "An act", ended=at) for number, at in enumerate(ended, start=1)]
+    return [ActRecord(number, "An act", ok=True, ended=at) for number, at in enumerate(ended, start=1)]
 
 
 def test_what_was_taken_stands_beside_what_may_be_taken() -> None:
@@ -32,6 +32,8 @@ def test_what_was_taken_stands_beside_what_may_be_taken() -> None:
 
 def test_a_story_that_never_came_to_production_has_taken_nothing_of_that() -> None:
     assert list(budget(acts(3, 6), 8.0)) == ["all acts"]
+    failed = [*acts(3, 6, 20, 45, 40), ActRecord(6, "Production", ok=False, ended=41)]
+    assert list(budget(failed, 42.0)) == ["all acts"]
 
 
 def test_the_report_states_the_budget(start_cloud: StartCloud) -> None:
