@@ -152,7 +152,10 @@ def compare(
         "only_rehearsed": [
             {"role": role, "action": action, "times": times}
             for (role, action), times in sorted(recorded.items())
-            if role in set(names.values()) and (role, action) not in seen and actions.logged(action)
+            if role in set(names.values())
+            and (role, action) not in seen
+            and actions.counts(action)
+            and actions.logged(action)
         ],
     }
     for kind, found in differences.items():
