@@ -7,7 +7,7 @@ PYTEST = mkdir -p .rehearsal && PYTEST_DEBUG_TEMPROOT=$(CURDIR)/.rehearsal $(BIN
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help install rehearse rehearse-faults prove-iam up why test test-fast lint freshness format publish smoke-aws teardown bench clean lock
+.PHONY: help install rehearse rehearse-faults prove-iam up why test test-fast lint freshness format release publish smoke-aws teardown bench clean lock
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -42,8 +42,14 @@ freshness: install ## what is named and comes to its end of support within 90 da
 format: install ## let ruff format and repair
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-publish: install ## publish to Service Catalog: make publish ARGS="--profile P --region R --studio-role-arn ARN"
-	@$(BIN)/python -m service_catalog publish $(ARGS)
+release: install ## freeze what is committed under a number: VERSION=1.2.0
+	@$(BIN)/python -m service_catalog release "$(VERSION)"
+
+cost: install ## what a project costs, by resource: idle, a training run, a month of each endpoint; ARGS="--region R"
+	@$(BIN)/python -m pricing $(ARGS)
+
+publish: install ## publish: VERSION=1.2.0 a release, else the working tree; ARGS="--profile P --region R --studio-role-arn ARN"
+	@$(BIN)/python -m service_catalog publish $(addprefix --release=,$(VERSION)) $(ARGS)
 
 smoke-aws: install ## play the story on AWS, for money, and compare: ARGS="--profile P --region R --cost-ceiling 25"
 	@$(BIN)/python -m smoke_aws $(ARGS)

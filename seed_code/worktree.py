@@ -84,6 +84,11 @@ def commit(root: Path) -> str:
         return ""
 
 
+def commit_date(root: Path) -> str:
+    """The day of the commit the working tree stands on, as ``2026-01-31``. Raises SeedError before the first commit."""
+    return _git(root, "show", "--no-patch", "--format=%cs", "HEAD").strip()
+
+
 def _git(root: Path, *arguments: str) -> str:
     environment = {name: value for name, value in os.environ.items() if name not in _HOOK_VARIABLES}
     try:

@@ -1,4 +1,4 @@
-"""Command line: ``python -m service_catalog publish`` and ``python -m service_catalog teardown``."""
+"""Command line: ``python -m service_catalog`` with ``release``, ``publish`` or ``teardown``."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from seed_code import SeedError
 from service_catalog.errors import PublishError, explain
+from service_catalog.freeze import freeze
 from service_catalog.publish import Settings, publish, where_to_click
 from service_catalog.target import Target, find_target
 from service_catalog.teardown import Teardown
@@ -20,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0 done, 1 it cannot be done, 130 interrupted."""
     options = _parser().parse_args(arguments)
     try:
-        return _teardown(options) if options.verb == "teardown" else _publish(options)
+        return _VERBS[options.verb](options)
     except (PublishError, SeedError) as error:
         return _refuse(str(error), options.verb)
     except (BotoCoreError, ClientError, HTTPClientError) as error:
@@ -31,6 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _release(options: argparse.Namespace) -> int:
+    new = freeze(ROOT, options.version, say=lambda line: print(line, flush=True))
+    print(f"Released {options.version}." if new else f"{options.version} is released already, with this very content.")
+    return 0
+
+
 def _publish(options: argparse.Namespace) -> int:
     target = find_target(options.profile, options.region)
     print(f"Publishing to account {target.account} in {target.region}, as {target.caller}", flush=True)
@@ -38,6 +45,7 @@ def _publish(options: argparse.Namespace) -> int:
         return _refuse("Nothing was published.")
     settings = Settings(
         root=ROOT,
+        release=options.release,
         studio_role_arns=tuple(options.studio_role_arn),
         set_up_account=options.account_setup,
         poll_seconds=options.poll_seconds,
@@ -81,11 +89,23 @@ def _refuse(why: str, verb: str = "publish") -> int:
     return 1
 
 
+_VERBS = {"release": _release, "publish": _publish, "teardown": _teardown}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m service_catalog", description="Publish the project template, or take it down."
+        prog="python -m service_catalog", description="Release the project template, publish it, or take it down."
     )
     verbs = parser.add_subparsers(dest="verb", required=True)
+    release_verb = verbs.add_parser(
+        "release",
+        help="freeze what is committed under a number",
+        description=(
+            "Freezes template, archives and account set-up of the last commit in releases/, and gives what the "
+            "changelog says under Unreleased that number. Nothing leaves this machine."
+        ),
+    )
+    release_verb.add_argument("version", help="three numbers, as in 1.2.0")
     publish_verb = verbs.add_parser(
         "publish",
         help="pack the seeds, set up the account, and put the template into Service Catalog",
@@ -95,6 +115,12 @@ def _parser() -> argparse.ArgumentParser:
         ),
     )
     _add_target(publish_verb)
+    publish_verb.add_argument(
+        "--release",
+        default="",
+        metavar="VERSION",
+        help="publish this release as it was frozen (default: what the working tree holds)",
+    )
     publish_verb.add_argument(
         "--studio-role-arn",
         action="append",

@@ -7,7 +7,6 @@ each version's template and archives lie in the seed bucket under the hash of th
 import hashlib
 import tempfile
 import time
-import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,22 +15,16 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from seed_code import SOURCES
-from seed_code.archive import Archive, pack
-from seed_code.render import render
-from seed_code.worktree import commit, uncommitted
 from service_catalog.catalog import PRODUCT_NAME, STACK, Catalog, Version, read_catalog, synthesise
 from service_catalog.errors import PublishError, code_of, message_of
+from service_catalog.package import ACCOUNT_TEMPLATE, PROJECT_TEMPLATE, Package, pack_all
+from service_catalog.releases import read_release
 from service_catalog.seed_bucket import SeedBucket
 from service_catalog.stacks import Say, Stacks
 from service_catalog.target import StudioRole, Target, studio_role
 
 ACCOUNT_STACK = "mlops-account-setup"
 LAUNCH_ROLE = "MLOpsProjectLaunchRole"
-PROJECT_TEMPLATE = Path("cloudformation/project.yaml")
-ACCOUNT_TEMPLATE = Path("cloudformation/account-setup.yaml")
-
-_PACKED = (*(each.folder for each in SOURCES), str(PROJECT_TEMPLATE))
 
 # Service Catalog lets the launch role read a version's template and archives because of this tag:
 # https://docs.aws.amazon.com/servicecatalog/latest/adminguide/constraints-launch.html
@@ -42,25 +35,16 @@ _READABLE_AT_LAUNCH = {"servicecatalog:provisioning": "true"}
 class Settings:
     """What to publish, and to whom.
 
-    ``root`` is this repository's folder. No ``studio_role_arns`` means the roles published to last time.
-    ``poll_seconds`` is the longest pause between two looks at a stack.
+    ``root`` is this repository's folder. A ``release`` is published as it was frozen; without one, what the working
+    tree holds. No ``studio_role_arns`` means the roles published to last time. ``poll_seconds`` is the longest pause
+    between two looks at a stack.
     """
 
     root: Path
+    release: str = ""
     studio_role_arns: tuple[str, ...] = ()
     set_up_account: bool = True
     poll_seconds: float = 2.0
-
-
-@dataclass(frozen=True)
-class Package:
-    """What ``pack`` made: the archives and the product template that names them, with its version's name."""
-
-    archives: tuple[Archive, ...]
-    template: bytes
-    template_key: str
-    version: str
-    description: str
 
 
 @dataclass(frozen=True)
@@ -83,7 +67,7 @@ def publish(target: Target, settings: Settings, say: Say = print) -> Published:
     before = read_catalog(stacks.template(STACK))
     roles = _studio_roles(target, settings, before)
     with _verb(say, "1/4", "Pack"):
-        package = pack_all(settings.root, _indented(say))
+        package = _package(settings, _indented(say))
         after = _with_version(before, package, bucket.url(package.template_key), roles)
     with ThreadPoolExecutor(1, "synthesis") as meanwhile:  # takes as long as the two verbs that follow
         catalog = meanwhile.submit(_synthesised, after, target.role_arn(LAUNCH_ROLE))
@@ -91,48 +75,20 @@ def publish(target: Target, settings: Settings, say: Say = print) -> Published:
             _upload(bucket, package, _indented(say))
             _check_template(target, bucket.url(package.template_key))
         with _verb(say, "3/4", f"Set up the account (stack {ACCOUNT_STACK})"):
-            _set_up_account(target, settings, bucket, stacks, roles, _indented(say))
+            _set_up_account(target, settings, package, bucket, stacks, roles, _indented(say))
         with _verb(say, "4/4", f"Reveal version {package.version} (stack {STACK})"):
             return _reveal(bucket, stacks, before, after, catalog.result(), package, _indented(say))
+
+
+def _package(settings: Settings, say: Say) -> Package:
+    if settings.release:
+        return read_release(settings.root, settings.release, say)
+    return pack_all(settings.root, say)
 
 
 def _synthesised(catalog: Catalog, launch_role_arn: str) -> bytes:
     with tempfile.TemporaryDirectory(prefix="catalog-") as work:
         return synthesise(catalog, launch_role_arn, Path(work))
-
-
-def pack_all(root: Path, say: Say) -> Package:
-    """Pack the archives and render the product template; nothing leaves this machine."""
-    source = root / PROJECT_TEMPLATE
-    if not source.is_file():
-        raise PublishError(f"{source} is missing: there is no product to publish. Run this from a full clone.")
-    for path in _PACKED:
-        _say_uncommitted(root, path, say)
-    archives = tuple(pack(root, each) for each in SOURCES)
-    for archive in archives:
-        size = f"{len(archive.files)} files, {len(archive.data) / 1000:.0f} kB"
-        say(f"{archive.source.name}: {size}, sha256 {archive.sha256[:12]}…")
-    template = render(source.read_text(encoding="utf-8"), archives, str(PROJECT_TEMPLATE)).encode()
-    sha256 = hashlib.sha256(template).hexdigest()
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    version = f"{project['version']}-{sha256[:8]}"
-    say(f"template: {len(template) / 1000:.0f} kB, sha256 {sha256[:12]}…, version {version}")
-    return Package(archives, template, f"template/project-{sha256}.yaml", version, _origin(root))
-
-
-def _origin(root: Path) -> str:
-    """Where a version came from, as its description in Service Catalog."""
-    found = uncommitted(root, *_PACKED)
-    text = f"Packed from commit {commit(root) or '(none yet)'}"
-    return f"{text} with uncommitted changes" if found.changed or found.untracked else text
-
-
-def _say_uncommitted(root: Path, folder: str, say: Say) -> None:
-    found = uncommitted(root, folder)
-    for path in found.changed:
-        say(f"WARNING {path} has uncommitted changes; it is packed as it is now")
-    for path in found.untracked:
-        say(f"WARNING {path} is not tracked by git and NOT packed; 'git add' it, or ignore it")
 
 
 def _studio_roles(target: Target, settings: Settings, before: Catalog) -> tuple[StudioRole, ...]:
@@ -181,13 +137,19 @@ def _check_template(target: Target, url: str) -> None:
 
 
 def _set_up_account(
-    target: Target, settings: Settings, bucket: SeedBucket, stacks: Stacks, roles: Sequence[StudioRole], say: Say
+    target: Target,
+    settings: Settings,
+    package: Package,
+    bucket: SeedBucket,
+    stacks: Stacks,
+    roles: Sequence[StudioRole],
+    say: Say,
 ) -> None:
     if not settings.set_up_account:
         say("left as it is (--no-account-setup)")
         return
-    source = settings.root / ACCOUNT_TEMPLATE
-    if not source.is_file():
+    if not package.account_setup:
+        source = settings.root / ACCOUNT_TEMPLATE
         raise PublishError(f"{source} is missing: the launch role is made from it. Run this from a full clone.")
     if not stacks.exists(ACCOUNT_STACK) and _role_exists(target, LAUNCH_ROLE):
         raise PublishError(
@@ -195,12 +157,10 @@ def _set_up_account(
             "from another region, and roles belong to all regions. Publish here with --no-account-setup; to let "
             "another Studio role in, publish once more in the region the account was set up from."
         )
-    body = source.read_bytes()
-    key = f"template/account-setup-{hashlib.sha256(body).hexdigest()}.yaml"
-    bucket.put_once(key, body, "text/yaml")
+    bucket.put_once(package.account_setup_key, package.account_setup, "text/yaml")
     done = stacks.deploy(
         ACCOUNT_STACK,
-        bucket.url(key),
+        bucket.url(package.account_setup_key),
         {"StudioRoleName": ",".join(role.name for role in roles)},
         capabilities=("CAPABILITY_NAMED_IAM",),
     )
@@ -224,8 +184,9 @@ def _with_version(before: Catalog, package: Package, template_url: str, roles: S
     taken = {version.name: version.template_url for version in versions}
     if taken.get(package.version, template_url) != template_url:
         raise PublishError(
-            f"Version {package.version} is already published with another template ({taken[package.version]}). "
-            "Raise the project's version in pyproject.toml."
+            f"Version {package.version} is already published with another template ({taken[package.version]}), and a "
+            "version never changes. Nothing was published. Release this content under a further version: "
+            "'make release VERSION=x.y.z'."
         )
     if package.version not in taken:
         versions = (*versions, Version(package.version, template_url, package.description))

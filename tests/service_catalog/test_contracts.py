@@ -8,7 +8,8 @@ import yaml
 from seed_code import SEEDS, SOURCES
 from seed_code.archive import Archive
 from seed_code.render import render
-from service_catalog.publish import ACCOUNT_TEMPLATE, LAUNCH_ROLE, PROJECT_TEMPLATE
+from service_catalog.package import ACCOUNT_TEMPLATE, PROJECT_TEMPLATE
+from service_catalog.publish import LAUNCH_ROLE
 from service_catalog.seed_bucket import SeedBucket
 from service_catalog.target import find_target
 
