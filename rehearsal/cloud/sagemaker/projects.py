@@ -1,17 +1,19 @@
-"""SageMaker projects: what Studio launches, a Service Catalog product with a name."""
+"""SageMaker projects: what Studio launches, a Service Catalog product or a template in S3 with a name."""
 
 from __future__ import annotations
 
 import secrets
 import string
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.sagemaker.listing import listing, page
 from rehearsal.cloud.sagemaker.tags import Tags, creating, tag_map
+from rehearsal.cloud.sagemaker.template_stack import LONGEST_MESSAGE, TemplateStack, provider_calls
 from rehearsal.cloud.service import Call, Credentials, Document, Needs, operation
 
 if TYPE_CHECKING:
@@ -23,17 +25,19 @@ ID_CHARACTERS = string.ascii_lowercase + string.digits
 
 @dataclass
 class Project:
-    """One project. `provisioned` is the provisioned product behind it."""
+    """One project. Behind it is a product, `provisioned`, or a template in S3: `template`, and its `stack`."""
 
     name: str
     id: str
     arn: str
     description: str
-    details: Document
     creator: str
     created: datetime
     status: str = "Pending"
+    details: Document | None = None
     provisioned: str = ""
+    template: Document | None = None
+    stack: TemplateStack | None = None
     message: str = ""
 
     @property
@@ -45,7 +49,7 @@ def _on_project(action: str) -> Needs:
     def needs(service: Projects, request: Document) -> list[Call]:
         arn = service.project_arn(request["ProjectName"])
         if action == "CreateProject":
-            return creating(action, arn, request)
+            return [*creating(action, arn, request), *provider_calls(request)]
         return [Call(f"sagemaker:{action}", arn, service.resource_tags(arn))]
 
     return needs
@@ -67,55 +71,93 @@ class Projects(Tags):
 
     @operation("CreateProject", needs=_on_project("CreateProject"))
     def create_project(self, request: Document, caller: Credentials) -> Document:
-        """Provisions the product as the caller, who therefore needs `servicecatalog:ProvisionProduct` too.
+        """Provisions the product, or makes the template's stack, as the caller, who therefore needs rights for it.
 
         https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateProject.html
         """
-        if "TemplateProviders" in request:
-            raise NotImplementedHere("CreateProject from an S3 template (TemplateProviders)")
-        details = request.get("ServiceCatalogProvisioningDetails")
-        if not details:
-            raise AwsError("ValidationException", "ServiceCatalogProvisioningDetails is required.")
+        details, providers = request.get("ServiceCatalogProvisioningDetails"), request.get("TemplateProviders")
+        if bool(details) == bool(providers):
+            raise AwsError(
+                "ValidationException",
+                "Exactly one of ServiceCatalogProvisioningDetails and TemplateProviders is required.",
+            )
+        template = providers[0].get("CfnTemplateProvider") if providers else None
+        if providers and not template:
+            raise AwsError("ValidationException", "A template provider needs a CfnTemplateProvider.")
         name = request["ProjectName"]
         with self._projects_lock:
             if name.lower() in (each.lower() for each in self.projects):
                 raise AwsError("ValidationException", f"Project {name} already exists.")
-            identifier = "p-" + "".join(secrets.choice(ID_CHARACTERS) for _ in range(12))
             project = Project(
                 name,
-                identifier,
+                "p-" + "".join(secrets.choice(ID_CHARACTERS) for _ in range(12)),
                 self.project_arn(name),
                 request.get("ProjectDescription", ""),
-                details,
                 caller.principal_arn,
                 self.cloud.clock.now(),
+                details=details,
+                template=template,
             )
-            parameters = [
-                {"Key": each["Key"], "Value": each.get("Value", "")}
-                for each in details.get("ProvisioningParameters", [])
-            ]
-            parameters += [
-                {"Key": "SageMakerProjectName", "Value": name},
-                {"Key": "SageMakerProjectId", "Value": identifier},
-            ]
-            launch = {
-                "ProductId": details["ProductId"],
-                "ProvisioningArtifactId": details.get("ProvisioningArtifactId"),
-                "PathId": details.get("PathId"),
-                "ProvisionedProductName": f"{name}-{identifier}",
-                "ProvisioningParameters": parameters,
-                "ProvisionToken": secrets.token_hex(16),
-            }
-            record = self.cloud.call(
-                caller, "servicecatalog", "ProvisionProduct", {k: v for k, v in launch.items() if v is not None}
-            )["RecordDetail"]
-            project.status, project.provisioned = "CreateInProgress", record["ProvisionedProductId"]
+            follow = self._make_stack(project, caller) if template else self._provision(project, caller)
+            project.status = "CreateInProgress"
             self.projects[name] = project
             self.tags[project.arn] = tag_map(request.get("Tags"))
-        self.cloud.background(
-            f"project {name}", self._follow, project, record["RecordId"], "CreateCompleted", "CreateFailed"
+        follow()
+        return {"ProjectArn": project.arn, "ProjectId": project.id}
+
+    def _provision(self, project: Project, caller: Credentials) -> Callable[[], object]:
+        """Provision the product; answers what follows it."""
+        details = project.details or {}
+        launch = {
+            "ProductId": details["ProductId"],
+            "ProvisioningArtifactId": details.get("ProvisioningArtifactId"),
+            "PathId": details.get("PathId"),
+            "ProvisionedProductName": f"{project.name}-{project.id}",
+            "ProvisioningParameters": self._parameters(project, details.get("ProvisioningParameters", [])),
+            "ProvisionToken": secrets.token_hex(16),
+        }
+        record = self.cloud.call(
+            caller, "servicecatalog", "ProvisionProduct", {k: v for k, v in launch.items() if v is not None}
+        )["RecordDetail"]
+        project.provisioned = record["ProvisionedProductId"]
+        return lambda: self._in_background(project, self._follow, record["RecordId"], "CreateCompleted", "CreateFailed")
+
+    def _make_stack(self, project: Project, caller: Credentials) -> Callable[[], object]:
+        """Prepare the template's stack; answers what makes it."""
+        template = project.template or {}
+        own = self.cloud.client("cloudformation", self.cloud.identity.root)
+        stack = TemplateStack(f"SP-{self.cloud.account}-{project.id}", own, self.cloud.stopping)
+        project.stack, project.message = stack, "The stack is about to be created."
+        given = self._parameters(project, template.get("Parameters", []))
+        theirs = self.cloud.client("cloudformation", caller)
+        return lambda: self._in_background(
+            project,
+            self._carry_out,
+            lambda: stack.create(theirs, template, given),
+            "CreateCompleted",
+            "CreateFailed",
         )
-        return {"ProjectArn": project.arn, "ProjectId": identifier}
+
+    @staticmethod
+    def _parameters(project: Project, given: list[Document]) -> list[Document]:
+        """Those that were given, and the two that SageMaker adds.
+
+        https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-projects-templates-custom.html
+        """
+        parameters = [{"Key": each["Key"], "Value": each.get("Value", "")} for each in given]
+        parameters.append({"Key": "SageMakerProjectName", "Value": project.name})
+        parameters.append({"Key": "SageMakerProjectId", "Value": project.id})
+        return parameters
+
+    def _in_background(self, project: Project, work: Callable[..., None], *arguments: object) -> None:
+        self.cloud.background(f"project {project.name}", work, project, *arguments)
+
+    def _carry_out(self, project: Project, work: Callable[[], str], good: str, bad: str) -> None:
+        """Do something to the project's stack."""
+        try:
+            project.message, project.status = work(), good
+        except AwsError as problem:
+            project.message, project.status = problem.message[:LONGEST_MESSAGE], bad
 
     @operation("DeleteProject", needs=_on_project("DeleteProject"))
     def delete_project(self, request: Document, caller: Credentials) -> Document:
@@ -126,6 +168,13 @@ class Projects(Tags):
             raise AwsError("ConflictException", f"Project {project.name} cannot be deleted: it is {project.status}.")
         if project.status == "DeleteCompleted":
             raise AwsError("ValidationException", f"Project {project.name} has been deleted already.")
+        if project.stack is not None:
+            stack, theirs = project.stack, self.cloud.client("cloudformation", caller)
+            project.status = "DeleteInProgress"
+            self._in_background(
+                project, self._carry_out, lambda: stack.delete(theirs), "DeleteCompleted", "DeleteFailed"
+            )
+            return {}
         record = self.cloud.call(
             caller,
             "servicecatalog",
@@ -133,14 +182,7 @@ class Projects(Tags):
             {"ProvisionedProductId": project.provisioned, "TerminateToken": secrets.token_hex(16)},
         )["RecordDetail"]
         project.status = "DeleteInProgress"
-        self.cloud.background(
-            f"project {project.name}",
-            self._follow,
-            project,
-            record["RecordId"],
-            "DeleteCompleted",
-            "DeleteFailed",
-        )
+        self._in_background(project, self._follow, record["RecordId"], "DeleteCompleted", "DeleteFailed")
         return {}
 
     def _follow(self, project: Project, record_id: str, good: str, bad: str) -> None:
@@ -164,14 +206,25 @@ class Projects(Tags):
             "ProjectName": project.name,
             "ProjectId": project.id,
             "ProjectDescription": project.description or None,
+            **self._behind(project),
+            "ProjectStatus": project.status,
+            "CreatedBy": {"IamIdentity": {"Arn": project.creator}},
+            "CreationTime": project.created,
+        }
+
+    @staticmethod
+    def _behind(project: Project) -> Document:
+        """What a description tells of the product or the template that a project was made from."""
+        if project.stack is not None:
+            stack = {"Name": project.stack.name, "Id": project.stack.id or None, "StatusMessage": project.message}
+            detail = {**(project.template or {}), "StackDetail": stack}
+            return {"TemplateProviderDetails": [{"CfnTemplateProviderDetail": detail}]}
+        return {
             "ServiceCatalogProvisioningDetails": project.details,
             "ServiceCatalogProvisionedProductDetails": {
                 "ProvisionedProductId": project.provisioned,
                 "ProvisionedProductStatusMessage": project.message[:2000] or None,
             },
-            "ProjectStatus": project.status,
-            "CreatedBy": {"IamIdentity": {"Arn": project.creator}},
-            "CreationTime": project.created,
         }
 
     @operation("ListProjects", needs=lambda s, r: [Call("sagemaker:ListProjects")])

@@ -124,12 +124,3 @@ def test_who_may_create_projects_but_has_no_access_to_the_product_gets_none(lab:
 def test_a_project_that_does_not_exist_is_said_so(lab: Lab) -> None:
     with pytest.raises(ClientError, match="Project nobody does not exist"):
         lab.client("sagemaker").delete_project(ProjectName="nobody")
-
-
-def test_a_project_from_a_template_in_s3_is_refused_by_name(lab: Lab, ada: Credentials) -> None:
-    template = {"TemplateName": "t", "TemplateURL": "https://b.s3.amazonaws.com/t.yaml"}
-
-    with pytest.raises(ClientError, match=r"TemplateProviders\) is not implemented"):
-        lab.client("sagemaker", ada).create_project(
-            ProjectName="from-s3", TemplateProviders=[{"CfnTemplateProvider": template}]
-        )
