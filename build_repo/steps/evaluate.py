@@ -28,9 +28,10 @@ import measures
 import numpy as np
 import pandas as pd
 import xgboost
-from claims_contract import LABEL, read_csv
+from claims_contract import DECISIONS, LABEL, PROBABILITY
 from failure import PROCESSING, StepError, told
 from numpy.typing import NDArray
+from records import read_csv
 
 BATCH = 2000  # claims per request
 
@@ -47,7 +48,7 @@ def serving_code(model_dir: Path) -> ModuleType:
 
 
 def score(serving: ModuleType, model: Any, claims: pd.DataFrame) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Send the claims through the endpoint's request handler; return probabilities and decisions (1: investigate)."""
+    """Send the claims through the endpoint's request handler; return probabilities and decisions (1: label 1)."""
     unlabelled = claims.drop(columns=LABEL.name)
     predictions: list[dict[str, Any]] = []
     for start in range(0, len(unlabelled), BATCH):
@@ -59,8 +60,8 @@ def score(serving: ModuleType, model: Any, claims: pd.DataFrame) -> tuple[NDArra
                 "Preprocessing let them pass: look at transform_fn in steps/inference.py."
             )
         predictions += json.loads(response.get_data())["predictions"]
-    probabilities = np.array([prediction["fraud_probability"] for prediction in predictions])
-    decisions = np.array([prediction["decision"] == "investigate" for prediction in predictions], dtype=int)
+    probabilities = np.array([prediction[PROBABILITY] for prediction in predictions])
+    decisions = np.array([prediction["decision"] == DECISIONS[1] for prediction in predictions], dtype=int)
     return probabilities, decisions
 
 

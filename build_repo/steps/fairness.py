@@ -1,8 +1,8 @@
-"""Whether groups of customers are treated alike.
+"""Whether groups of people are treated alike.
 
 The report has the format of SageMaker Clarify's bias analysis, which the Model Registry shows:
 https://docs.aws.amazon.com/sagemaker/latest/dg/clarify-measure-post-training-bias.html
-Being investigated is the *unfavourable* outcome here: a disparate impact above 1 burdens the group.
+Being decided as label 1 is taken for the *unfavourable* outcome: a disparate impact above 1 burdens the group.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
+from claims_contract import BANDS, DECISIONS, FIELDS, LABEL, RECORDS, TRUTHS
+from fields import Category
 from numpy.typing import NDArray
 
-AGE_BANDS = {"under 30": (0, 30), "30 to 59": (30, 60), "60 and over": (60, 200)}
-
 DESCRIPTIONS = {
-    "GroupSize": "Claims of this group in the test set",
-    "SelectionRate": "Share of the group's claims sent to investigation",
-    "TPR": "Share of the group's fraudulent claims that are investigated (recall)",
+    "GroupSize": f"{RECORDS.capitalize()} of this group in the test set",
+    "SelectionRate": f"Share of the group's {RECORDS} decided as {DECISIONS[1]}",
+    "TPR": f"Share of the group's {TRUTHS[1]} {RECORDS} decided as {DECISIONS[1]} (recall)",
     "DI": "Disparate impact: the group's selection rate divided by everybody else's; 1 means equal",
     "DPPL": "Difference in selection rates: everybody else's minus the group's; 0 means equal",
     "RD": "Recall difference: everybody else's TPR minus the group's; 0 means equal",
@@ -27,15 +27,14 @@ DESCRIPTIONS = {
 
 
 def groups(claims: pd.DataFrame) -> Iterator[tuple[str, str, NDArray[Any]]]:
-    """Yield facet, group and the mask of its claims. Add the groups you must answer for here."""
-    for sex in sorted(claims["customer_sex"].dropna().unique()):
-        yield "customer_sex", str(sex), claims["customer_sex"].eq(sex).to_numpy()
-    for band, (lowest, below) in AGE_BANDS.items():
-        yield (
-            "age_band",
-            band,
-            claims["customer_age"].ge(lowest).to_numpy() & claims["customer_age"].lt(below).to_numpy(),
-        )
+    """Yield facet, group and the mask of its claims: every protected category and the bands of the contract."""
+    for field in FIELDS:
+        if isinstance(field, Category) and field.audit_only:
+            for value in sorted(claims[field.name].dropna().unique()):
+                yield field.name, str(value), claims[field.name].eq(value).to_numpy()
+    for facet, (column, bands) in BANDS.items():
+        for band, (lowest, below) in bands.items():
+            yield facet, band, claims[column].ge(lowest).to_numpy() & claims[column].lt(below).to_numpy()
 
 
 def group_measures(labels: NDArray[Any], decisions: NDArray[Any], inside: NDArray[Any]) -> dict[str, float | None]:
@@ -70,7 +69,7 @@ def bias(claims: pd.DataFrame, labels: NDArray[Any], decisions: NDArray[Any]) ->
                 ],
             }
         )
-    report = {"label": "fraud", "label_value_or_threshold": "1", "facets": facets}
+    report = {"label": LABEL.name, "label_value_or_threshold": "1", "facets": facets}
     return {"version": "1.0", "post_training_bias_metrics": report}
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from claims_contract import FIELDS, Category
+from claims_contract import FIELDS
+from fields import Category
 
 
 def compute(claims: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,8 @@ The SageMaker XGBoost image calls `model_fn` once and `transform_fn` for every r
 
     {"predictions": [{"fraud_probability": 0.123456, "decision": "pay"}, ...]}
 
+with the words of claims_contract.py.
+
 A claim that breaks the data contract is answered with status 400 and a body that names the record and the field.
 """
 
@@ -19,9 +21,10 @@ import features
 import numpy as np
 import pandas as pd
 import xgboost
-from claims_contract import ContractError, Violation, read_csv, read_records
+from claims_contract import DECISIONS, PROBABILITY
 from flask import Response
 from numpy.typing import NDArray
+from records import ContractError, Violation, read_csv, read_records
 
 MODEL_FILE = "model.json"
 METADATA_FILE = "metadata.json"
@@ -29,20 +32,20 @@ METADATA_FILE = "metadata.json"
 
 @dataclass(frozen=True)
 class ClaimModel:
-    """A trained booster together with the probability from which a claim is investigated."""
+    """A trained booster together with the probability from which a record is decided as label 1."""
 
     booster: xgboost.Booster
     threshold: float
 
     def probabilities(self, claims: pd.DataFrame) -> NDArray[Any]:
-        """Fraud probabilities of typed raw claims, one float per row."""
+        """Probabilities of label 1 of typed raw claims, one float per row."""
         return np.asarray(self.booster.predict(xgboost.DMatrix(features.compute(claims))), dtype=float)
 
     def predictions(self, claims: pd.DataFrame) -> list[dict[str, object]]:
         return [
             {
-                "fraud_probability": round(float(probability), 6),
-                "decision": "investigate" if probability >= self.threshold else "pay",
+                PROBABILITY: round(float(probability), 6),
+                "decision": DECISIONS[int(probability >= self.threshold)],
             }
             for probability in self.probabilities(claims)
         ]

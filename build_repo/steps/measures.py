@@ -19,7 +19,7 @@ Metrics = dict[str, float]
 
 
 def top_decile_lift(labels: NDArray[Any], probabilities: NDArray[Any]) -> float:
-    """How many times more fraud the most suspicious tenth of the claims holds than an average tenth."""
+    """How many times more of label 1 the most suspicious tenth of the records holds than an average tenth."""
     share = labels.mean()
     if share == 0:
         return 0.0
@@ -68,7 +68,7 @@ def quality(labels: NDArray[Any], probabilities: NDArray[Any], decisions: NDArra
     precisions, recalls, _ = precision_recall_curve(labels, probabilities)
     grid = np.linspace(0, 1, CURVE_POINTS)
     return {
-        "dataset": {"item_count": len(labels), "fraudulent": int(labels.sum())},
+        "dataset": {"item_count": len(labels), "positive": int(labels.sum())},
         "binary_classification_metrics": {
             "confusion_matrix": {"0": {"0": tn, "1": fp}, "1": {"0": fn, "1": tp}},
             **{name: {"value": values[name], "standard_deviation": deviations[name]} for name in values},

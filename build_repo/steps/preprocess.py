@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pandas as pd
 from baseline import constraints, statistics
-from claims_contract import LABEL, ContractError, read_csv
+from claims_contract import LABEL, RECORDS, TRUTHS
 from failure import PROCESSING, StepError, told
+from records import ContractError, read_csv
 from sklearn.model_selection import train_test_split
 
 FEWEST_PER_CLASS = 50  # below this a stratified split has nothing to say about the rare class
@@ -57,7 +58,7 @@ def text_of(file: Path) -> str:
 
 
 def split(claims: pd.DataFrame, *, validation_share: float, test_share: float, seed: int) -> dict[str, pd.DataFrame]:
-    """Split at random, keeping the share of fraud equal in all three parts. Raises StepError for too few of a class."""
+    """Split at random, with the same share of label 1 in all parts. Raises StepError for too few of a class."""
     counts = claims[LABEL.name].value_counts()
     for value in (0, 1):
         if counts.get(value, 0) < FEWEST_PER_CLASS:
@@ -77,7 +78,7 @@ def save(parts: dict[str, pd.DataFrame], output: Path) -> None:
         directory = output / name
         directory.mkdir(parents=True, exist_ok=True)
         claims.to_csv(directory / "claims.csv", index=False)
-        print(f"{name}: {len(claims)} claims, {claims[LABEL.name].mean():.1%} fraudulent")
+        print(f"{name}: {len(claims)} {RECORDS}, {claims[LABEL.name].mean():.1%} {TRUTHS[1]}")
 
 
 def describe(train: pd.DataFrame, directory: Path) -> None:

@@ -20,13 +20,14 @@ import inference
 import numpy as np
 import pandas as pd
 import xgboost
-from claims_contract import LABEL, read_csv
+from claims_contract import DECISIONS, LABEL, RECORDS
 from failure import TRAINING, told
 from numpy.typing import NDArray
+from records import read_csv
 from sklearn.metrics import precision_recall_curve
 
 # What the endpoint imports. It travels inside the model, so a model is always served by the code it was trained with.
-SERVING_FILES = ("inference.py", "features.py", "claims_contract.py")
+SERVING_FILES = ("inference.py", "features.py", "records.py", "claims_contract.py", "fields.py")
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,11 @@ def main(base_dir: Path) -> None:
     scored = inference.ClaimModel(booster, threshold=0.5).probabilities(validation)
     model = inference.ClaimModel(booster, choose_threshold(labels, scored, given.recall_weight))
     pack(model, base_dir / "model", {"trees": booster.num_boosted_rounds(), "training_claims": len(train)})
-    print(f"{booster.num_boosted_rounds()} trees, claims are investigated from probability {model.threshold:.3f}")
+    print(f"{booster.num_boosted_rounds()} trees; the {RECORDS} from probability {model.threshold:.3f}: {DECISIONS[1]}")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Train the fraud model.")
+    parser = argparse.ArgumentParser(description="Train the model.")
     parser.add_argument("--base-dir", type=Path, default=Path("/opt/ml"))
     base = parser.parse_args().base_dir
     with told(base, TRAINING):

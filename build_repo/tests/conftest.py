@@ -17,9 +17,11 @@ import preprocess
 import pytest
 import train
 from claims_contract import LABEL
+from flask import Response
 from generate_claims import generate
 
 ROOT = Path(__file__).resolve().parent.parent
+JSON = "application/json"
 HYPERPARAMETERS = {
     "max_depth": "3",
     "learning_rate": "0.3",
@@ -80,6 +82,17 @@ def records(claims: pd.DataFrame) -> list[dict[str, Any]]:
     unlabelled = claims.drop(columns=LABEL.name).head(5)
     parsed: list[dict[str, Any]] = json.loads(unlabelled.to_json(orient="records"))
     return parsed
+
+
+def ask(model: inference.ClaimModel, body: object, content_type: str = JSON, accept: str = "") -> Response:
+    data = body if isinstance(body, str | bytes) else json.dumps(body)
+    return inference.transform_fn(model, data, content_type, accept)
+
+
+def refusal(response: Response, status: int) -> dict[str, Any]:
+    assert response.status_code == status
+    body: dict[str, Any] = json.loads(response.get_data())
+    return body
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,14 @@ FOLDER = Path(__file__).resolve().parent.parent / "test"
 
 
 @dataclass(frozen=True)
+class AnswerWords:
+    """What an answer calls the probability, and the decisions: below the model's threshold, and from it on."""
+
+    probability: str
+    decisions: tuple[str, str]
+
+
+@dataclass(frozen=True)
 class Golden:
     """A claim and the answer it must get: a probability within a band and, where it is beyond doubt, a decision."""
 
@@ -38,6 +46,11 @@ class LatencyLimits:
     measured_requests: int
     p50_milliseconds: float
     p95_milliseconds: float
+
+
+def answer_words() -> AnswerWords:
+    written = _load("answer")
+    return AnswerWords(written["probability"], tuple(written["decisions"]))
 
 
 def golden_records() -> list[Golden]:

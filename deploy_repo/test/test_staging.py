@@ -2,6 +2,7 @@
 
 What is asked and what is expected stands in the JSON files beside this one:
 
+    answer.json           the words of an answer, the same as in claims_contract.py of the model-build repository
     golden_records.json   claims whose answer is beyond doubt, and claims at the edge of what is allowed
     bad_records.json      requests that must be refused with a clear 4xx answer
     latency-limits.json   how many requests are timed, and how long they may take
@@ -15,18 +16,19 @@ from typing import Any
 import pytest
 
 from deployment.endpoint import CSV, Endpoint
-from deployment.expectations import BadRequest, Golden, bad_requests, golden_records, latency_limits
+from deployment.expectations import BadRequest, Golden, answer_words, bad_requests, golden_records, latency_limits
 from deployment.figures import Figures, percentile
 
+WORDS = answer_words()
 GOLDEN = golden_records()
 RECORDS = [golden.record for golden in GOLDEN]
 
 
 def check_schema(prediction: dict[str, Any]) -> None:
-    assert prediction.keys() == {"fraud_probability", "decision"}
-    assert isinstance(prediction["fraud_probability"], float)
-    assert 0 <= prediction["fraud_probability"] <= 1
-    assert prediction["decision"] in {"investigate", "pay"}
+    assert prediction.keys() == {WORDS.probability, "decision"}
+    assert isinstance(prediction[WORDS.probability], float)
+    assert 0 <= prediction[WORDS.probability] <= 1
+    assert prediction["decision"] in WORDS.decisions
 
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden.name)
@@ -34,7 +36,7 @@ def test_a_golden_record_gets_the_answer_it_must(endpoint: Endpoint, figures: Fi
     [prediction] = endpoint.ask_about(golden.record).predictions()
     check_schema(prediction)
     least, most = golden.probability
-    assert least <= prediction["fraud_probability"] <= most
+    assert least <= prediction[WORDS.probability] <= most
     if golden.decision:
         assert prediction["decision"] == golden.decision
     figures.golden_passed += 1

@@ -12,12 +12,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
-from deployment.expectations import bad_requests
+from deployment.expectations import answer_words, bad_requests, golden_records
 
 NAME = "fraud-staging"
 PACKAGE = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/fraud-p-abc123/3"
 
 
+WORDS = answer_words()
+GOLDEN = golden_records()
 BAD_REQUESTS = {(bad.body, bad.content_type): bad for bad in bad_requests()}
 
 
@@ -54,9 +56,9 @@ class Endpoint(BaseHTTPRequestHandler):
         return 200, {"predictions": [self.prediction(record) for record in records]}
 
     def prediction(self, record: dict[str, Any]) -> dict[str, Any]:
-        if int(record["prior_claims"]) >= 2 and int(record["police_report"]) == 0:
-            return {"fraud_probability": 0.93, "decision": "investigate"}
-        return {"fraud_probability": 0.01, "decision": "pay"}
+        [golden] = (each for each in GOLDEN if _as_csv(each.record) == _as_csv(record))
+        least, most = golden.probability
+        return {WORDS.probability: (least + most) / 2, "decision": golden.decision or WORDS.decisions[0]}
 
     def reply(self, status: int, answer: dict[str, Any], error_type: str = "") -> None:
         content = json.dumps(answer).encode()
@@ -77,14 +79,14 @@ class Sound(Endpoint):
 
 
 class Broken(Endpoint):
-    """Pays every claim, and falls over where it should refuse."""
+    """Takes the lower decision for every record, and falls over where it should refuse."""
 
     def model(self, body: str, content_type: str) -> tuple[int, dict[str, Any]]:
         status, answer = super().model(body, content_type)
         return (200, answer) if status == 200 else (500, {"error": "internal server error"})
 
     def prediction(self, record: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002  # this one never looks at it
-        return {"fraud_probability": 0.01, "decision": "pay"}
+        return {WORDS.probability: 0.01, "decision": WORDS.decisions[0]}
 
 
 class Missing(Endpoint):
@@ -93,6 +95,11 @@ class Missing(Endpoint):
     def control(self, operation: str) -> tuple[int, dict[str, Any], str]:  # noqa: ARG002  # whatever is asked
         answer = {"__type": "ValidationException", "message": f'Could not find endpoint "{NAME}".'}
         return 400, answer, "ValidationException"
+
+
+def _as_csv(record: dict[str, Any]) -> dict[str, str]:
+    """A record as a row of a CSV table holds it: text, and nothing where there is no value."""
+    return {name: str(value) for name, value in record.items() if value not in (None, "")}
 
 
 @contextmanager

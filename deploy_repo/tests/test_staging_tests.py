@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from deployment import expectations
-from deployment.expectations import LatencyLimits, bad_requests, golden_records
+from deployment.expectations import LatencyLimits, answer_words, bad_requests, golden_records
 
 from . import fake_endpoint
 from .conftest import ROOT
@@ -80,11 +80,11 @@ def test_a_sound_endpoint_passes_and_its_figures_go_to_the_pipeline(run_against:
     assert "not measured" not in run.exports
 
 
-def test_an_endpoint_that_pays_every_claim_and_falls_over_on_bad_ones_fails_on_each_of_them_and_on_nothing_else(
+def test_an_endpoint_that_decides_all_alike_and_falls_over_on_bad_ones_fails_on_each_of_them_and_on_nothing_else(
     run_against: Callable[[type], Run],
 ) -> None:
     run = run_against(fake_endpoint.Broken)
-    wrong = [golden for golden in golden_records() if golden.decision == "investigate"]
+    wrong = [golden for golden in golden_records() if golden.decision == answer_words().decisions[1]]
     assert len(wrong) >= 3
     assert run.exit_status == 1
     assert run.failed == {

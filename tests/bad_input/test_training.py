@@ -148,7 +148,7 @@ class RedBuild:
 def red_build(project: Project) -> RedBuild:
     bench = project.bench
     code = {"good": "s3://lab-data/code/good", "bug": "s3://lab-data/code/bug"}
-    for module in ("preprocess", "baseline", "claims_contract", "failure"):
+    for module in ("preprocess", "baseline", "claims_contract", "failure", "fields", "records"):
         text = (BUILD_REPO / "steps" / f"{module}.py").read_text()
         bench.put(f"code/good/{module}.py", text)
         bench.put(f"code/bug/{module}.py", text.replace(BUG, f'{BUG}    claims["claim_amuont"] /= 100\n'))
