@@ -68,8 +68,8 @@ KIND_OF = {
     "AWS::SageMaker::Model": "models",
 }
 """What a resource of a project's stacks is listed as, when it costs money or starts something."""
-PROVISIONED = "SC-"
-"""What Service Catalog's names of the stacks of products begin with."""
+PROVISIONED = ("SC-", "SP-")
+"""What the names of the stacks of products, and of templates in S3, begin with."""
 MOST_BUILDS = 100
 """How many builds AWS describes at a time."""
 
@@ -105,6 +105,7 @@ def running_builds(codebuild: Any) -> list[str]:  # noqa: ANN401 - boto3 is unty
 
 def stacks_of_projects(cloudformation: Any) -> list[str]:  # noqa: ANN401 - boto3 is untyped
     """The names of the stacks that are there and belong to a project; not of those whose creation was taken back."""
-    ours = f"(Tags[?Key=='{PROJECT}'] || starts_with(StackName, '{PROVISIONED}'))"
+    named = " || ".join(f"starts_with(StackName, '{each}')" for each in PROVISIONED)
+    ours = f"(Tags[?Key=='{PROJECT}'] || {named})"
     pages = cloudformation.get_paginator("describe_stacks").paginate()
     return sorted(pages.search(f"Stacks[?{ours} && StackStatus != 'ROLLBACK_COMPLETE'].StackName"))

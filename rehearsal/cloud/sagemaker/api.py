@@ -1,6 +1,7 @@
 """Amazon SageMaker AI: one API, several rooms."""
 
 from rehearsal.cloud.sagemaker.code_repositories import CodeRepositories
+from rehearsal.cloud.sagemaker.domains import Domains
 from rehearsal.cloud.sagemaker.endpoints import Endpoints
 from rehearsal.cloud.sagemaker.jobs import Jobs
 from rehearsal.cloud.sagemaker.pipelines import Pipelines
@@ -9,7 +10,7 @@ from rehearsal.cloud.sagemaker.registry import Registry
 from rehearsal.cloud.sagemaker.transform_jobs import TransformJobs
 
 
-class SageMaker(Projects, Pipelines, Jobs, Endpoints, TransformJobs, Registry, CodeRepositories):
+class SageMaker(Projects, Pipelines, Jobs, Endpoints, TransformJobs, Registry, CodeRepositories, Domains):
     """The `sagemaker` API: each parent answers the operations of one concern and shares this object with the others."""
 
     name = "sagemaker"

@@ -58,7 +58,7 @@ class TemplateStack:
         return self._ended("CREATE_COMPLETE")
 
     def delete(self, theirs: Any) -> str:  # noqa: ANN401 - boto3
-        """Delete the stack with the role it was made with. Raises AwsError with the first cause when something stays."""
+        """Delete the stack with the role it was made with. Raises AwsError with the first cause if something stays."""
         if not self.id:
             return "There was no stack."  # its creation was refused
         try:
