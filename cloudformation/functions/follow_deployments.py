@@ -47,9 +47,12 @@ def _follow(detail: Mapping[str, Any]) -> Message | None:
     deployment = pipeline.find(detail["execution-id"])
     if deployment is None:
         return None
+    begins = detail["state"] in (STARTED, RESUMED)
+    if not (deployment.goes_back or detail["state"] == RESUMED or deployment.reached_production):
+        return None  # most of them: no need to look any further
     endpoint, group = os.environ["PRODUCTION_ENDPOINT_NAME"], os.environ["MODEL_PACKAGE_GROUP_NAME"]
     going_back = GoingBack(client("sagemaker"), pipeline, endpoint, group)
-    if detail["state"] not in (STARTED, RESUMED):
+    if not begins:
         return going_back.take_up(deployment) if deployment.is_over else None
     if deployment.goes_back:
         return going_back.clear_the_way(deployment)
