@@ -48,8 +48,8 @@ release: install ## freeze what is committed under a number: VERSION=1.2.0
 cost: install ## what a project costs, by resource: idle, a training run, a month of each endpoint; ARGS="--region R"
 	@$(BIN)/python -m pricing $(ARGS)
 
-publish: install ## publish: VERSION=1.2.0 a release, else the working tree; ARGS="--profile P --region R --studio-role-arn ARN"
-	@$(BIN)/python -m service_catalog publish $(addprefix --release=,$(VERSION)) $(ARGS)
+publish: install ## publish: TARGET=service-catalog|s3|both VERSION=1.2.0 (else the working tree) ARGS="--profile P --region R"
+	@$(BIN)/python -m service_catalog publish $(addprefix --target=,$(TARGET)) $(addprefix --release=,$(VERSION)) $(ARGS)
 
 smoke-aws: install ## play the story on AWS, for money, and compare: ARGS="--profile P --region R --cost-ceiling 25"
 	@$(BIN)/python -m smoke_aws $(ARGS)

@@ -10,10 +10,11 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from seed_code import SeedError
 from service_catalog.errors import PublishError, explain
 from service_catalog.freeze import freeze
-from service_catalog.publish import Settings, publish, where_to_click
+from service_catalog.publish import S3, SERVICE_CATALOG, Settings, publish, where_to_click
 from service_catalog.target import Target, find_target
 from service_catalog.teardown import Teardown
 
+BOTH = "both"
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -46,6 +47,8 @@ def _publish(options: argparse.Namespace) -> int:
     settings = Settings(
         root=ROOT,
         release=options.release,
+        publishers=(SERVICE_CATALOG, S3) if options.target == BOTH else (options.target,),
+        domain_ids=tuple(options.domain_id),
         studio_role_arns=tuple(options.studio_role_arn),
         set_up_account=options.account_setup,
         poll_seconds=options.poll_seconds,
@@ -108,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     release_verb.add_argument("version", help="three numbers, as in 1.2.0")
     publish_verb = verbs.add_parser(
         "publish",
-        help="pack the seeds, set up the account, and put the template into Service Catalog",
+        help="pack the seeds, set up the account, and offer the template in Service Catalog or S3",
         description=(
             "Says which account and region first, then packs, uploads, sets up the account and reveals the version. "
             "Publishing the same content again changes nothing; other content becomes a further version."
@@ -120,6 +123,19 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         metavar="VERSION",
         help="publish this release as it was frozen (default: what the working tree holds)",
+    )
+    publish_verb.add_argument(
+        "--target",
+        choices=(SERVICE_CATALOG, S3, BOTH),
+        default=SERVICE_CATALOG,
+        help="where people launch it from (default: service-catalog)",
+    )
+    publish_verb.add_argument(
+        "--domain-id",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="Studio domain that shows what lies in S3; may be repeated (default: the only one there is)",
     )
     publish_verb.add_argument(
         "--studio-role-arn",

@@ -45,6 +45,14 @@ class Package:
         return f"template/account-setup-{sha256(self.account_setup)}.yaml"
 
 
+def other_content(version: str, published: str) -> PublishError:
+    """What to tell whoever publishes something else under a version that is published."""
+    return PublishError(
+        f"Version {version} is already published with another template ({published}), and a version never changes. "
+        "Nothing was published. Release this content under a further version: 'make release VERSION=x.y.z'."
+    )
+
+
 def sha256(data: bytes) -> str:
     """In hexadecimal."""
     return hashlib.sha256(data).hexdigest()

@@ -17,12 +17,15 @@ from botocore.exceptions import ClientError
 
 from service_catalog.catalog import PRODUCT_NAME, STACK, Catalog, Version, read_catalog, synthesise
 from service_catalog.errors import PublishError, code_of, message_of
-from service_catalog.package import ACCOUNT_TEMPLATE, PROJECT_TEMPLATE, Package, pack_all
+from service_catalog.package import ACCOUNT_TEMPLATE, PROJECT_TEMPLATE, Package, other_content, pack_all
 from service_catalog.releases import read_release
+from service_catalog.s3_templates import S3Templates
 from service_catalog.seed_bucket import SeedBucket
 from service_catalog.stacks import Say, Stacks
 from service_catalog.target import StudioRole, Target, studio_role
 
+SERVICE_CATALOG, S3 = "service-catalog", "s3"
+"""The two ways to offer the template. What people launch is the same."""
 ACCOUNT_STACK = "mlops-account-setup"
 LAUNCH_ROLE = "MLOpsProjectLaunchRole"
 
@@ -36,12 +39,15 @@ class Settings:
     """What to publish, and to whom.
 
     ``root`` is this repository's folder. A ``release`` is published as it was frozen; without one, what the working
-    tree holds. No ``studio_role_arns`` means the roles published to last time. ``poll_seconds`` is the longest pause
-    between two looks at a stack.
+    tree holds. ``publishers`` are SERVICE_CATALOG, S3, or both; ``domain_ids`` the Studio domains that show what lies
+    in S3, to be named where there are several. No ``studio_role_arns`` means the roles published to last time.
+    ``poll_seconds`` is the longest pause between two looks at a stack.
     """
 
     root: Path
     release: str = ""
+    publishers: tuple[str, ...] = (SERVICE_CATALOG,)
+    domain_ids: tuple[str, ...] = ()
     studio_role_arns: tuple[str, ...] = ()
     set_up_account: bool = True
     poll_seconds: float = 2.0
@@ -49,12 +55,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class Published:
-    """What people find in Service Catalog after publishing. ``new`` is false when this version was there already."""
+    """What people find after publishing. ``new`` is false when this version was there already.
 
-    portfolio_id: str
-    product_id: str
+    ``portfolio_id`` and ``product_id`` are Service Catalog's, ``template_url`` is S3's; each is empty without it.
+    """
+
     version: str
     new: bool
+    portfolio_id: str = ""
+    product_id: str = ""
+    template_url: str = ""
 
 
 def publish(target: Target, settings: Settings, say: Say = print) -> Published:
@@ -65,19 +75,32 @@ def publish(target: Target, settings: Settings, say: Say = print) -> Published:
     stacks = Stacks(target.client("cloudformation"), _indented(say), settings.poll_seconds)
     bucket = SeedBucket(target)
     before = read_catalog(stacks.template(STACK))
-    roles = _studio_roles(target, settings, before)
+    roles = _studio_roles(target, settings, before, stacks)
+    in_s3 = S3Templates(target, bucket) if S3 in settings.publishers else None
+    domains = in_s3.domains(settings.domain_ids) if in_s3 else []
     with _verb(say, "1/4", "Pack"):
         package = _package(settings, _indented(say))
         after = _with_version(before, package, bucket.url(package.template_key), roles)
     with ThreadPoolExecutor(1, "synthesis") as meanwhile:  # takes as long as the two verbs that follow
-        catalog = meanwhile.submit(_synthesised, after, target.role_arn(LAUNCH_ROLE))
+        catalog = None
+        if SERVICE_CATALOG in settings.publishers:
+            catalog = meanwhile.submit(_synthesised, after, target.role_arn(LAUNCH_ROLE))
         with _verb(say, "2/4", f"Upload to s3://{bucket.name}"):
             _upload(bucket, package, _indented(say))
             _check_template(target, bucket.url(package.template_key))
         with _verb(say, "3/4", f"Set up the account (stack {ACCOUNT_STACK})"):
             _set_up_account(target, settings, package, bucket, stacks, roles, _indented(say))
-        with _verb(say, "4/4", f"Reveal version {package.version} (stack {STACK})"):
-            return _reveal(bucket, stacks, before, after, catalog.result(), package, _indented(say))
+        where = [f"stack {STACK}"] if catalog else []
+        where += [in_s3.location] if in_s3 else []
+        with _verb(say, "4/4", f"Reveal version {package.version} ({' and '.join(where)})"):
+            published = Published(package.version, new=False)
+            if in_s3:  # first, for it may refuse
+                new = in_s3.offer(package, domains, _indented(say))
+                published = replace(published, new=new, template_url=in_s3.url(package.version))
+            if catalog:
+                found = _reveal(bucket, stacks, before, after, catalog.result(), package, _indented(say))
+                published = replace(found, new=found.new or published.new, template_url=published.template_url)
+            return published
 
 
 def _package(settings: Settings, say: Say) -> Package:
@@ -91,8 +114,8 @@ def _synthesised(catalog: Catalog, launch_role_arn: str) -> bytes:
         return synthesise(catalog, launch_role_arn, Path(work))
 
 
-def _studio_roles(target: Target, settings: Settings, before: Catalog) -> tuple[StudioRole, ...]:
-    arns = tuple(dict.fromkeys(settings.studio_role_arns)) or before.principals
+def _studio_roles(target: Target, settings: Settings, before: Catalog, stacks: Stacks) -> tuple[StudioRole, ...]:
+    arns = tuple(dict.fromkeys(settings.studio_role_arns)) or before.principals or _set_up_for(target, stacks)
     if not arns:
         raise PublishError(
             "Who may launch projects? Pass --studio-role-arn ARN, the execution role of your Studio domain or user: "
@@ -111,6 +134,13 @@ def _studio_roles(target: Target, settings: Settings, before: Catalog) -> tuple[
         if found != role.arn:  # Service Catalog would take the wrong path, and Studio would show nothing
             raise PublishError(f"The role {role.name} is {found}, not {role.arn}. Give its ARN with its path.")
     return roles
+
+
+def _set_up_for(target: Target, stacks: Stacks) -> tuple[str, ...]:
+    """The Studio roles that the account was set up for, where Service Catalog does not tell."""
+    names = stacks.parameters(ACCOUNT_STACK).get("StudioRoleName", "").split(",")
+    iam = target.client("iam")
+    return tuple(iam.get_role(RoleName=name)["Role"]["Arn"] for name in names if name)
 
 
 def _upload(bucket: SeedBucket, package: Package, say: Say) -> None:
@@ -148,6 +178,8 @@ def _set_up_account(
     if not settings.set_up_account:
         say("left as it is (--no-account-setup)")
         return
+    # Not taken back by publishing to Service Catalog only: who publishes there may not know of those in S3.
+    in_s3 = {"AllowS3Templates": "yes"} if S3 in settings.publishers else {}
     if not package.account_setup:
         source = settings.root / ACCOUNT_TEMPLATE
         raise PublishError(f"{source} is missing: the launch role is made from it. Run this from a full clone.")
@@ -161,11 +193,13 @@ def _set_up_account(
     done = stacks.deploy(
         ACCOUNT_STACK,
         bucket.url(package.account_setup_key),
-        {"StudioRoleName": ",".join(role.name for role in roles)},
+        {"StudioRoleName": ",".join(role.name for role in roles), **in_s3},
         capabilities=("CAPABILITY_NAMED_IAM",),
     )
     if not done.changed:
         say("nothing to change")
+    if in_s3:
+        say("Studio users may act as the launch role now, with any template: docs/publishing.md says what that means")
 
 
 def _role_exists(target: Target, name: str) -> bool:
@@ -183,11 +217,7 @@ def _with_version(before: Catalog, package: Package, template_url: str, roles: S
     versions = before.versions
     taken = {version.name: version.template_url for version in versions}
     if taken.get(package.version, template_url) != template_url:
-        raise PublishError(
-            f"Version {package.version} is already published with another template ({taken[package.version]}), and a "
-            "version never changes. Nothing was published. Release this content under a further version: "
-            "'make release VERSION=x.y.z'."
-        )
+        raise other_content(package.version, taken[package.version])
     if package.version not in taken:
         versions = (*versions, Version(package.version, template_url, package.description))
     return replace(before, versions=versions, principals=tuple(role.arn for role in roles))
@@ -209,17 +239,23 @@ def _reveal(
     done = stacks.deploy(STACK, bucket.url(key))
     if not done.changed:
         say("nothing to change")
-    return Published(done.outputs["PortfolioId"], done.outputs["ProductId"], package.version, new)
+    return Published(package.version, new, done.outputs["PortfolioId"], done.outputs["ProductId"])
 
 
 def where_to_click(published: Published, target: Target) -> list[str]:
     """The last lines: what was published and where people find it."""
-    return [
-        f"{'Published' if published.new else 'Already published:'} version {published.version}",
-        f"  portfolio {published.portfolio_id}, product {published.product_id}, "
-        f"account {target.account}, region {target.region}",
-        f"  In SageMaker Studio: Deployments > Projects > Create project > Organization templates > “{PRODUCT_NAME}”",
-    ]
+    menu = "  In SageMaker Studio: Deployments > Projects > Create project > Organization templates >"
+    lines = [f"{'Published' if published.new else 'Already published:'} version {published.version}"]
+    if published.template_url:
+        lines.append(f"  template {published.template_url}, role {target.role_arn(LAUNCH_ROLE)}")
+        lines.append(f"{menu} S3 templates")
+    if published.product_id:
+        lines.append(
+            f"  portfolio {published.portfolio_id}, product {published.product_id}, "
+            f"account {target.account}, region {target.region}"
+        )
+        lines.append(f"{menu} “{PRODUCT_NAME}”")
+    return lines
 
 
 @contextmanager

@@ -15,6 +15,24 @@ from botocore.exceptions import ClientError
 from service_catalog.errors import PublishError, code_of, message_of
 from service_catalog.target import Target
 
+CHANGED = "does not hold what its name says"
+
+# The rule of AWS's own samples. It gives no right: it lets a browser use the rights that its user has.
+# https://github.com/aws-samples/sagemaker-custom-project-templates/tree/main/s3_templates
+_STUDIO_PAGE = {
+    "ID": "SageMakerStudio",
+    "AllowedHeaders": ["*"],
+    "AllowedMethods": ["POST", "PUT", "GET", "HEAD", "DELETE"],
+    "AllowedOrigins": ["https://*.sagemaker.aws"],
+    "ExposeHeaders": [
+        "ETag",
+        "x-amz-delete-marker",
+        "x-amz-id-2",
+        "x-amz-request-id",
+        "x-amz-server-side-encryption",
+        "x-amz-version-id",
+    ],
+}
 _TLS_ONLY = "RefuseUnencryptedConnections"
 _ALL_PRIVATE = {
     "BlockPublicAcls": True,
@@ -78,6 +96,14 @@ class SeedBucket:
             raise
         return True
 
+    def answer_studio(self) -> bool:
+        """Let Studio's web page read the bucket, besides whatever pages may already. Returns whether that was new."""
+        rules = self._setting("get_bucket_cors", "NoSuchCORSConfiguration").get("CORSRules", [])
+        if any(each.get("ID") == _STUDIO_PAGE["ID"] for each in rules):
+            return False
+        self._s3.put_bucket_cors(**self._mine, CORSConfiguration={"CORSRules": [*rules, _STUDIO_PAGE]})
+        return True
+
     def _holds(self, key: str, body: bytes, checksum: str) -> bool:
         try:
             found = self._s3.head_object(
@@ -89,7 +115,7 @@ class SeedBucket:
             raise
         if found["ContentLength"] != len(body) or found.get("ChecksumSHA256", checksum) != checksum:
             raise PublishError(
-                f"s3://{self.name}/{key} does not hold what its name says: somebody changed it. Its earlier versions "
+                f"s3://{self.name}/{key} {CHANGED}: somebody changed it. Its earlier versions "
                 "are kept; restore the right one or delete the key, then publish again."
             )
         return True

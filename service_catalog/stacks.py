@@ -51,6 +51,13 @@ class Stacks:
         """Whether the stack stands, i.e. was created and not rolled back."""
         return self._status(name) not in {*_ABSENT, "ROLLBACK_COMPLETE"}
 
+    def parameters(self, name: str) -> dict[str, str]:
+        """What the stack was last deployed with; nothing when the stack does not stand."""
+        if not self.exists(name):
+            return {}
+        given = self._describe(name).get("Parameters", [])
+        return {each["ParameterKey"]: each["ParameterValue"] for each in given}
+
     def template(self, name: str) -> dict[str, Any]:
         """The JSON template the stack was last deployed from; empty when the stack does not stand."""
         if not self.exists(name):
