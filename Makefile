@@ -7,7 +7,7 @@ PYTEST = mkdir -p .rehearsal && PYTEST_DEBUG_TEMPROOT=$(CURDIR)/.rehearsal $(BIN
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help install rehearse rehearse-faults prove-iam up why test test-fast lint freshness format release publish smoke-aws teardown bench clean lock
+.PHONY: help install rehearse rehearse-faults prove-iam up why test test-fast lint freshness format release cost preflight publish smoke-aws teardown bench clean lock
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -47,6 +47,9 @@ release: install ## freeze what is committed under a number: VERSION=1.2.0
 
 cost: install ## what a project costs, by resource: idle, a training run, a month of each endpoint; ARGS="--region R"
 	@$(BIN)/python -m pricing $(ARGS)
+
+preflight: install ## what would keep a launch from working, and its fix: ARGS="--profile P --region R --studio-role-arn ARN"
+	@$(BIN)/python -m service_catalog preflight $(ARGS)
 
 publish: install ## publish: TARGET=service-catalog|s3|both VERSION=1.2.0 (else the working tree) ARGS="--profile P --region R"
 	@$(BIN)/python -m service_catalog publish $(addprefix --target=,$(TARGET)) $(addprefix --release=,$(VERSION)) $(ARGS)

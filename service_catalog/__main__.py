@@ -1,4 +1,4 @@
-"""Command line: ``python -m service_catalog`` with ``release``, ``publish`` or ``teardown``."""
+"""Command line: ``python -m service_catalog`` with ``preflight``, ``release``, ``publish`` or ``teardown``."""
 
 import argparse
 import sys
@@ -33,6 +33,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _preflight(options: argparse.Namespace) -> int:
+    # Imported late: reading templates takes half a second to import, and --help has no use for it.
+    from service_catalog.preflight import checks, run
+    from service_catalog.preflight.asking import Account
+
+    target = find_target(options.profile, options.region)
+    print(f"Looking at account {target.account} in {target.region}, as {target.caller}", flush=True)
+    report = run(Account(target, ROOT, tuple(options.studio_role_arn)), checks())
+    print("\n".join(report.lines()), flush=True)
+    return report.status
+
+
+def _stopped_before_publishing(target: Target) -> bool:
+    """Make the checks that publishing needs; says what they found, and what could not be checked."""
+    from service_catalog.preflight import checks, run  # late, as above
+    from service_catalog.preflight.asking import Account
+
+    report = run(Account(target, ROOT), (each for each in checks() if each.before_publishing))
+    if report.findings or report.not_checked:
+        told = [line for each in report.results if each.findings or each.reason for line in each.lines()]
+        print("\n".join(told), flush=True)
+    return bool(report.findings)
+
+
 def _release(options: argparse.Namespace) -> int:
     new = freeze(ROOT, options.version, say=lambda line: print(line, flush=True))
     print(f"Released {options.version}." if new else f"{options.version} is released already, with this very content.")
@@ -42,6 +66,8 @@ def _release(options: argparse.Namespace) -> int:
 def _publish(options: argparse.Namespace) -> int:
     target = find_target(options.profile, options.region)
     print(f"Publishing to account {target.account} in {target.region}, as {target.caller}", flush=True)
+    if _stopped_before_publishing(target):
+        return _refuse("Nothing was published. Mend what stands above, then publish again.")
     if not options.yes and not _agreed(target):
         return _refuse("Nothing was published.")
     settings = Settings(
@@ -92,7 +118,7 @@ def _refuse(why: str, verb: str = "publish") -> int:
     return 1
 
 
-_VERBS = {"release": _release, "publish": _publish, "teardown": _teardown}
+_VERBS = {"preflight": _preflight, "release": _release, "publish": _publish, "teardown": _teardown}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -109,6 +135,22 @@ def _parser() -> argparse.ArgumentParser:
         ),
     )
     release_verb.add_argument("version", help="three numbers, as in 1.2.0")
+    preflight_verb = verbs.add_parser(
+        "preflight",
+        help="check what usually keeps a launch from working, and say the fix",
+        description=(
+            "Looks at an account and region and changes nothing. Exit status 0: a launch would work; 1: it would not, "
+            "each finding has its fix; 2: nothing was found, but something could not be checked."
+        ),
+    )
+    _add_target(preflight_verb)
+    preflight_verb.add_argument(
+        "--studio-role-arn",
+        action="append",
+        default=[],
+        metavar="ARN",
+        help="execution role whose users are to launch; may be repeated (default: as published)",
+    )
     publish_verb = verbs.add_parser(
         "publish",
         help="pack the seeds, set up the account, and offer the template in Service Catalog or S3",

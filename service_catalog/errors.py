@@ -65,9 +65,14 @@ def message_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Message", ""))
 
 
+def is_denied(error: ClientError) -> bool:
+    """Whether AWS says that the caller lacks a permission."""
+    return code_of(error) in _DENIED
+
+
 def _explain_answer(error: ClientError) -> str:
     code, said = code_of(error), message_of(error)
-    if code in _DENIED:
+    if is_denied(error):
         return (
             f"You are not allowed to call {error.operation_name}. AWS says: {said}. "
             "Ask for that permission, or publish as a role that has it (--profile NAME)."

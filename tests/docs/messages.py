@@ -48,7 +48,7 @@ REPORTING = re.compile(
 LIST_OF_TEXTS = {"parts"}
 TELLING = re.compile(r"explain|advice|shortage|_watch|_larger")
 """Functions whose results are messages."""
-ARGUMENT = {"Violation": 2}
+ARGUMENT = {"Violation": 2, "Finding": 0}
 """Which argument is the message, where it is not the first."""
 CONSTRAINTS = re.compile(r"^(\s*)(?:ConstraintDescription|AssertDescription): *(.*)$")
 TOLD_BY_TEMPLATE = re.compile(r"^(\s*)(?:InputTemplate|CustomData): *(?:!Sub *)?(.*)$")

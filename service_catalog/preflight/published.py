@@ -1,0 +1,155 @@
+"""What publishing left is whole: launch role, boundary, product, access, templates and archives."""
+
+import json
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote, urlparse
+
+from service_catalog.catalog import PRODUCT_NAME
+from service_catalog.preflight import Check, Finding
+from service_catalog.preflight.asking import Account, WaitsForAnother
+from service_catalog.publish import ACCOUNT_STACK, LAUNCH_ROLE
+from service_catalog.seed_bucket import SeedBucket
+
+BOUNDARY = "policy/sagemaker-projects/MLOpsProjectBoundary"
+USER_POLICY = "policy/MLOpsProjectUser"
+"""As `cloudformation/account-setup.yaml` names them."""
+_SET_UP = (
+    f"'make publish' sets the account up. Where the stack {ACCOUNT_STACK} stands nonetheless, somebody went past it: "
+    f"'aws cloudformation create-change-set --stack-name {ACCOUNT_STACK} --change-set-name repair "
+    "--use-previous-template --deployment-mode REVERT_DRIFT --capabilities CAPABILITY_NAMED_IAM', then execute it."
+)
+_RESTORE = (
+    "'make publish' from the same commit or release uploads it again; or restore it: the bucket keeps earlier versions."
+)
+_KEY = re.compile(r"(?:seed|functions)/[a-z]+-[0-9a-f]{64}\.zip")
+
+
+def launch_role(account: Account) -> Iterator[Finding]:
+    """The role that launches projects is there, and Service Catalog may take it."""
+    found = account.look_up("iam", "get_role", ("NoSuchEntity",), RoleName=LAUNCH_ROLE)
+    if found is None:
+        yield Finding(f"The launch role {LAUNCH_ROLE} is missing: the account is not set up.", _SET_UP)
+        return
+    document = found["Role"]["AssumeRolePolicyDocument"]
+    trust = unquote(document) if isinstance(document, str) else json.dumps(document)
+    if "servicecatalog.amazonaws.com" not in trust:
+        yield Finding(
+            f"Service Catalog may not take the launch role {LAUNCH_ROLE}: its trust policy was changed.", _SET_UP
+        )
+
+
+def boundary(account: Account) -> Iterator[Finding]:
+    """The boundary that every role of a project has to carry is there."""
+    arn = _policy(account, BOUNDARY)
+    if account.look_up("iam", "get_policy", ("NoSuchEntity",), PolicyArn=arn) is None:
+        yield Finding(f"The permissions boundary {arn} is missing; no role of a project can be made.", _SET_UP)
+
+
+def user_rights(account: Account) -> Iterator[Finding]:
+    """Those who launch have the rights of a project's users."""
+    arn = _policy(account, USER_POLICY)
+    for role in account.roles:
+        name = role.rpartition("/")[2]
+        absent = ("NoSuchEntity",)
+        if account.look_up("iam", "get_role", absent, RoleName=name) is None:
+            raise WaitsForAnother(f"there is no role {name}")
+        attached = account.ask_all("iam", "list_attached_role_policies", "AttachedPolicies", RoleName=name)
+        if arn not in {each["PolicyArn"] for each in attached}:
+            yield Finding(
+                f"The role {role} lacks the policy {arn}: its users can neither launch nor open a project.",
+                f"'make publish' for it, or 'aws iam attach-role-policy --role-name {name} --policy-arn {arn}'.",
+            )
+
+
+def product(account: Account) -> Iterator[Finding]:
+    """The product stands in its portfolio, Studio shows it, and it is launched with the launch role."""
+    if not account.outputs:
+        where = f"account {account.target.account}, {account.target.region}"
+        yield Finding(f"Nothing is published in {where}.", "make publish")
+        return
+    portfolio, product_id = account.outputs["PortfolioId"], account.outputs["ProductId"]
+    gone = ("ResourceNotFoundException",)
+    found = account.look_up("servicecatalog", "describe_product_as_admin", gone, Id=product_id)
+    if found is None:
+        yield Finding(f"The product “{PRODUCT_NAME}” ({product_id}) was deleted.", _ANEW)
+        return
+    if {"Key": "sagemaker:studio-visibility", "Value": "true"} not in found.get("Tags", []):
+        yield Finding(
+            f"The product {product_id} lacks the tag sagemaker:studio-visibility=true: Studio does not show it.",
+            f"'aws servicecatalog update-product --id {product_id} --add-tags "
+            "Key=sagemaker:studio-visibility,Value=true'",
+        )
+    listed = account.ask_all(
+        "servicecatalog",
+        "list_constraints_for_portfolio",
+        "ConstraintDetails",
+        PortfolioId=portfolio,
+        ProductId=product_id,
+    )
+    if not any(each["Type"] == "LAUNCH" for each in listed):
+        yield Finding(
+            f"The product {product_id} has no launch constraint: a launch would need rights that nobody has.",
+            f"'aws servicecatalog create-constraint --portfolio-id {portfolio} --product-id {product_id} --type LAUNCH "
+            f'--parameters {{"RoleArn":"{account.target.role_arn(LAUNCH_ROLE)}"}}\'',
+        )
+
+
+def access(account: Account) -> Iterator[Finding]:
+    """The portfolio is open to those who launch."""
+    if not account.outputs:
+        raise WaitsForAnother("nothing is published here yet")
+    portfolio = account.outputs["PortfolioId"]
+    open_to = account.ask_all("servicecatalog", "list_principals_for_portfolio", "Principals", PortfolioId=portfolio)
+    allowed = {each["PrincipalARN"] for each in open_to}
+    for role in account.roles:
+        if role not in allowed:
+            yield Finding(
+                f"The portfolio {portfolio} is not open to {role}: its users do not see the template.",
+                f"'make publish' with --studio-role-arn for it and for each other role. Published to it already: 'aws "
+                f"servicecatalog associate-principal-with-portfolio --portfolio-id {portfolio} --principal-arn {role} "
+                "--principal-type IAM'.",
+            )
+
+
+def objects(account: Account) -> Iterator[Finding]:
+    """The newest version's template and every archive that it names are there, and readable for the launch role."""
+    if not account.catalog.versions:
+        raise WaitsForAnother("no version is published")
+    version = account.catalog.versions[-1]
+    bucket = SeedBucket(account.target).name
+    missing = ("404", "NoSuchKey", "NoSuchBucket", "NotFound")
+    key = urlparse(version.template_url).path.lstrip("/")
+    template = account.look_up("s3", "get_object", missing, Bucket=bucket, Key=key)
+    if template is None:
+        yield Finding(f"s3://{bucket}/{key} is missing, the template of version {version.name}.", _RESTORE)
+        return
+    text = template["Body"].read().decode()
+    for named in (key, *dict.fromkeys(_KEY.findall(text))):
+        if account.look_up("s3", "head_object", missing, Bucket=bucket, Key=named) is None:
+            yield Finding(f"s3://{bucket}/{named} is missing; version {version.name} is made from it.", _RESTORE)
+            continue
+        tags = account.ask("s3", "get_object_tagging", Bucket=bucket, Key=named)["TagSet"]
+        if {"Key": "servicecatalog:provisioning", "Value": "true"} not in tags:
+            tag = "TagSet=[{Key=servicecatalog:provisioning,Value=true}]"
+            yield Finding(
+                f"s3://{bucket}/{named} lacks the tag servicecatalog:provisioning=true: no launch may read it.",
+                f"'aws s3api put-object-tagging --bucket {bucket} --key {named} --tagging \"{tag}\"'",
+            )
+
+
+_ANEW = "'make teardown' takes down what is left of the catalog (no project may live), then 'make publish'."
+
+
+def _policy(account: Account, name: str) -> str:
+    return f"arn:{account.target.partition}:iam::{account.target.account}:{name}"
+
+
+CHECKS = (
+    Check("launch role", launch_role),
+    Check("permissions boundary", boundary),
+    Check("rights of the Studio roles", user_rights),
+    Check("product in Service Catalog", product),
+    Check("portfolio open to the Studio roles", access),
+    Check("templates and archives", objects),
+)
