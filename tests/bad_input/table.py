@@ -34,9 +34,9 @@ ENDINGS = {
     # ---- launching and publishing
     "a_project_name_the_template_does_not_take": ends("CreateFailed", *LOWER_CASE),
     "a_project_name_with_a_character_sagemaker_does_not_take": ends(
-        "refused", "'claims_fraud'", "ProjectName", "must satisfy regular expression"
+        "refused", "'claims_fraud'", "projectName", "must satisfy regular expression"
     ),
-    "a_project_name_that_is_too_long": ends("refused", "ProjectName", "must have length less than or equal to 32"),
+    "a_project_name_that_is_too_long": ends("refused", "projectName", "must have length less than or equal to 32"),
     "a_project_name_that_is_too_long_for_the_template": ends("refused", *LOWER_CASE),
     "a_project_name_in_upper_case": ends("CreateFailed", *LOWER_CASE),
     "a_seed_archive_that_is_missing_at_launch": ends(
@@ -127,7 +127,11 @@ ENDINGS = {
         "Restore it, or approve a version whose artefact exists. Nothing was deployed.",
     ),
     "a_production_update_that_fails_half_way": ends(
-        "UPDATE_ROLLBACK_COMPLETE", "Could not access model data at s3://", "models/two/model.tar.gz"
+        "UPDATE_ROLLBACK_COMPLETE",
+        "The update of endpoint",
+        "was rolled back",
+        "Failed to download model data",
+        "models/two/model.tar.gz",
     ),
     # ---- training: what the end of the red build says; Studio shows the same words beside the job
     "data_without_the_label_column": ends(
