@@ -384,13 +384,14 @@ def test_a_stack_changes_its_function_in_place_and_takes_settings_back(lab: Lab)
     after = lab.state(name)
     assert (after["Timeout"], after["MemorySize"], "Environment" in after) == (30, 128, False)
     assert "ReservedConcurrentExecutions" not in lab.functions.get_function_concurrency(FunctionName=name)
-    assert "owner" not in lab.functions.get_function(FunctionName=name)["Tags"]
+    assert "owner" not in lab.functions.get_function(FunctionName=name).get("Tags", {})
 
 
 def test_a_function_in_a_stack_takes_exactly_these_rights_of_its_role(lab: Lab) -> None:
     key = lab.upload({"app.py": PROVIDER})
     resources = {"Function": whole(lab, key)["Function"]}
-    resources["Function"]["Properties"] |= {"Role": lab.role, "LoggingConfig": {}}
+    tags = [{"Key": "owner", "Value": "ada"}]  # without tags of its own nobody needs lambda:TagResource
+    resources["Function"]["Properties"] |= {"Role": lab.role, "LoggingConfig": {}, "Tags": tags}
     lab.make_role("Narrow", "cloudformation.amazonaws.com", [])
     role = f"arn:aws:iam::{lab.cloud.account}:role/Narrow"
     rights = ["lambda:CreateFunction", "lambda:GetFunction", "lambda:TagResource", "iam:PassRole", "s3:GetObject"]
