@@ -64,7 +64,7 @@ def read_template(path: Path, parameters: dict[str, Any]) -> Template:
     if not path.is_file():
         raise PriceError(f"{path} is missing: what a project costs is read from it. Run this from a full clone.")
     document = _document(path.read_text(encoding="utf-8"))
-    defaults = {name: each["Default"] for name, each in document["Parameters"].items() if "Default" in each}
+    defaults = {name: each["Default"] for name, each in document.get("Parameters", {}).items() if "Default" in each}
     texts = {name: _text(value) for name, value in (EXAMPLES | defaults | parameters).items()}
     return Template(path, texts, document)
 
