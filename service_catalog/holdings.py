@@ -11,6 +11,7 @@ from service_catalog.bucket_removal import Contents, contents
 from service_catalog.catalog import STACK, Catalog, read_catalog
 from service_catalog.errors import code_of
 from service_catalog.publish import ACCOUNT_STACK, LAUNCH_ROLE
+from service_catalog.s3_templates import S3Templates
 from service_catalog.seed_bucket import SeedBucket
 from service_catalog.stacks import Stacks
 from service_catalog.target import Client, Target
@@ -34,6 +35,8 @@ class Holdings:
     principals: tuple[str, ...]
     bucket: str
     contents: Contents | None
+    domains: tuple[str, ...]
+    """Studio domains that show the templates in the bucket."""
     living: tuple[str, ...]
     kept: tuple[str, ...]
     account_setup_stays: str
@@ -43,7 +46,7 @@ class Holdings:
     def nothing(self) -> bool:
         """Whether there is nothing to remove."""
         removable = set(self.stacks) - ({ACCOUNT_STACK} if self.account_setup_stays else set())
-        return not removable and self.contents is None
+        return not removable and self.contents is None and not self.domains
 
     def lines(self) -> Iterator[str]:
         """The list, as people read it."""
@@ -56,11 +59,13 @@ class Holdings:
             yield f"portfolio {self.portfolio}, open to {', '.join(self.principals) or 'nobody'}"
         if self.contents is not None:
             yield f"bucket s3://{self.bucket}: {self.contents}"
+        yield from (f"tag of {arn}, which shows the bucket's templates in Studio" for arn in self.domains)
 
 
 def look(target: Target) -> Holdings:
     """Look around in the account and region; nothing is changed."""
-    bucket = SeedBucket(target).name
+    seed_bucket = SeedBucket(target)
+    bucket = seed_bucket.name
     cloudformation = target.client("cloudformation")
     resources = {name: found for name in (STACK, ACCOUNT_STACK) if (found := _resources(cloudformation, name))}
     product = _physical(resources.get(STACK, []), _PRODUCT)
@@ -74,6 +79,7 @@ def look(target: Target) -> Holdings:
         principals=_principals(catalog, portfolio) if portfolio else (),
         bucket=bucket,
         contents=contents(target.client("s3"), bucket, target.account),
+        domains=tuple(S3Templates(target, seed_bucket).shown_by()),
         living=tuple(_living(target, product, bucket)),
         kept=tuple(_kept_by_projects(target)),
         account_setup_stays=_who_needs_the_account_setup(target, bucket, set_up_here=ACCOUNT_STACK in resources),

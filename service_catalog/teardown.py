@@ -10,6 +10,8 @@ from service_catalog.catalog import STACK
 from service_catalog.errors import PublishError
 from service_catalog.holdings import Holdings, added_by_hand, look
 from service_catalog.publish import ACCOUNT_STACK
+from service_catalog.s3_templates import S3Templates
+from service_catalog.seed_bucket import SeedBucket
 from service_catalog.stacks import Say, Stacks
 from service_catalog.target import Target
 
@@ -48,9 +50,15 @@ class Teardown:
                 "they could neither be updated nor deleted. Delete them first, in Studio or with "
                 "'aws sagemaker delete-project --project-name NAME', then run this again."
             )
+        self._hide_templates()
         self._remove_catalog()
         self._remove_account_setup()
         self._remove_bucket()
+
+    def _hide_templates(self) -> None:
+        """First: Studio is not to offer what is about to go."""
+        for arn in S3Templates(self._target, SeedBucket(self._target)).hide() if self.holdings.domains else []:
+            self._say(f"{arn} no longer shows the bucket's templates")
 
     def _remove_catalog(self) -> None:
         if STACK not in self.holdings.stacks:

@@ -16,7 +16,7 @@ from service_catalog import __main__ as command
 from tests.rehearsal.whole.company import until
 
 LAUNCHES = """
-Parameters: {StudioRoleName: {Type: CommaDelimitedList}}
+Parameters: {StudioRoleName: {Type: CommaDelimitedList}, AllowS3Templates: {Type: String, Default: 'no'}}
 Resources:
   LaunchRole:
     Type: AWS::IAM::Role
@@ -203,6 +203,23 @@ def test_a_product_that_was_launched_past_sagemaker_is_named(company: Company) -
     everybody = {"Key": "Account", "Value": "self"}
     scan = company.client("servicecatalog").scan_provisioned_products
     until(lambda: not scan(AccessLevelFilter=everybody)["ProvisionedProducts"])
+
+
+def test_a_domain_shows_the_templates_in_s3_no_longer(company: Company) -> None:
+    sagemaker = company.client("sagemaker")
+    settings = {"ExecutionRole": company.people.studio_role_arn}
+    arn = sagemaker.create_domain(DomainName="studio", AuthMode="IAM", DefaultUserSettings=settings)["DomainArn"]
+    status, printed = company.command("publish", "--target", "s3")
+    assert status == 0, printed
+    assert sagemaker.list_tags(ResourceArn=arn)["Tags"]
+
+    status, printed = company.command("teardown", "--dry-run")
+    assert f"tag of {arn}, which shows the bucket's templates in Studio" in printed
+    status, printed = company.command("teardown")
+
+    assert status == 0, printed
+    assert f"{arn} no longer shows the bucket's templates" in printed
+    assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == []
 
 
 def test_whoever_was_let_in_by_hand_does_not_stop_it(company: Company) -> None:
