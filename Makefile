@@ -7,7 +7,7 @@ PYTEST = mkdir -p .rehearsal && PYTEST_DEBUG_TEMPROOT=$(CURDIR)/.rehearsal $(BIN
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help install rehearse rehearse-faults prove-iam up why test test-fast lint freshness format release cost preflight publish smoke-aws teardown bench clean lock
+.PHONY: help install rehearse rehearse-faults prove-iam up why test test-fast lint freshness format new-model release cost preflight publish smoke-aws teardown bench clean lock
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -50,6 +50,10 @@ cost: install ## what a project costs, by resource: idle, a training run, a mont
 
 preflight: install ## what would keep a launch from working, and its fix: ARGS="--profile P --region R --studio-role-arn ARN"
 	@$(BIN)/python -m service_catalog preflight $(ARGS)
+
+new-model: install ## the two repositories rewritten for your own table: DATA=claims.csv LABEL=fraud NAME=claims-fraud
+	@$(BIN)/python -m new_model --data "$(DATA)" --label "$(LABEL)" --name "$(NAME)" --positive "$(POSITIVE)" \
+	  --keep "$(KEEP)" --drop "$(DROP)" --protected "$(PROTECTED)" $(ARGS)
 
 publish: install ## publish: TARGET=service-catalog|s3|both VERSION=1.2.0 (else the working tree) ARGS="--profile P --region R"
 	@$(BIN)/python -m service_catalog publish $(addprefix --target=,$(TARGET)) $(addprefix --release=,$(VERSION)) $(ARGS)

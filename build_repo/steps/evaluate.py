@@ -82,7 +82,7 @@ def main(base_dir: Path) -> None:
     processing = base_dir / "processing"
     output = processing / "evaluation"
     output.mkdir(parents=True, exist_ok=True)
-    claims = read_csv((processing / "test" / "claims.csv").read_text(), labelled=True)
+    claims = read_csv((processing / "test" / "claims.csv").read_text(encoding="utf-8"), labelled=True)
     labels = claims[LABEL.name].to_numpy().astype(int)
 
     with tempfile.TemporaryDirectory() as directory:

@@ -84,8 +84,8 @@ class Label(Integer):
     words: Mapping[str, int] = field(default_factory=dict)
 
     def parse(self, value: object) -> float:
-        if isinstance(value, str) and value in self.words:
-            return float(self.words[value])
+        if isinstance(value, str) and value.strip() in self.words:
+            return float(self.words[value.strip()])
         try:
             return super().parse(value)
         except ValueError:

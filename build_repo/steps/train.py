@@ -55,7 +55,7 @@ class Hyperparameters:
 
 
 def load(channel: Path) -> pd.DataFrame:
-    return read_csv((channel / "claims.csv").read_text(), labelled=True)
+    return read_csv((channel / "claims.csv").read_text(encoding="utf-8"), labelled=True)
 
 
 def fit(train: pd.DataFrame, validation: pd.DataFrame, given: Hyperparameters) -> xgboost.Booster:
