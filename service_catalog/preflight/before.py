@@ -35,19 +35,14 @@ def services(account: Account) -> Iterator[Finding]:
 
 
 def repositories(account: Account) -> Iterator[Finding]:
-    """CodeCommit takes repositories of this account.
+    """CodeCommit answers this account. Whether it takes new repositories shows only when one is created.
 
-    It was closed to accounts without any from July 2024 to November 2025:
-    https://aws.amazon.com/blogs/devops/aws-codecommit-returns-to-general-availability/
+    It took none of accounts without any from July 2024 to November 2025; reading was never refused:
+    https://docs.aws.amazon.com/codecommit/latest/APIReference/API_CreateRepository.html
     """
-    if "codecommit" not in _services(account):
-        return
-    closed = ("OperationNotAllowedException", "UnsupportedOperationException")
-    if account.look_up("codecommit", "list_repositories", closed) is None:
-        yield Finding(
-            "CodeCommit is closed to this account.",
-            "Ask AWS Support to open it, or publish in an account that has a repository in CodeCommit.",
-        )
+    if "codecommit" in _services(account):
+        account.ask("codecommit", "list_repositories")
+    yield from ()
 
 
 def names(account: Account) -> Iterator[Finding]:
@@ -76,6 +71,6 @@ def _near(region: str, offered: list[str]) -> list[str]:
 CHECKS = (
     Check("credentials", caller, before_publishing=True),
     Check("services in the region", services, before_publishing=True),
-    Check("CodeCommit is open to the account", repositories, before_publishing=True),
+    Check("CodeCommit answers", repositories, before_publishing=True),
     Check("names within their limits", names, before_publishing=True),
 )

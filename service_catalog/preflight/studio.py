@@ -15,8 +15,7 @@ from service_catalog.target import studio_role
 STUDIO = "sagemaker.amazonaws.com"
 _CONNECTIONS = {"AWS::CodeConnections::Connection", "AWS::CodeStarConnections::Connection", "CodeStarSourceConnection"}
 _TAG = {"Key": "sagemaker", "Value": "true"}
-"""Studio takes connections with this tag only:
-https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-projects-studio-git-connections.html"""
+"""The roles that AWS makes for projects may use connections with this tag only."""
 
 
 def roles(account: Account) -> Iterator[Finding]:
@@ -102,7 +101,8 @@ def connection(account: Account) -> Iterator[Finding]:
     tags = [account.ask("codeconnections", "list_tags_for_resource", ResourceArn=arn)["Tags"] for arn in ready]
     if not any(_TAG in each for each in tags):
         yield Finding(
-            f"No available connection carries the tag sagemaker=true, without it Studio does not use it: {ready[0]}.",
+            f"No available connection carries the tag sagemaker=true, without which AWS's roles may not use "
+            f"it: {ready[0]}.",
             f"'aws codeconnections tag-resource --resource-arn {ready[0]} --tags Key=sagemaker,Value=true'",
         )
 

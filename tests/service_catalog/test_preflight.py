@@ -335,12 +335,6 @@ BROKEN: dict[str, tuple[str, Callable[[dict[tuple[str, str], Any]], Any], str, s
         "'ml.m5.large for training job usage' is 0",
         "--desired-value 1",
     ),
-    "CodeCommit is closed": (
-        "CodeCommit is open to the account",
-        lambda told: told.update({("codecommit", "list_repositories"): refused("OperationNotAllowedException")}),
-        "CodeCommit is closed to this account",
-        "AWS Support",
-    ),
 }
 
 
@@ -440,7 +434,7 @@ DENIED = [
     ("quotas of instances", "service-quotas", "list_service_quotas", "servicequotas:ListServiceQuotas"),
     ("permissions boundary", "iam", "get_policy", "iam:GetPolicy"),
     ("templates and archives", "s3", "head_object", "s3:GetObject"),
-    ("CodeCommit is open to the account", "codecommit", "list_repositories", "codecommit:ListRepositories"),
+    ("CodeCommit answers", "codecommit", "list_repositories", "codecommit:ListRepositories"),
 ]
 
 
@@ -587,4 +581,4 @@ def test_publishing_goes_on_where_a_check_may_not_be_made(
     answers["codecommit", "list_repositories"] = denied("ListRepositories")
 
     assert command.main(["publish", "--yes"]) == 0
-    assert "not checked  CodeCommit is open to the account: you lack the permission" in capsys.readouterr().out
+    assert "not checked  CodeCommit answers: you lack the permission" in capsys.readouterr().out
