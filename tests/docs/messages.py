@@ -24,6 +24,7 @@ CODE = (
     "seed_code",
     "cloudformation/functions",
     "rehearsal",
+    "new_model",
     "pricing",
     "smoke_aws",
 )

@@ -1,5 +1,6 @@
 """What each column is taken for."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,15 @@ def test_a_long_table_is_sampled_with_both_classes(tmp_path: Path, monkeypatch: 
     assert chosen == table.sample(data, classes)
     assert sum(classes[row] for row in chosen) == table.FEWEST_OF_A_CLASS
     assert 1000 <= len(chosen) < 1200
+
+
+def test_what_counts_as_missing_and_as_enough_is_what_the_seed_says() -> None:
+    steps = Path(__file__).parents[2] / "build_repo" / "steps"
+    said: dict[str, str] = {}
+    for module in ("records", "preprocess"):
+        for node in ast.parse((steps / f"{module}.py").read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign):
+                said[ast.unparse(node.targets[0])] = ast.unparse(node.value)
+
+    assert said["FEWEST_PER_CLASS"] == str(label.FEWEST_PER_CLASS)
+    assert ast.literal_eval(said["MISSING_SPELLINGS"].removeprefix("frozenset(")[:-1]) == table.MISSING_SPELLINGS
