@@ -26,6 +26,8 @@ from collections.abc import Mapping
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # the stubs forgot it
 
+from botocore.loaders import Loader
+
 log = logging.getLogger(__name__)
 
 HINT = "a-rehearsal-does-not-call-AWS--is-AWS_ENDPOINT_URL-set"
@@ -35,10 +37,19 @@ NO_PROXY = "127.0.0.1,localhost,::1"
 NOWHERE = 9
 """A port on which nothing listens: before the cloud is started, there is no way out."""
 
-AWS = re.compile(r"(^|\.)(amazonaws\.com(\.cn)?|api\.aws|api\.amazonwebservices\.com\.cn|on\.aws)$")
-"""https://docs.aws.amazon.com/general/latest/gr/rande.html: standard, dual-stack and China's endpoints"""
+SUFFIXES = {
+    partition["outputs"][kind]
+    for partition in Loader().load_data("partitions")["partitions"]
+    for kind in ("dnsSuffix", "dualStackDnsSuffix")
+}
+"""Below what names the endpoints of every partition lie (China's, Europe's, the American agencies'), as botocore knows:
+https://docs.aws.amazon.com/general/latest/gr/rande.html"""
+AWS = re.compile(rf"(^|\.)({'|'.join(map(re.escape, sorted({*SUFFIXES, 'on.aws'})))})$")
+"""`on.aws`: addresses of functions, https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html"""
 FOR_EVERYBODY = re.compile(r"(\.d\.codeartifact\.[a-z0-9-]+|^awscli)\.amazonaws\.com$")
 """Registries and downloads below those names: CodeArtifact's repositories, the installer of the AWS CLI."""
+METADATA_NAME = re.compile(r"^instance-data(\.ec2\.internal|\.[a-z0-9-]+\.compute\.internal)?$")
+"""The metadata's name in a VPC's own DNS."""
 METADATA = ("169.254.0.0/16", "fd00:ec2::/32")
 """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html and, of containers,
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html"""
@@ -103,9 +114,11 @@ class Egress:
     def allows(self, host: str) -> bool:
         """Whether a host is neither AWS's nor a source of the machine's credentials."""
         name = host.rstrip(".").lower()
-        with contextlib.suppress(ValueError):
-            address = ipaddress.ip_address(name)
+        address = _address(name)
+        if address is not None:
             return not any(address in ipaddress.ip_network(network) for network in METADATA)
+        if METADATA_NAME.search(name):
+            return False
         return not AWS.search(name) or bool(FOR_EVERYBODY.search(name)) or name in self.registries
 
     def upstream(self, scheme: str, host: str) -> SplitResult | None:
@@ -114,6 +127,19 @@ class Egress:
             return None
         found = self.proxies.get(scheme) or self.proxies.get("all")
         return urlsplit(found if "://" in found else f"http://{found}") if found else None
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a host is written as, in any of the forms sockets take (`2852039166`, `0xa9fea9fe`,
+    `::ffff:169.254.169.254`); None for a name."""
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        try:
+            return ipaddress.IPv4Address(socket.inet_aton(host))
+        except (OSError, ValueError):
+            return None
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 class _Connection:
