@@ -127,7 +127,7 @@ BEHAVIOURS = {
     ),
     "report_with_failures": Ending("SUCCEEDED", says=("Preparing to copy TEST report unit-tests",)),
     "keeps_secrets": Ending("SUCCEEDED", says=("\ntoken ***\n", "\nkey ***\n"), silent=("sesame",)),
-    "nothing_leaks": Ending("SUCCEEDED", says=("\nno uv\n", "\nno boto3\n"), outputs=("Environment",)),
+    "nothing_leaks": Ending("SUCCEEDED", says=("\nno uv\n", "\nno rich\n"), outputs=("Environment",)),
     "shell_lasts_as_on_aws": Ending("SUCCEEDED", says=("\nerrexit did not last\n", "\nbash\n", "\nleft running\n")),
 }
 

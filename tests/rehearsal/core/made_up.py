@@ -14,6 +14,7 @@ ACCOUNT = "us-east-1:123456789012"
 SAGEMAKER = f"arn:aws:sagemaker:{ACCOUNT}"
 SAMPLES = (
     "name",
+    "d-domain",
     "x" * 32,
     "1",
     "s3://bucket/key",
