@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Target = Mapping[str, Any]
 
 SERVICE = "events.amazonaws.com"
+DELIVERED_BY_BASE = ("sns", "sqs")
+DELIVERED_HERE = ("codepipeline", "lambda")
+"""The services whose rooms take events (`Events.add_target`)."""
 
 
 def targets_in(request: Request) -> list[Target]:
@@ -34,8 +37,14 @@ def targets_in(request: Request) -> list[Target]:
 
 
 def refuse_unplayed(targets: Iterable[Target]) -> None:
-    """Raise NotImplementedHere for what nobody would do here: dead-letter queues, and paths into lists."""
+    """Raise NotImplementedHere for what nobody would do here: targets of services that nothing is delivered to, a part
+    of the event for a target that is not the base's own, dead-letter queues, and paths into lists."""
     for target in targets:
+        service = (str(target.get("Arn", "")).split(":") + [""] * 3)[2]
+        if service and service not in (*DELIVERED_BY_BASE, *DELIVERED_HERE):
+            raise NotImplementedHere(f"an event rule's target of service {service} ({target['Arn']})")
+        if target.get("InputPath") and service not in DELIVERED_BY_BASE:
+            raise NotImplementedHere(f"InputPath of an event rule's target ({target.get('Arn')})")
         if target.get("DeadLetterConfig"):
             raise NotImplementedHere(f"DeadLetterConfig of an event rule's target ({target.get('Arn')})")
         paths = (target.get("InputTransformer") or {}).get("InputPathsMap") or {}

@@ -25,9 +25,9 @@ def check_targets(request: ResourceRequest) -> None:
     """
     if request.type_name != "AWS::Events::Rule":
         return
-    refuse_unplayed(request.properties.get("Targets") or [])
     for target in request.properties.get("Targets") or []:
         arn = str(target.get("Arn", ""))
         parts = arn.split(":")
         if len(parts) > 2 and parts[2] in INVOKED_WITH_A_ROLE and not target.get("RoleArn"):
             raise AwsError("ValidationException", f"RoleArn is required for target {arn}.")
+    refuse_unplayed(request.properties.get("Targets") or [])

@@ -295,6 +295,33 @@ def test_what_nobody_plays_of_a_target_is_refused_by_name(
     assert re.search(what, stacks.reason(name))
 
 
+@pytest.mark.parametrize(
+    ("arn", "options", "what"),
+    [
+        ("arn:aws:lambda:us-east-1:123456789012:function:f", {"InputPath": "$.detail"}, "InputPath"),
+        (
+            "arn:aws:codepipeline:us-east-1:123456789012:p",
+            {"InputPath": "$.detail", "RoleArn": "arn:aws:iam::123456789012:role/r"},
+            "InputPath",
+        ),
+        ("arn:aws:kinesis:us-east-1:123456789012:stream/s", {}, "target of service kinesis"),
+        ("arn:aws:events:us-east-1:123456789012:event-bus/other", {}, "target of service events"),
+    ],
+)
+def test_a_target_that_no_event_would_reach_is_refused_before_it_stands(
+    events: Any, stacks: Stacks, arn: str, options: dict[str, Any], what: str
+) -> None:
+    name = f"unreached-{arn.split(':')[2]}"
+    target = {"Id": "t", "Arn": arn, **options}
+    events.put_rule(Name=name, EventPattern=json.dumps({"source": ["s"]}))
+    with pytest.raises(ClientError, match=what):
+        events.put_targets(Rule=name, Targets=[target])
+    assert events.list_targets_by_rule(Rule=name)["Targets"] == []
+    rule = resource("AWS::Events::Rule", EventPattern={"source": ["s"]}, Targets=[target])
+    assert stacks.create(name, {"Resources": {"R": rule}}) == "ROLLBACK_COMPLETE"
+    assert re.search(what, stacks.reason(name))
+
+
 def test_a_program_hands_a_role_to_a_target_only_if_it_may_pass_it(cloud: Cloud, events: Any, mailbox: Any) -> None:
     """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-identity-based.html"""
     iam = cloud.client("iam", cloud.identity.root)
