@@ -14,7 +14,8 @@ from aws import client
 from live_model import version_of
 from pipeline_job import ActionFailedError, Done, Job
 
-WHAT_NOW = "Production was not touched."
+# DiscardFailedCreation runs beside it and may delete a stack; never one that has served.
+WHAT_NOW = "The version was not deployed; what production serves was not touched."
 
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)

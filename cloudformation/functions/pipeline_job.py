@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from aws import Client, client, explained
+from aws import client, explained
 
 LONGEST_MESSAGE = 5000
 """https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_FailureDetails.html"""
@@ -40,17 +40,17 @@ def answer(event: Mapping[str, Any], work: Callable[[Job], Done], what_now: str)
     `what_now` is added to every failure.
     """
     job = event["CodePipeline.job"]
-    codepipeline = client("codepipeline")
     try:
+        codepipeline = client("codepipeline")
         done = work(job)
     except ActionFailedError as problem:
-        _fail(codepipeline, job["id"], str(problem), what_now)
+        _fail(job["id"], str(problem), what_now)
     except ClientError as error:
         log.exception("A call of AWS failed")
-        _fail(codepipeline, job["id"], f"{explained(error).rstrip('.')}.", what_now)
+        _fail(job["id"], f"{explained(error).rstrip('.')}.", what_now)
     except Exception as error:  # whatever it is
         log.exception("The action broke")
-        _fail(codepipeline, job["id"], f"The action broke: {error!r}. The function's log says where.", what_now)
+        _fail(job["id"], f"The action broke: {error!r}. The function's log says where.", what_now)
     else:
         log.info("%s", done.summary)
         codepipeline.put_job_success_result(
@@ -73,8 +73,9 @@ def parameters(job: Job, names: Sequence[str]) -> list[str]:
         ) from problem
 
 
-def _fail(codepipeline: Client, job_id: str, message: str, what_now: str) -> None:
+def _fail(job_id: str, message: str, what_now: str) -> None:
     log.error("%s", message)
+    codepipeline = client("codepipeline")  # anew: making the first one may be what failed
     # The advice stays whole, whatever AWS's message is like.
     why = message[: LONGEST_MESSAGE - len(what_now) - 1]
     codepipeline.put_job_failure_result(

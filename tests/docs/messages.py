@@ -39,7 +39,7 @@ SAID_ONCE = {"StoryError", "NotImplementedHere"}
 ENDING_CALLS = {"exit", "error", "_refuse"}
 """`sys.exit(message)`, `parser.error(message)`, and the command line of publishing."""
 FUNCTIONS = "cloudformation/functions"
-SAYING = {"fail": (1,), "_fail": (2,), "_say": (0,), "publish": (2, 3), "Message": (0, 1), "Done": (0,)}
+SAYING = {"fail": (1,), "_fail": (1,), "_say": (0,), "publish": (2, 3), "Message": (0, 1), "Done": (0,)}
 """In the functions and in `make rollback`: calls that tell a person something, and which arguments are the message."""
 SAID_BY = (FUNCTIONS, "deploy_repo/deployment")
 REPORTING = re.compile(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
-from fake_aws import Document
+from botocore.exceptions import NoCredentialsError
+from fake_aws import Document, FakeAws
 from scene import GROUP, CodePipelines, SageMaker, invocation, package_arn
 
+import aws
 import check_version
 
 
@@ -38,7 +43,7 @@ def test_a_version_that_is_not_approved_any_more_fails(check: type[Check], sagem
     sagemaker.register(3, approval)
     message = check.of(3)["failureDetails"]["message"]
     assert message.startswith(f"Version 3 of {GROUP} is {approval} by now, so it does not go into production.")
-    assert message.endswith("Production was not touched.")
+    assert message.endswith("The version was not deployed; what production serves was not touched.")
 
 
 def test_a_version_that_is_not_complete_fails(check: type[Check], sagemaker: SageMaker) -> None:
@@ -50,3 +55,18 @@ def test_a_version_that_was_deleted_fails(check: type[Check]) -> None:
     message = check.of(3)["failureDetails"]["message"]
     assert message.startswith("AWS refused DescribeModelPackage")
     assert "does not exist" in message
+
+
+def test_a_client_that_cannot_be_made_at_once_leaves_no_action_waiting(
+    check: type[Check], sagemaker: SageMaker, account: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sagemaker.register(3)
+    outages = [NoCredentialsError()]
+
+    def client(service: str, **more: Any) -> Any:
+        if outages and service == "codepipeline":
+            raise outages.pop()
+        return account.client(service, **more)
+
+    monkeypatch.setattr(aws, "boto3", SimpleNamespace(client=client))
+    assert "Unable to locate credentials" in check.of(3)["failureDetails"]["message"]
