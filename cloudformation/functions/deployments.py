@@ -1,7 +1,7 @@
 """Executions of the deploy pipeline: which version they carry, how far they are, and how they ended."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
@@ -126,14 +126,32 @@ class DeployPipeline:
         """Stop an execution; False when it was over or being stopped already.
 
         Its running actions are abandoned, because an approval would wait for its approver, unless `wait` says to let
-        them end. A stack that is being changed is always waited for: left alone, it would refuse the next execution's
-        change.
+        them end. What is in production, and a stack that is being changed, is always waited for: left alone, it would
+        refuse the next execution's change.
+
+        Nothing begins in an execution that is being stopped, so what it does is looked at after that, and an approval
+        that comes between looking and stopping does no harm.
+        https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-stop.html
         """
+        stopped = self._request_stop(deployment, reason, abandon=False)
+        if wait:
+            return stopped
+        now = self.look_again(deployment)
+        if now.reached_production or now.changes_a_stack:
+            return stopped
+        # Over meanwhile, if nothing was running.
+        return self._request_stop(deployment, reason, abandon=True) or stopped
+
+    def look_again(self, deployment: Deployment) -> Deployment:
+        """An execution with its actions as they are now."""
+        return replace(deployment, actions=self.actions(deployment.execution_id))
+
+    def _request_stop(self, deployment: Deployment, reason: str, *, abandon: bool) -> bool:
         try:
             self._codepipeline.stop_pipeline_execution(
                 pipelineName=self.name,
                 pipelineExecutionId=deployment.execution_id,
-                abandon=not (wait or deployment.changes_a_stack),
+                abandon=abandon,
                 reason=reason[:LONGEST_REASON],
             )
         except ClientError as error:

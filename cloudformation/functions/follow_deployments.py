@@ -13,6 +13,7 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-c
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -22,17 +23,25 @@ from aws import client, explained
 from deployments import BECAUSE_REJECTED, Deployment, DeployPipeline
 from going_back import GoingBack, Message
 from live_model import version_of
+from patience import Context, OutOfTimeError, Patience
 
 STARTED, RESUMED = "STARTED", "RESUMED"
+FINAL = {"SUCCEEDED": "Succeeded", "SUPERSEDED": "Superseded"}
+"""Ends that no retry undoes, by their event, in the listing's words."""
+UNDONE_BY_RETRY = frozenset({"FAILED", "STOPPED"})
 
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
 
 
-def handler(event: Mapping[str, Any], _context: object) -> None:
+class NotListedError(Exception):
+    """CodePipeline lists an execution otherwise than its event says, for longer than an invocation can wait."""
+
+
+def handler(event: Mapping[str, Any], context: Context) -> None:
     """Follow one change. What fails is told to people, and left to Lambda, which runs the event again, twice."""
     try:
-        message = _follow(event["detail"])
+        message = _follow(event["detail"], Patience(context.get_remaining_time_in_millis))
         if message:
             _tell(message)
     except Exception as problem:
@@ -41,12 +50,10 @@ def handler(event: Mapping[str, Any], _context: object) -> None:
         raise
 
 
-def _follow(detail: Mapping[str, Any]) -> Message | None:
+def _follow(detail: Mapping[str, Any], patience: Patience) -> Message | None:
     """Do what has to be done; answers what people have to know."""
     pipeline = DeployPipeline(client("codepipeline"), os.environ["DEPLOY_PIPELINE"])
-    deployment = pipeline.find(detail["execution-id"])
-    if deployment is None:
-        return None
+    deployment = _listed(pipeline, detail["execution-id"], detail["state"], patience)
     begins = detail["state"] in (STARTED, RESUMED)
     if not (deployment.goes_back or detail["state"] == RESUMED or deployment.reached_production):
         return None  # most of them: no need to look any further
@@ -59,6 +66,26 @@ def _follow(detail: Mapping[str, Any]) -> Message | None:
     if detail["state"] == RESUMED:
         _stop_if_rejected(pipeline, going_back, deployment)
     return None
+
+
+def _listed(pipeline: DeployPipeline, execution_id: str, state: str, patience: Patience) -> Deployment:
+    """The execution, at least as far as its event says: the listing may lag behind. Raises NotListedError."""
+    found: list[Deployment] = []
+
+    def caught_up() -> bool:
+        found[:] = [each for each in [pipeline.find(execution_id)] if each]
+        return any(each.is_over or state not in UNDONE_BY_RETRY for each in found)
+
+    try:
+        patience.wait_until(caught_up, f"execution {execution_id} to be listed as {state}")
+    except OutOfTimeError as problem:
+        lists_it = f"lists it as {found[0].status}" if found else "does not list it"
+        raise NotListedError(
+            f"CodePipeline {lists_it}. After a retry of the stage that is as it should be, and its next end is "
+            "followed; otherwise its listing is late."
+        ) from problem
+    (deployment,) = found
+    return deployment if deployment.is_over else replace(deployment, status=FINAL.get(state, deployment.status))
 
 
 def _stop_if_rejected(pipeline: DeployPipeline, going_back: GoingBack, retried: Deployment) -> None:

@@ -11,7 +11,7 @@ order, so the registry is asked what holds now, and a rollback that is on its wa
 import hashlib
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -154,18 +154,22 @@ class Rejection:
         reaches_production = any(each.carries(self._arn) and each.reached_production for each in under_way)
         ahead = [each for each in under_way if not each.reached_production]
         carriers = [each for each in ahead if each.carries(self._arn)]
-        self._stopped = [
-            each for each in carriers if self._pipeline.stop(each, f"Version {self.version} {BECAUSE_REJECTED}")
-        ]
+        rollbacks = [each for each in carriers if each.goes_back]
+        self._stop(each for each in carriers if not each.goes_back)
         # Approved in the moment between looking and stopping: then production is changing after all.
-        overtaken = any(self._is_in_production(each) for each in self._stopped)
+        overtaken = any(self._pipeline.look_again(each).reached_production for each in self._stopped)
         others = [each for each in under_way if not each.carries(self._arn)]
-        # A rollback to this version was wanted because another version has to go: that holds still.
-        rollback_stopped = any(each.goes_back for each in self._stopped)
-        if self._is_live or reaches_production or overtaken or rollback_stopped:
+        # A rollback to this version was wanted because another version has to go: that holds still. It is stopped last:
+        # were it gone and no other one started, nobody who tries again could know that there is to be one.
+        if self._is_live or reaches_production or overtaken or rollbacks:
             self._go_back(others, request_token)
+        self._stop(rollbacks)
         rejected_at = self._package.get("LastModifiedTime") or self._package["CreationTime"]
         self.resolving = [each for each in others if each.package_arn is None and each.started < rejected_at]
+
+    def _stop(self, carriers: Iterable[Deployment]) -> None:
+        reason = f"Version {self.version} {BECAUSE_REJECTED}"
+        self._stopped.extend(each for each in carriers if self._pipeline.stop(each, reason))
 
     def _go_back(self, others: Sequence[Deployment], request_token: str) -> None:
         """Bring back the version before."""
@@ -179,12 +183,6 @@ class Rejection:
             self.ended_rollback = found
         else:
             self._rollback_id = started
-
-    def _is_in_production(self, deployment: Deployment) -> bool:
-        return any(
-            Deployment(deployment.execution_id, deployment.asked_for, deployment.started, actions).reached_production
-            for actions in [self._pipeline.actions(deployment.execution_id)]
-        )
 
     def report(self, group: str) -> tuple[str, str]:
         """Subject and text of the message to the people of the project."""

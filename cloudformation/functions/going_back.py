@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -23,6 +24,7 @@ from deployments import (
     NOTHING_TO_DO,
     ROLLBACK,
     STOPPED,
+    STOPPING,
     Deployment,
     DeployPipeline,
 )
@@ -90,22 +92,38 @@ class GoingBack:
         if rollback.is_over or self.needless(rollback):
             return None
         reason = f"Makes way for the rollback {rollback.execution_id}"
-        moved = [
-            each
-            for each in self._pipeline.before(rollback.execution_id, {IN_PROGRESS})
-            if not each.goes_back and not each.reached_production and self._pipeline.stop(each, reason)
-        ]
-        if not moved:
+        moved: list[Deployment] = []
+        overtaken: list[Deployment] = []
+        for each in self._pipeline.before(rollback.execution_id, {IN_PROGRESS, STOPPING}):
+            # An earlier try may have begun to stop it. What somebody else stops is up to them.
+            ours = each.status == IN_PROGRESS or each.stop_reason == reason
+            if ours and not each.goes_back and not each.reached_production and self._pipeline.stop(each, reason):
+                approved_meanwhile = self._pipeline.look_again(each).reached_production
+                (overtaken if approved_meanwhile else moved).append(each)
+        if not (moved or overtaken):
             return None
-        again = "\n".join(
+        parts = [
+            f"Execution {rollback.execution_id} of {self._pipeline.name} takes production of {self._group} back to an "
+            "earlier version."
+        ]
+        if moved:
+            parts.append(
+                f"Stopped so that it does not hold that up; start it again afterwards with:\n{self._again(moved)}"
+            )
+        if overtaken:
+            parts.append(
+                "Approved just before they could be stopped: what these do in production at this moment is let end, "
+                f"and nothing of them after that. To have one after the way back, start it again with:\n"
+                f"{self._again(overtaken)}"
+            )
+        return Message(f"{self._group}: a deployment was stopped, production goes back", "\n\n".join(parts))
+
+    def _again(self, deployments: Sequence[Deployment]) -> str:
+        """How each is started again."""
+        return "\n".join(
             f"- execution {each.execution_id}\n    "
             f"{self._pipeline.command_to_start(each.package_arn or each.asked_for)}"
-            for each in moved
-        )
-        return Message(
-            f"{self._group}: a deployment was stopped, production goes back",
-            f"Execution {rollback.execution_id} of {self._pipeline.name} takes production of {self._group} back to an "
-            f"earlier version.\n\nStopped so that it does not hold that up; start it again afterwards with:\n{again}",
+            for each in deployments
         )
 
     # ---- when an execution ends

@@ -16,6 +16,7 @@ import decide_deployment
 import deployments
 import going_back
 import live_model
+import patience
 import progress
 import record_deployment
 
@@ -110,3 +111,13 @@ def test_clean_up_ends_before_cloudformation_stops_waiting() -> None:
 def test_the_report_says_how_long_it_is_kept() -> None:
     template = load(str(ROOT / "cloudformation" / "project.yaml"))
     assert template["Resources"]["FunctionsLogGroup"]["Properties"]["RetentionInDays"] == progress.LOG_RETENTION_DAYS
+
+
+def test_functions_that_wait_are_given_more_than_they_keep_for_handing_over() -> None:
+    resources = load(str(ROOT / "cloudformation" / "project.yaml"))["Resources"]
+    functions = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Lambda::Function"]
+    timeouts = {each["Handler"].partition(".")[0]: each["Timeout"] for each in functions}
+    modules = (ROOT / "cloudformation" / "functions").glob("*.py")
+    waiting = {each.stem for each in modules if "Patience(" in each.read_text()} & set(timeouts)
+    assert "follow_deployments" in waiting
+    assert {each for each in waiting if timeouts[each] * 1000 <= 2 * patience.HAND_OVER_MILLISECONDS} == set()

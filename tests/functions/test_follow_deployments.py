@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from scene import (
     GROUP,
     PRODUCTION,
     CodePipelines,
+    Context,
     SageMaker,
     approved,
     package_arn,
@@ -38,12 +40,16 @@ class Scene(Project):
         """An execution comes to a state, and the function is told."""
         if state in ENDS:
             self.pipelines.of(DEPLOY, execution_id)["status"] = ENDS[state]
+        self.tell(execution_id, state)
+
+    def tell(self, execution_id: str, state: str) -> None:
+        """The function is told, whatever the listing says."""
         event = {
             "source": "aws.codepipeline",
             "detail-type": "CodePipeline Pipeline Execution State Change",
             "detail": {"pipeline": DEPLOY, "execution-id": execution_id, "state": state},
         }
-        follow_deployments.handler(event, object())
+        follow_deployments.handler(event, Context(self.pipelines.clock, seconds=300))
 
     def approve(self, version: int) -> None:
         self.sagemaker.packages[package_arn(version)]["ModelApprovalStatus"] = "Approved"
@@ -79,6 +85,53 @@ def test_an_execution_that_would_soon_wait_for_approval_makes_way_too(scene: Sce
     scene.reject(2)
     scene.hear(scene.rollback())
     assert scene.stopped[staging]["abandon"] is False
+
+
+def test_an_execution_that_is_approved_as_it_is_stopped_is_not_abandoned_in_production(scene: Scene) -> None:
+    """Its stack would be left in the middle of a change, and refuse that of the rollback."""
+    waiting = scene.execution(resolved(3), waits_for_approval(), asked_for=package_arn(3))
+    stop: Callable[[Document], Document] = scene.pipelines._stop
+
+    def overtaken(request: Document) -> Document:
+        found = scene.pipelines.of(DEPLOY, waiting)
+        found["actions"] = (resolved(3), approved(), DEPLOYING)
+        return stop(request)
+
+    scene.account.play("codepipeline", StopPipelineExecution=overtaken)
+    scene.reject(2)
+    scene.hear(scene.rollback())
+    assert scene.stopped[waiting]["abandon"] is False
+    _, text = scene.only_message()
+    assert "Approved just before they could be stopped" in text
+    assert waiting in text
+
+
+def test_an_execution_that_was_stopped_but_still_waits_for_approval_is_let_go_when_the_event_is_tried_again(
+    scene: Scene,
+) -> None:
+    waiting = scene.execution(resolved(3), waits_for_approval(), asked_for=package_arn(3))
+    stop: Callable[[Document], Document] = scene.pipelines._stop
+
+    def refuse_to_abandon(request: Document) -> Document:
+        if request["abandon"]:
+            raise RefusedError("ConcurrentModificationException", "it changes right now")
+        return stop(request)
+
+    scene.reject(2)
+    rollback = scene.rollback()
+    scene.account.play("codepipeline", StopPipelineExecution=refuse_to_abandon)
+    with pytest.raises(ClientError, match="ConcurrentModification"):
+        scene.hear(rollback)
+    scene.account.play("codepipeline", StopPipelineExecution=stop)
+    scene.hear(rollback)
+    assert scene.stopped[waiting]["abandon"] is True
+
+
+def test_what_a_person_stopped_and_waits_for_is_not_abandoned(scene: Scene) -> None:
+    stopping = scene.execution(resolved(3), waits_for_approval(), asked_for=package_arn(3), status="Stopping")
+    scene.reject(2)
+    scene.hear(scene.rollback())
+    assert stopping not in scene.stopped
 
 
 def test_a_rollback_that_is_retried_is_not_held_up_either(scene: Scene) -> None:
@@ -290,9 +343,49 @@ def test_what_nobody_can_tell_is_left_alone(scene: Scene) -> None:
     assert len(scene.rollbacks) == 1
 
 
-def test_an_event_of_an_execution_that_nobody_knows_is_no_failure(scene: Scene) -> None:
-    scene.hear("gone", "STARTED")
-    assert scene.messages == []
+# ---- the listing lags behind the event
+
+
+@pytest.mark.parametrize("state", ["SUCCEEDED", "SUPERSEDED"])
+def test_an_end_that_nothing_can_follow_is_believed_before_the_listing_agrees(scene: Scene, state: str) -> None:
+    scene.reject(2)
+    scene.tell(scene.execution(resolved(2), approved(), DEPLOYING), state)
+    assert len(scene.rollbacks) == 1
+
+
+@pytest.mark.parametrize("state", ["FAILED", "STOPPED"])
+def test_an_end_that_a_retry_may_have_undone_is_waited_for(scene: Scene, state: str) -> None:
+    deployed = scene.execution(resolved(2), approved(), DEPLOYING)
+    scene.reject(2)
+    listed = scene.pipelines.of(DEPLOY, deployed)
+    scene.pipelines.clock.after(20, lambda: listed.update(status=ENDS[state]))
+    scene.tell(deployed, state)
+    assert len(scene.rollbacks) == 1
+
+
+def test_an_end_that_the_listing_never_shows_is_told_and_left_to_lambda(scene: Scene) -> None:
+    deployed = scene.execution(resolved(2), approved(), DEPLOYING)
+    scene.reject(2)
+    with pytest.raises(follow_deployments.NotListedError, match="lists it as InProgress"):
+        scene.tell(deployed, "FAILED")
+    assert "lists it as InProgress" in scene.only_message()[1]
+
+
+def test_a_rollback_that_is_listed_late_is_followed_all_the_same(scene: Scene) -> None:
+    waiting = scene.execution(resolved(3), waits_for_approval(), asked_for=package_arn(3))
+    scene.reject(2)
+    rollback = scene.rollback()
+    listed = scene.pipelines.executions[DEPLOY]
+    late = listed.pop(0)
+    scene.pipelines.clock.after(20, lambda: listed.insert(0, late))
+    scene.tell(rollback, "STARTED")
+    assert waiting in scene.stopped
+
+
+def test_an_execution_that_is_never_listed_is_told_and_left_to_lambda(scene: Scene) -> None:
+    with pytest.raises(follow_deployments.NotListedError, match="does not list it"):
+        scene.tell("gone", "STARTED")
+    assert "does not list it" in scene.only_message()[1]
 
 
 # ---- failures

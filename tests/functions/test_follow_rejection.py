@@ -132,6 +132,7 @@ def test_a_version_that_is_approved_for_production_while_it_is_being_stopped_is_
     scene.account.play("codepipeline", StopPipelineExecution=overtaken)
     scene.hear(scene.reject(3))
     assert len(scene.rollbacks) == 1
+    assert scene.stopped[execution]["abandon"] is False
 
 
 def test_a_rollback_that_is_on_its_way_is_not_started_again(scene: Scene) -> None:
@@ -145,6 +146,24 @@ def test_rejecting_the_version_that_a_rollback_brings_back_goes_back_further(sce
     scene.sagemaker.packages[package_arn(2)]["ModelApprovalStatus"] = "Rejected"
     first = scene.execution(resolved(1), running("DeployStaging", provider="CloudFormation"), asked_for="rollback")
     scene.hear(scene.reject(1))
+    assert first in scene.stopped
+    assert len(scene.rollbacks) == 2
+
+
+def test_a_rollback_that_could_not_be_followed_by_another_is_followed_when_the_event_is_tried_again(
+    scene: Scene,
+) -> None:
+    def refuse(_: Document) -> Document:
+        raise RefusedError("ConcurrentPipelineExecutionsLimitExceededException", "too many executions")
+
+    scene.sagemaker.packages[package_arn(2)]["ModelApprovalStatus"] = "Rejected"
+    first = scene.execution(resolved(1), running("DeployStaging", provider="CloudFormation"), asked_for="rollback")
+    event = scene.reject(1)
+    scene.account.play("codepipeline", StartPipelineExecution=refuse)
+    with pytest.raises(ClientError, match="ConcurrentPipelineExecutionsLimitExceeded"):
+        scene.hear(event)
+    scene.account.play("codepipeline", StartPipelineExecution=scene.pipelines._start)
+    scene.hear(event)
     assert first in scene.stopped
     assert len(scene.rollbacks) == 2
 
