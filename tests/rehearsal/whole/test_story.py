@@ -21,6 +21,8 @@ from tests.rehearsal.sealing.traps import Traps
 
 ROOT = Path(__file__).parents[3]
 ACTS = ["Publish", "Launch", "Build", "Edit and push", "Approve", "Production", "Refuse", "Delete"]
+MUST_BE_SEALED = "REHEARSAL_MUST_BE_SEALED"
+"""Set to 1 where namespaces are known to be allowed: a story that cannot be sealed fails then."""
 
 pytestmark = pytest.mark.story
 
@@ -32,12 +34,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sealed() -> bool:
-    """Whether this machine allows a rehearsal from which no call can leave it."""
+def unsealed() -> str:
+    """Why this machine allows no rehearsal from which no call can leave it; empty where it does."""
     try:
-        return bool(unshare_command())
-    except SealError:
-        return False
+        unshare_command()
+    except SealError as problem:
+        return str(problem)
+    return ""
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +55,11 @@ def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traps | None]:
 
 
 @pytest.fixture(scope="module")
-def played(folder: Path, owner: Traps | None, *, sealed: bool) -> tuple[dict[str, Any], str]:
+def played(folder: Path, owner: Traps | None, unsealed: str) -> tuple[dict[str, Any], str]:
     """The report and the output of one rehearsal, with every authorisation recorded."""
     signed_in = owner.environment if owner else {}
     done = subprocess.run(
-        [sys.executable, "-m", "rehearsal", "--record", *(["--sealed"] if sealed else []), "--folder", str(folder)],
+        [sys.executable, "-m", "rehearsal", "--record", *([] if unsealed else ["--sealed"]), "--folder", str(folder)],
         cwd=ROOT,
         env={**os.environ, **{name: value for name, value in signed_in.items() if name != "HOME"}},
         capture_output=True,
@@ -92,11 +95,18 @@ def test_nothing_of_the_machines_owner_was_read(played: tuple[dict[str, Any], st
     assert owner is None or owner.sprung == []
 
 
-def test_no_call_left_the_machine(played: tuple[dict[str, Any], str], *, sealed: bool) -> None:
+def test_nothing_asked_for_aws_itself(played: tuple[dict[str, Any], str]) -> None:
     report, _ = played
-    assert report["outside"]["refused"] == [], "nothing called AWS itself"
-    assert report["outside"]["sealed"] == sealed
-    assert not sealed or report["outside"]["reached"] == []
+    assert report["outside"]["refused"] == []
+
+
+def test_no_call_left_the_machine(played: tuple[dict[str, Any], str], unsealed: str) -> None:
+    if unsealed and os.environ.get(MUST_BE_SEALED) != "1":
+        pytest.skip(f"nothing is known of calls past the proxy: {unsealed} (a failure with {MUST_BE_SEALED}=1)")
+    assert not unsealed, f"{MUST_BE_SEALED}=1 and the story cannot be sealed"
+    report, _ = played
+    assert report["outside"]["sealed"]
+    assert report["outside"]["reached"] == []
 
 
 def test_services_acted_as_the_roles_they_were_given(played: tuple[dict[str, Any], str]) -> None:
