@@ -45,6 +45,9 @@ MINUTE = 60.0
 QUIET_PHASES = ("QUEUED", "PROVISIONING", "FINALIZING")
 """Phases whose end the build log mentions only when they fail."""
 
+BROKE = "INTERNAL_ERROR"
+"""The code of a phase that this machine broke off. Not an AWS code: AWS does not say what it says of a FAULT."""
+
 
 class BuildRun:
     """Plays one build; `interrupt` may come from any thread."""
@@ -61,7 +64,15 @@ class BuildRun:
         self._kept: Path | None = None
 
     def play(self) -> None:
-        """Run the build to its end. What goes wrong becomes the build's status, never an exception."""
+        """Run the build to its end. What goes wrong becomes the build's status: somebody waits for it."""
+        try:
+            self._play_in_turn()
+        except Exception as problem:
+            self._break(problem)
+        finally:
+            self._build.finished.set()
+
+    def _play_in_turn(self) -> None:
         host = self._cloud.folder_for("codebuild", "cache")
         now = self._cloud.clock.timestamp()
         queued = PhaseRecord("QUEUED", now)
@@ -76,7 +87,6 @@ class BuildRun:
         with self._room.turns.turn(lambda: bool(self._interrupted) or self._cloud.stopping.is_set()):
             impatience.cancel()
             if self._cloud.stopping.is_set():  # everything queued comes to its turn then: a folder each for nothing
-                self._build.finished.set()
                 return
             with (
                 slot(self._cloud.cache_for("builds")) as place,
@@ -247,13 +257,31 @@ class BuildRun:
     def _finish(self, place: Workplace, status: str) -> None:
         build = self._build
         if self._shell is not None:
-            with contextlib.suppress(RuntimeError):  # the cloud is stopping and starts no process any more
+            # RuntimeError: the cloud is stopping and starts no process any more
+            with contextlib.closing(self._shell), contextlib.suppress(RuntimeError):
                 build.exported = self._exported(self._shell)
-            self._shell.close()
         place.log.close()
         now = self._cloud.clock.timestamp()
         with build.lock:
             build.phases.append(PhaseRecord("COMPLETED", now))
+            build.status, build.ended = status, now
+        build.finished.set()
+        self._announce()
+
+    def _break(self, problem: Exception) -> None:
+        """End the build after something that is no build's fault, like a full disk; the phase it was in says what."""
+        build, stopping = self._build, self._cloud.stopping.is_set()
+        if not stopping:
+            log.error("build %s broke", build.id, exc_info=problem)
+        if build.ended is not None:
+            return
+        now, status = self._cloud.clock.timestamp(), "STOPPED" if stopping else "FAULT"
+        with build.lock:
+            last = PhaseRecord("COMPLETED", now)
+            broken = next((phase for phase in build.phases if phase.ended is None), last)
+            broken.status, broken.ended = status, now
+            broken.code, broken.message = BROKE, f"{type(problem).__name__}: {problem}"
+            build.phases.append(last)
             build.status, build.ended = status, now
         build.finished.set()
         self._announce()

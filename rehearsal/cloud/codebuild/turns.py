@@ -30,11 +30,13 @@ class Turns:
         mine = object()
         with self._changed:
             self._waiting.append(mine)
-            while not (first := self._waiting[0] is mine and self._taken < self._limit) and not given_up():
-                self._changed.wait(LOOK_AGAIN)
-            self._waiting.remove(mine)
-            self._taken += first
-            self._changed.notify_all()
+            try:
+                while not (first := self._waiting[0] is mine and self._taken < self._limit) and not given_up():
+                    self._changed.wait(LOOK_AGAIN)
+                self._taken += first
+            finally:  # whatever `given_up` raises, those behind come to their turn
+                self._waiting.remove(mine)
+                self._changed.notify_all()
         try:
             yield
         finally:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.cloud.codebuild import runner
 from rehearsal.cloud.codebuild.turns import Turns
-from tests.rehearsal.codebuild.conftest import Lab, phases
+from tests.rehearsal.codebuild.conftest import Lab, failed_phase, phases
 from tests.rehearsal.lambda_.lambda_lab import until
 
 
@@ -65,3 +66,44 @@ def test_who_gives_up_keeps_nobodys_turn() -> None:
         pass
     with turns.turn(lambda: False):
         pass
+
+
+def test_who_breaks_while_waiting_holds_nobody_up() -> None:
+    turns = Turns(1)
+
+    def breaks() -> bool:
+        raise OSError("gone")
+
+    with turns.turn(lambda: False), pytest.raises(OSError, match="gone"), turns.turn(breaks):
+        pass
+    waited: list[None] = []
+    with turns.turn(lambda: bool(waited.append(None)) or len(waited) > 1):
+        assert not waited, "the turn was free and still somebody stood before it"
+
+
+@pytest.mark.parametrize("broken", ["slot", "kept_folders", "Workplace", "BuildLog"])
+def test_a_build_that_finds_no_place_ends_and_says_why(
+    one_at_a_time: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runner, broken, full)
+        ended = one_at_a_time.play(one_at_a_time.project("no-place"), source(tmp_path / "1", "echo never"))
+    assert (ended["buildStatus"], ended["buildComplete"]) == ("FAULT", True)
+    assert phases(ended) == ["SUBMITTED", "QUEUED!", "COMPLETED"]
+    assert failed_phase(ended)[1:] == ("INTERNAL_ERROR", "OSError: [Errno 28] No space left on device")
+    after = one_at_a_time.play(one_at_a_time.project("after"), source(tmp_path / "2", "echo fine"))
+    assert after["buildStatus"] == "SUCCEEDED"
+
+
+def test_a_build_whose_log_cannot_be_closed_ends(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: runner.BuildLog) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runner.BuildLog, "close", full)
+        ended = lab.play(lab.project("no-log"), source(tmp_path / "1", "echo fine"))
+    assert ended["buildStatus"] == "FAULT"
+    assert failed_phase(ended) == ("COMPLETED", "INTERNAL_ERROR", "OSError: [Errno 28] No space left on device")
