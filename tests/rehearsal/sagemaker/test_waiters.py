@@ -128,7 +128,7 @@ def test_a_processing_job_is_waited_for_until_it_completed(bench: Bench, tmp_pat
 
 def test_a_stopped_job_passes_through_stopping(bench: Bench, tmp_path: Path) -> None:
     gate, ready = tmp_path / "gate", tmp_path / "ready"
-    goes_on = f"trap '' TERM; touch {ready}; {until_open(gate)}"
+    goes_on = f"cd {tmp_path}; trap '' TERM; touch ready; {until_open(Path('gate'))}"  # 256 characters at most
     bench.sagemaker.create_processing_job(ProcessingJobName="stopped", **processing(goes_on, bench.job_role()))
     with watching(bench, "DescribeProcessingJob", "ProcessingJobStatus", gate, "Stopping") as seen:
         bench.until(lambda: {"ready": ready.exists()}, "ready", {True})
