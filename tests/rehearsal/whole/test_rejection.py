@@ -67,6 +67,8 @@ def test_with_nothing_to_go_back_to_production_stays_and_people_are_told(company
     project.reject(only, "It pays for everything")
 
     back = project.started_after(before)
+    while project.ended(back) == "Superseded":  # the end of the deployment may bring it back, too: the later one counts
+        back = project.started_after(back)
     assert project.ended(back) == "Failed"
     said = project.log(back)
     assert "nothing to go back to" in said
