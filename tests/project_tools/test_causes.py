@@ -150,7 +150,7 @@ SAID = [
     ("disk full", "job", "OSError: [Errno 28] No space left on device", "volume"),
     ("nobody approved", "action", "The approval action timed out: nobody approved it within 10080 minutes", "Retry"),
     ("timed out", "build", "The build was TIMED_OUT after 240 minutes", "raise the limit"),
-    ("network", "command", "error: Failed to fetch: `https://pypi.org/simple/boto3/`", "UV_DEFAULT_INDEX"),
+    ("network", "command", "error: Failed to fetch: `https://packages.example.org/simple/boto3/`", "UV_DEFAULT_INDEX"),
     (
         "object missing in S3",
         "job",

@@ -96,11 +96,11 @@ LOGS = {
     "an installer that reaches no index": (
         """
         WARNING: Location is ignored
-        error: Failed to fetch: `https://pypi.org/simple/boto3/`
+        error: Failed to fetch: `https://packages.example.org/simple/boto3/`
           Caused by: Could not connect, are you offline?
         make: *** [Makefile:64: .venv/installed] Error 2
         """,
-        "error: Failed to fetch: `https://pypi.org/simple/boto3/`",
+        "error: Failed to fetch: `https://packages.example.org/simple/boto3/`",
     ),
     "a verb the Makefile does not have": (
         """

@@ -99,8 +99,8 @@ def test_aws_and_credential_addresses_are_refused(host: str) -> None:
 @pytest.mark.parametrize(
     "host",
     [
-        "pypi.org",
-        "files.pythonhosted.org",
+        "packages.example.org",
+        "files.example.org",
         "10.0.0.7",
         "167772167",
         "::ffff:10.0.0.7",
@@ -152,8 +152,10 @@ def test_a_host_that_cannot_be_reached_is_named(opened: list[Egress]) -> None:
 
 def test_connections_go_through_the_machines_own_proxy(site: int, opened: list[Egress]) -> None:
     machine = {"HTTPS_PROXY": f"http://jo:pa%20ss@127.0.0.1:{site}", "http_proxy": f"127.0.0.1:{site}"}
-    assert "418 asked for pypi.org:443 by Basic am86cGEgc3M=" in asked(Egress(machine), "https://pypi.org/", opened)
-    assert asked(Egress(machine), "http://pypi.org/x", opened) == "http://pypi.org/x for pypi.org, None"
+    assert "418 asked for example.org:443 by Basic am86cGEgc3M=" in asked(
+        Egress(machine), "https://example.org/", opened
+    )
+    assert asked(Egress(machine), "http://example.org/x", opened) == "http://example.org/x for example.org, None"
 
 
 def test_what_the_machine_reaches_without_its_proxy_is_reached_so(site: int, opened: list[Egress]) -> None:
