@@ -23,7 +23,7 @@ from rehearsal.prove_iam.proof import Proof, actions_used, judged, prove
 from rehearsal.prove_iam.reasons import TableError, read
 from rehearsal.prove_iam.recording import Recording
 from rehearsal.prove_iam.replay import Replay, predict, replay
-from rehearsal.prove_iam.table import PAGE, differences, render
+from rehearsal.prove_iam.table import PAGE, differences, render, verdicts
 
 REPLAYS = 10
 AGAIN = "To write the page again: make prove-iam ARGS='--write --recorded-only'"
@@ -58,7 +58,8 @@ def main(given: list[str]) -> int:
             return 1
         recording = Recording.read(folder)
         progress.say(f"deciding {len(recording.authorisations)} different calls again, without each grant in turn")
-        proof = prove(recording, judged(folder), read())
+        page = PAGE.read_text() if PAGE.exists() else ""
+        proof = prove(recording, judged(folder), read(), verdicts(page))
     except FileNotFoundError:
         print(f"There is no recording in {folder}. Make one: make rehearse ARGS=--record", file=sys.stderr)
         return 2
@@ -69,7 +70,7 @@ def main(given: list[str]) -> int:
     if chosen.write:
         PAGE.write_text(render(proof))
         progress.say(f"wrote {shown(PAGE)}")
-    elif found := differences(proof, PAGE.read_text() if PAGE.exists() else ""):
+    elif found := differences(proof, page):
         faults += [*found, AGAIN]
     tell(progress, proof)
     if not chosen.recorded_only:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,8 +58,11 @@ def judged(folder: Path) -> Document:
     return answer
 
 
-def prove(recording: Recording, answer: Document, reasons: Sequence[Reason]) -> Proof:
-    """Sort every deployed grant, and find what is wrong with the table of reasons."""
+def prove(
+    recording: Recording, answer: Document, reasons: Sequence[Reason], written: Mapping[Grant, str] | None = None
+) -> Proof:
+    """Sort every deployed grant, and find what is wrong with the table of reasons. `written` is what the committed page
+    says of each grant."""
     proof = Proof(recording)
     calls = recording.authorisations
     for number, decision in answer["differs"]:
@@ -90,7 +93,8 @@ def prove(recording: Recording, answer: Document, reasons: Sequence[Reason]) -> 
             proof.reasons[grant] = reason
     proof.faults += [_unexplained(proof, grant) for grant in proof.deployed if not _settled(proof, grant)]
     for reason, mine in explained.items():
-        proof.faults += reason.faults(mine, proved=needed.__contains__)
+        then = [grant for grant, said in (written or {}).items() if said.endswith(f": {reason.reason}")]
+        proof.faults += reason.faults(mine, needed.__contains__, then)
     return proof
 
 

@@ -1,12 +1,13 @@
 """Why grants that no call of the story needs are there all the same: `unproved.yaml`, kept and reviewed by people.
 
-Each entry says one reason for some grants: those whose owner, action, statement and resource each match one of its
-patterns (`*` is any text; what is left out matches everything). The first entry that matches gives the reason.
+Each entry says one reason for some grants: those whose owner, statement, action and resource each match one of its
+patterns (`*` is any text, `[*]` the character). The first entry that matches gives the reason. No pattern may be so
+wide that it fits anything, and each entry says how many grants it is for: so no new grant is explained unseen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,6 +19,14 @@ from rehearsal.prove_iam.grants import Grant
 
 TABLE = Path(__file__).with_name("unproved.yaml")
 PATTERNS = {"owners": "owner", "statements": "statement", "actions": "action", "resources": "resource"}
+ANYTHING = {
+    "owners": "Anybody",
+    "statements": "Anything",
+    "actions": "any:Thing",
+    "resources": "arn:aws:any:<region>:<account>:any/thing",
+}
+"""What no grant is: a pattern that matches it matches everything of its kind, or nearly."""
+MOST_NAMED = 10
 
 
 class TableError(ValueError):
@@ -26,13 +35,15 @@ class TableError(ValueError):
 
 @dataclass(frozen=True)
 class Reason:
-    """One entry. `sometimes`: whether a story happens to need the grants depends on what overtakes what."""
+    """One entry. `grants`: how many it is the first to match. `sometimes`: whether a story happens to need them depends
+    on what overtakes what."""
 
     reason: str
-    owners: tuple[str, ...] = ("*",)
-    statements: tuple[str, ...] = ("*",)
-    actions: tuple[str, ...] = ("*",)
-    resources: tuple[str, ...] = ("*",)
+    owners: tuple[str, ...]
+    statements: tuple[str, ...]
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    grants: int
     sometimes: bool = False
 
     def matches(self, grant: Grant) -> bool:
@@ -42,10 +53,10 @@ class Reason:
             for name, part in PATTERNS.items()
         )
 
-    def faults(self, grants: Iterable[Grant], proved: Callable[[Grant], bool]) -> list[str]:
+    def faults(self, mine: Sequence[Grant], proved: Callable[[Grant], bool], then: Collection[Grant] = ()) -> list[str]:
         """What is wrong with the entry, given the grants that it is the first to match: patterns that match none of
-        them, and grants that it explains although a call proves them."""
-        mine = list(grants)
+        them, more or fewer of them than it says, and grants that it explains although a call proves them. `then`: those
+        that had its reason when docs/iam-proof.md was written, to tell what has changed."""
         if not mine:
             return [f"the reason {self.reason!r} is no grant's: take it out"]
         found = [
@@ -54,6 +65,11 @@ class Reason:
             for pattern in getattr(self, name)
             if not any(fnmatchcase(getattr(grant, part), pattern) for grant in mine)
         ]
+        if len(mine) != self.grants:
+            found.append(
+                f"the reason {self.reason!r} explains {len(mine)} where its entry says `grants: {self.grants}`."
+                f"{_changed(mine, then)} Write {len(mine)} if it is the reason of each"
+            )
         if not self.sometimes:
             found += [
                 f"the reason {self.reason!r} is given for a grant that a call proves: {grant}"
@@ -61,6 +77,19 @@ class Reason:
                 if proved(grant)
             ]
         return found
+
+
+def _changed(now: Sequence[Grant], then: Collection[Grant]) -> str:
+    """Which grants were not explained before, and which are not any more, in sentences."""
+    changed = {
+        "New": [str(grant) for grant in now if grant not in then],
+        "No longer": [str(grant) for grant in then if grant not in now],
+    }
+    told = ""
+    for kind, named in changed.items():
+        more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+        told += f" {kind}: {'; '.join(named[:MOST_NAMED])}{more}." if named else ""
+    return told
 
 
 def read(path: Path = TABLE) -> list[Reason]:
@@ -80,9 +109,19 @@ def _entry(where: str, entry: Any) -> Reason:  # noqa: ANN401 - whatever the fil
     unknown = set(entry) - {each.name for each in fields(Reason)}
     if unknown:
         raise TableError(f"{where}: {', '.join(sorted(unknown))} is unknown")
-    patterns = {}
-    for name in PATTERNS.keys() & entry.keys():
-        if not isinstance(entry[name], list) or not entry[name]:
-            raise TableError(f"{where}: {name} is a list of patterns")
-        patterns[name] = tuple(str(pattern) for pattern in entry[name])
-    return Reason(" ".join(entry["reason"].split()), **patterns, sometimes=bool(entry.get("sometimes", False)))
+    patterns = {name: _patterns(where, name, entry.get(name)) for name in PATTERNS}
+    count = entry.get("grants")
+    if type(count) is not int or count < 1:
+        raise TableError(f"{where}: `grants`, the number of grants that it explains, is expected")
+    reason = " ".join(entry["reason"].split())
+    return Reason(reason, **patterns, grants=count, sometimes=bool(entry.get("sometimes", False)))
+
+
+def _patterns(where: str, name: str, given: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever the file holds
+    if not isinstance(given, list) or not given:
+        raise TableError(f"{where}: {name} is a list of patterns")
+    patterns = tuple(str(pattern) for pattern in given)
+    for pattern in patterns:
+        if fnmatchcase(ANYTHING[name], pattern):
+            raise TableError(f"{where}: {pattern!r} in {name} would explain anything: name what it is for")
+    return patterns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,22 @@ CALL = {
     "role": "Worker", "principal": "arn:aws:sts::1:assumed-role/Worker/s", "action": "s3:GetObject",
     "resource": "arn:aws:s3:::bucket/file", "decision": "Allow", "count": 3,
 }  # fmt: skip
-FAILURES = Reason("Only after a failure.", actions=("s3:PutObject",))
+
+
+def reason(says: str, *actions: str, grants: int = 1, sometimes: bool = False) -> Reason:
+    """A reason for grants of the worker's files."""
+    return Reason(says, ("Worker",), ("Files",), actions, ("arn:aws:s3:::bucket/[*]",), grants, sometimes)
+
+
+FAILURES = reason("Only after a failure.", "s3:PutObject")
 
 
 def proof(
-    *reasons: Reason, needed: tuple[Grant, ...] = (GET,), covered: tuple[Grant, ...] = (), **statement: Any
+    *reasons: Reason,
+    needed: tuple[Grant, ...] = (GET,),
+    covered: tuple[Grant, ...] = (),
+    written: dict[Grant, str] | None = None,
+    **statement: Any,
 ) -> Proof:
     """What becomes of one role's two grants, of which a call needs `needed`."""
     policy = Policy("Worker", "given", {"Statement": [{**STATEMENT, **statement}]})
@@ -36,7 +48,7 @@ def proof(
         "covered": [[vars(grant), [0]] for grant in covered],
         "differs": [],
     }
-    return prove(Recording([CALL], {}, {}, deployed=[policy]), answer, reasons)
+    return prove(Recording([CALL], {}, {}, deployed=[policy]), answer, reasons, written)
 
 
 def test_a_grant_that_no_call_needs_wants_a_reason() -> None:
@@ -57,7 +69,7 @@ def test_a_reason_for_what_a_call_proves_is_a_fault() -> None:
 
 
 def test_what_a_story_needs_only_at_times_may_be_proved_or_not() -> None:
-    sometimes = Reason("Depends on what overtakes what.", actions=("s3:PutObject",), sometimes=True)
+    sometimes = reason("Depends on what overtakes what.", "s3:PutObject", sometimes=True)
     unproved, proved = proof(sometimes), proof(sometimes, needed=(GET, PUT))
     assert unproved.faults == proved.faults == []
     assert differences(proved, render(unproved)) == []
@@ -65,8 +77,8 @@ def test_what_a_story_needs_only_at_times_may_be_proved_or_not() -> None:
 
 
 def test_a_reason_and_a_pattern_for_no_grant_are_faults() -> None:
-    nobody = Reason("Nobody.", owners=("Stranger",))
-    wide = Reason("Only after a failure.", actions=("s3:PutObject", "s3:DeleteObject"))
+    nobody = reason("Nobody.", "sns:Publish")
+    wide = reason("Only after a failure.", "s3:PutObject", "s3:DeleteObject")
     faults = proof(wide, nobody).faults
     assert faults == [
         "of the reason 'Only after a failure.', 's3:DeleteObject' in actions matches no grant: take it out",
@@ -75,8 +87,28 @@ def test_a_reason_and_a_pattern_for_no_grant_are_faults() -> None:
 
 
 def test_the_first_reason_that_matches_counts() -> None:
-    (fault,) = proof(FAILURES, Reason("Another.", statements=("Files",), actions=("s3:Put*",))).faults
+    (fault,) = proof(FAILURES, reason("Another.", "s3:Put*")).faults
     assert "the reason 'Another.' is no grant's" in fault
+
+
+def test_a_new_grant_does_not_hide_behind_an_old_reason() -> None:
+    before = {PUT: "unproved: Only for uploads.", GET: "proved"}
+    uploads = reason("Only for uploads.", "s3:Put*", "s3:Abort*", grants=1)
+    abort = replace(PUT, action="s3:AbortMultipartUpload")
+    widened = [GET.action, PUT.action, abort.action]
+    (fault,) = proof(uploads, written=before, Action=widened).faults
+    assert fault == (
+        "the reason 'Only for uploads.' explains 2 where its entry says `grants: 1`."
+        f" New: {abort}. Write 2 if it is the reason of each"
+    )
+    assert proof(replace(uploads, grants=2), written=before, Action=widened).faults == []
+
+
+def test_a_grant_that_went_is_told_by_the_reason_that_explained_it() -> None:
+    gone = replace(PUT, action="s3:PutObjectAcl")
+    before = {PUT: "unproved: Only for uploads.", gone: "unproved: Only for uploads."}
+    (fault,) = proof(reason("Only for uploads.", "s3:Put*", grants=2), written=before).faults
+    assert f"explains 1 where its entry says `grants: 2`. No longer: {gone}." in fault
 
 
 def test_a_call_that_is_decided_otherwise_the_second_time_is_a_fault() -> None:
@@ -137,6 +169,14 @@ def test_a_page_that_says_something_else_is_told() -> None:
     assert differences(proof(FAILURES), "") == ["iam-proof.md is missing or has no table"]
 
 
+ENTRY = "reason: x, owners: [a], statements: [a], actions: [a], resources: [a], grants: 1"
+
+
+def without(part: str, instead: str = "") -> str:
+    """A table whose entry lacks a part."""
+    return f"- {{{ENTRY.replace(part, instead)}}}"
+
+
 @pytest.mark.parametrize(
     ("written", "problem"),
     [
@@ -144,7 +184,16 @@ def test_a_page_that_says_something_else_is_told() -> None:
         ("- owners: [a]", "entry 1: a `reason` is expected"),
         ("- {reason: x, roles: [a]}", "entry 1: roles is unknown"),
         ("- {reason: x, owners: a}", "entry 1: owners is a list of patterns"),
-        ("- {reason: [", "is no YAML"),
+        (without("owners: [a], "), "entry 1: owners is a list of patterns"),
+        (without("statements: [a], "), "entry 1: statements is a list of patterns"),
+        (without("actions: [a], "), "entry 1: actions is a list of patterns"),
+        (without("resources: [a], "), "entry 1: resources is a list of patterns"),
+        (without("resources: [a]", "resources: ['*']"), r"entry 1: '\*' in resources would explain anything"),
+        (without("resources: [a]", "resources: [a, 'arn:*']"), r"'arn:\*' in resources would explain anything"),
+        (without("actions: [a]", "actions: ['*:*']"), "in actions would explain anything"),
+        (without("owners: [a]", "owners: ['?*']"), "in owners would explain anything"),
+        (without("grants: 1", "grants: 0"), "entry 1: `grants`, the number"),
+        (without(", grants: 1"), "entry 1: `grants`, the number"),
     ],
 )
 def test_a_table_in_another_form_is_refused(tmp_path: Path, written: str, problem: str) -> None:
