@@ -40,12 +40,17 @@ class Project:
     stack: TemplateStack | None = None
     message: str = ""
 
+    updated: datetime | None = None
+    updater: str = ""
+
     @property
     def modified(self) -> datetime:
-        return self.created
+        return self.updated or self.created
 
 
-def _on_project(action: str) -> Needs:
+def on_project(action: str) -> Needs:
+    """Asked for on the project that a request names, with what its templates need."""
+
     def needs(service: Projects, request: Document) -> list[Call]:
         arn = service.project_arn(request["ProjectName"])
         if action == "CreateProject":
@@ -63,13 +68,13 @@ class Projects(Tags):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self.projects: dict[str, Project] = {}
-        self._projects_lock = threading.Lock()
+        self.projects_lock = threading.Lock()
 
     def project_arn(self, name: str) -> str:
         """SageMaker lower-cases names in ARNs."""
         return self.arn(f"project/{name.lower()}")
 
-    @operation("CreateProject", needs=_on_project("CreateProject"))
+    @operation("CreateProject", needs=on_project("CreateProject"))
     def create_project(self, request: Document, caller: Credentials) -> Document:
         """Provisions the product, or makes the template's stack, as the caller, who therefore needs rights for it.
 
@@ -85,7 +90,7 @@ class Projects(Tags):
         if providers and not template:
             raise AwsError("ValidationException", "A template provider needs a CfnTemplateProvider.")
         name = request["ProjectName"]
-        with self._projects_lock:
+        with self.projects_lock:
             if name.lower() in (each.lower() for each in self.projects):
                 raise AwsError("ValidationException", f"Project {name} already exists.")
             project = Project(
@@ -113,14 +118,14 @@ class Projects(Tags):
             "ProvisioningArtifactId": details.get("ProvisioningArtifactId"),
             "PathId": details.get("PathId"),
             "ProvisionedProductName": f"{project.name}-{project.id}",
-            "ProvisioningParameters": self._parameters(project, details.get("ProvisioningParameters", [])),
+            "ProvisioningParameters": self.parameters(project, details.get("ProvisioningParameters", [])),
             "ProvisionToken": secrets.token_hex(16),
         }
         record = self.cloud.call(
             caller, "servicecatalog", "ProvisionProduct", {k: v for k, v in launch.items() if v is not None}
         )["RecordDetail"]
         project.provisioned = record["ProvisionedProductId"]
-        return lambda: self._in_background(project, self._follow, record["RecordId"], "CreateCompleted", "CreateFailed")
+        return lambda: self.in_background(project, self.follow, record["RecordId"], "CreateCompleted", "CreateFailed")
 
     def _make_stack(self, project: Project, caller: Credentials) -> Callable[[], object]:
         """Prepare the template's stack; answers what makes it."""
@@ -128,18 +133,18 @@ class Projects(Tags):
         own = self.cloud.client("cloudformation", self.cloud.identity.root)
         stack = TemplateStack(f"SP-{self.cloud.account}-{project.id}", own, self.cloud.stopping)
         project.stack, project.message = stack, "The stack is about to be created."
-        given = self._parameters(project, template.get("Parameters", []))
+        given = self.parameters(project, template.get("Parameters", []))
         theirs = self.cloud.client("cloudformation", caller)
-        return lambda: self._in_background(
+        return lambda: self.in_background(
             project,
-            self._carry_out,
+            self.carry_out,
             lambda: stack.create(theirs, template, given),
             "CreateCompleted",
             "CreateFailed",
         )
 
     @staticmethod
-    def _parameters(project: Project, given: list[Document]) -> list[Document]:
+    def parameters(project: Project, given: list[Document]) -> list[Document]:
         """Those that were given, and the two that SageMaker adds.
 
         https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-projects-templates-custom.html
@@ -149,19 +154,24 @@ class Projects(Tags):
         parameters.append({"Key": "SageMakerProjectId", "Value": project.id})
         return parameters
 
-    def _in_background(self, project: Project, work: Callable[..., None], *arguments: object) -> None:
+    def in_background(self, project: Project, work: Callable[..., None], *arguments: object) -> None:
+        """Go on with a project's stack after the request is answered."""
         self.cloud.background(f"project {project.name}", work, project, *arguments)
 
-    def _carry_out(self, project: Project, work: Callable[[], str], good: str, bad: str) -> None:
-        """Do something to the project's stack."""
+    def carry_out(
+        self, project: Project, work: Callable[[], str], good: str, bad: str, new: Document | None = None
+    ) -> None:
+        """Do something to the project's stack. When it went well, `new` is what the project is made from."""
         try:
-            project.message, project.status = work(), good
+            project.message = work()
+            project.template = new or project.template
+            project.status = good
         except AwsError as problem:
             project.message, project.status = problem.message[:LONGEST_MESSAGE], bad
 
-    @operation("DeleteProject", needs=_on_project("DeleteProject"))
+    @operation("DeleteProject", needs=on_project("DeleteProject"))
     def delete_project(self, request: Document, caller: Credentials) -> Document:
-        project = self._project(request["ProjectName"])
+        project = self.project(request["ProjectName"])
         # The API's documentation names ConflictException and no wording; that a deleted project is not deleted again
         # is not verified. https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DeleteProject.html
         if project.status.endswith("InProgress"):
@@ -171,9 +181,7 @@ class Projects(Tags):
         if project.stack is not None:
             stack, theirs = project.stack, self.cloud.client("cloudformation", caller)
             project.status = "DeleteInProgress"
-            self._in_background(
-                project, self._carry_out, lambda: stack.delete(theirs), "DeleteCompleted", "DeleteFailed"
-            )
+            self.in_background(project, self.carry_out, lambda: stack.delete(theirs), "DeleteCompleted", "DeleteFailed")
             return {}
         record = self.cloud.call(
             caller,
@@ -182,15 +190,19 @@ class Projects(Tags):
             {"ProvisionedProductId": project.provisioned, "TerminateToken": secrets.token_hex(16)},
         )["RecordDetail"]
         project.status = "DeleteInProgress"
-        self._in_background(project, self._follow, record["RecordId"], "DeleteCompleted", "DeleteFailed")
+        self.in_background(project, self.follow, record["RecordId"], "DeleteCompleted", "DeleteFailed")
         return {}
 
-    def _follow(self, project: Project, record_id: str, good: str, bad: str) -> None:
-        """SageMaker itself watches the record; the caller needs no right for that."""
+    def follow(self, project: Project, record_id: str, good: str, bad: str, new: Document | None = None) -> None:
+        """SageMaker itself watches the record; the caller needs no right for that.
+
+        When it went well, `new` is what the project is made from.
+        """
         while not self.cloud.stopping.wait(POLL_SECONDS):
             record = self.cloud.call(self.cloud.identity.root, "servicecatalog", "DescribeRecord", {"Id": record_id})
             detail = record["RecordDetail"]
             if detail["Status"] == "SUCCEEDED":
+                project.details = new or project.details
                 project.status, project.message = good, ""
                 return
             if detail["Status"] == "FAILED":
@@ -198,9 +210,9 @@ class Projects(Tags):
                 project.status = bad
                 return
 
-    @operation("DescribeProject", needs=_on_project("DescribeProject"))
+    @operation("DescribeProject", needs=on_project("DescribeProject"))
     def describe_project(self, request: Document, caller: Credentials) -> Document:
-        project = self._project(request["ProjectName"])
+        project = self.project(request["ProjectName"])
         return {
             "ProjectArn": project.arn,
             "ProjectName": project.name,
@@ -210,6 +222,8 @@ class Projects(Tags):
             "ProjectStatus": project.status,
             "CreatedBy": {"IamIdentity": {"Arn": project.creator}},
             "CreationTime": project.created,
+            "LastModifiedTime": project.updated,
+            "LastModifiedBy": {"IamIdentity": {"Arn": project.updater}} if project.updated else None,
         }
 
     @staticmethod
@@ -247,7 +261,8 @@ class Projects(Tags):
         ]
         return page("ProjectSummaryList", summaries, token)
 
-    def _project(self, name: str) -> Project:
+    def project(self, name: str) -> Project:
+        """Raises AwsError for no such project."""
         project = self.projects.get(name)
         if project is None:
             raise AwsError("ResourceNotFound", f"Project {name} does not exist.")

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.sagemaker.tags import passing
 from rehearsal.cloud.service import Call, Document
+from rehearsal.cloud.stack_failures import first_failure
 
 POLL_SECONDS = 0.05
 LONGEST_MESSAGE = 4096
@@ -44,18 +45,30 @@ class TemplateStack:
     def create(self, theirs: Any, provider: Document, parameters: list[Document]) -> str:  # noqa: ANN401 - boto3
         """Create the stack; how it ended. Raises AwsError with the first cause when it fails."""
         role = {"RoleARN": provider["RoleARN"]} if "RoleARN" in provider else {}
-        given = [{"ParameterKey": each["Key"], "ParameterValue": each.get("Value", "")} for each in parameters]
         try:
             self.id = theirs.create_stack(
                 StackName=self.name,
                 TemplateURL=provider["TemplateURL"],
-                Parameters=given,
+                Parameters=_given(parameters),
                 Capabilities=ACKNOWLEDGED,
                 **role,
             )["StackId"]
         except ClientError as refusal:
             raise AwsError("ValidationException", refusal.response["Error"]["Message"]) from refusal
-        return self._ended("CREATE_COMPLETE")
+        return self._ended("CREATE")
+
+    def update(self, theirs: Any, template_url: str, parameters: list[Document]) -> str:  # noqa: ANN401 - boto3
+        """Update the stack with the role it was made with; how it ended. Raises AwsError when it is rolled back."""
+        try:
+            theirs.update_stack(
+                StackName=self.name,
+                TemplateURL=template_url,
+                Parameters=_given(parameters),
+                Capabilities=ACKNOWLEDGED,
+            )
+        except ClientError as refusal:
+            raise AwsError("ValidationException", refusal.response["Error"]["Message"]) from refusal
+        return self._ended("UPDATE")
 
     def delete(self, theirs: Any) -> str:  # noqa: ANN401 - boto3
         """Delete the stack with the role it was made with. Raises AwsError with the first cause if something stays."""
@@ -65,9 +78,9 @@ class TemplateStack:
             theirs.delete_stack(StackName=self.id)
         except ClientError as refusal:
             raise AwsError("ValidationException", refusal.response["Error"]["Message"]) from refusal
-        return self._ended("DELETE_COMPLETE")
+        return self._ended("DELETE")
 
-    def _ended(self, good: str) -> str:
+    def _ended(self, operation: str) -> str:
         while True:
             [found] = self._own.describe_stacks(StackName=self.id)["Stacks"]
             status: str = found["StackStatus"]
@@ -75,14 +88,10 @@ class TemplateStack:
                 break
             if self._stopping.wait(POLL_SECONDS):
                 raise AwsError("ServiceUnavailable", "the cloud is stopping")
-        if status != good:
-            raise AwsError("ValidationException", self._first_failure() or status)
+        if status != f"{operation}_COMPLETE":
+            raise AwsError("ValidationException", first_failure(self._own, self.id, operation) or status)
         return status
 
-    def _first_failure(self) -> str:
-        """The cause, not the consequence: the first resource that failed, with its reason."""
-        for event in reversed(self._own.describe_stack_events(StackName=self.id)["StackEvents"]):
-            reason = event.get("ResourceStatusReason", "")
-            if event["ResourceStatus"].endswith("_FAILED") and "cancelled" not in reason.lower():
-                return f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}"
-        return ""
+
+def _given(parameters: list[Document]) -> list[Document]:
+    return [{"ParameterKey": each["Key"], "ParameterValue": each.get("Value", "")} for each in parameters]

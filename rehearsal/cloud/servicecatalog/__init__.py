@@ -1,9 +1,9 @@
 """AWS Service Catalog: what the platform team offers, and what people launch from it."""
 
-from rehearsal.cloud.servicecatalog.provisioning import Provisioning
+from rehearsal.cloud.servicecatalog.updating import Updating
 
 
-class ServiceCatalog(Provisioning):
+class ServiceCatalog(Updating):
     """The `servicecatalog` API."""
 
     name = "servicecatalog"

@@ -1,4 +1,4 @@
-"""The stack behind a provisioned product, made and removed as the launch role."""
+"""The stack behind a provisioned product, made, updated and removed as the launch role."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from botocore.exceptions import ClientError
 
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.service import Document
+from rehearsal.cloud.stack_failures import first_failure
 
 POLL_SECONDS = 0.05
+CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
 class ProductStack:
@@ -32,12 +34,22 @@ class ProductStack:
             StackName=self._name,
             TemplateURL=template_url,
             Parameters=parameters,
-            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+            Capabilities=CAPABILITIES,
             Tags=tags,
         )
-        stack = self._settled(self._name)
-        if stack["StackStatus"] != "CREATE_COMPLETE":
-            raise AwsError("ResourceOperationFailed", self._first_failure(stack))
+        return self._made(self._settled(self._name), "CREATE")
+
+    def update(self, template_url: str, parameters: list[Document]) -> list[Document]:
+        """Update the stack; its outputs, and its ARN. Raises AwsError with the first cause when it is rolled back."""
+        self._cloudformation.get_template_summary(TemplateURL=template_url)
+        self._cloudformation.update_stack(
+            StackName=self._name, TemplateURL=template_url, Parameters=parameters, Capabilities=CAPABILITIES
+        )
+        return self._made(self._settled(self._name), "UPDATE")
+
+    def _made(self, stack: Document, operation: str) -> list[Document]:
+        if stack["StackStatus"] != f"{operation}_COMPLETE":
+            raise AwsError("ResourceOperationFailed", self._cause(stack, operation))
         outputs = [
             {
                 "OutputKey": each["OutputKey"],
@@ -60,7 +72,7 @@ class ProductStack:
         self._cloudformation.delete_stack(StackName=stack["StackId"])
         stack = self._settled(stack["StackId"])  # by its id: the name is gone with the stack
         if stack["StackStatus"] != "DELETE_COMPLETE":
-            raise AwsError("ResourceOperationFailed", self._first_failure(stack))
+            raise AwsError("ResourceOperationFailed", self._cause(stack, "DELETE"))
 
     def _settled(self, name: str) -> Document:
         while True:
@@ -70,11 +82,8 @@ class ProductStack:
             if self._stopping.wait(POLL_SECONDS):
                 raise AwsError("ServiceUnavailable", "the cloud is stopping")
 
-    def _first_failure(self, stack: Document) -> str:
-        """The cause, not the consequence: the first resource that failed, with its reason."""
-        events = self._cloudformation.describe_stack_events(StackName=stack["StackId"])["StackEvents"]
-        for event in reversed(events):
-            reason = event.get("ResourceStatusReason", "")
-            if event["ResourceStatus"].endswith("_FAILED") and "cancelled" not in reason.lower():
-                return f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}"
-        return f"the stack ended as {stack['StackStatus']}: {stack.get('StackStatusReason', 'no reason given')}"
+    def _cause(self, stack: Document, operation: str) -> str:
+        cause = first_failure(self._cloudformation, stack["StackId"], operation)
+        return (
+            cause or f"the stack ended as {stack['StackStatus']}: {stack.get('StackStatusReason', 'no reason given')}"
+        )

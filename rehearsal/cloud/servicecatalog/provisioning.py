@@ -1,4 +1,4 @@
-"""The launcher's half: products one may launch, provisioned products, and the records of what was done to them."""
+"""Launched products: how they come and go, and the records of what was done to them."""
 
 from __future__ import annotations
 
@@ -11,33 +11,21 @@ from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.idempotency import once
 from rehearsal.cloud.service import Call, Credentials, Document, operation
 from rehearsal.cloud.servicecatalog.catalog import INVALID, in_pages
-from rehearsal.cloud.servicecatalog.constraints import Constraints
-from rehearsal.cloud.servicecatalog.portfolios import Portfolios
+from rehearsal.cloud.servicecatalog.offers import Offers, on_product, plain
 from rehearsal.cloud.servicecatalog.product_stack import ProductStack
-from rehearsal.cloud.servicecatalog.products import Products
-from rehearsal.cloud.servicecatalog.records import Artifact, Portfolio, Product, ProvisionedProduct, Record, new_id
+from rehearsal.cloud.servicecatalog.records import Artifact, Product, ProvisionedProduct, Record, new_id
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
 
 SERVICE = "servicecatalog.amazonaws.com"
+OF_ONE = ("DescribeProvisionedProduct", "UpdateProvisionedProduct", "TerminateProvisionedProduct")
+"""Operations on one provisioned product."""
 Work = Callable[[ProductStack], list[Document]]
 """What a record does with the product's stack; it answers the record's outputs."""
 
 
-def _on_product(action: str) -> Callable[[Provisioning, Document], list[Call]]:
-    def needs(service: Provisioning, request: Document) -> list[Call]:
-        identifier = request.get("ProductId") or request.get("Id") or "*"
-        return [Call(f"servicecatalog:{action}", service.catalog_arn("product", identifier))]
-
-    return needs
-
-
-def _plain(action: str) -> Callable[[Provisioning, Document], list[Call]]:
-    return lambda service, request: [Call(f"servicecatalog:{action}")]
-
-
-class Provisioning(Products, Portfolios, Constraints):
+class Provisioning(Offers):
     """Launching products."""
 
     name = "servicecatalog"
@@ -59,9 +47,12 @@ class Provisioning(Products, Portfolios, Constraints):
     def _levels(self, operation: str, request: Document, caller: Credentials) -> dict[str, str]:
         if operation == "DescribeRecord":
             launched = self._records.get(request["Id"], (None, None))[0]
-        elif operation in ("DescribeProvisionedProduct", "TerminateProvisionedProduct"):
+        elif operation in OF_ONE:
             wanted = request.get("Id") or request.get("ProvisionedProductId")
-            launched = self.provisioned.get(wanted) if wanted else None
+            named = request.get("Name") or request.get("ProvisionedProductName")
+            launched = next(
+                (e for e in self.provisioned.values() if wanted == e.id or (named and named == e.name)), None
+            )
         else:
             return {}
         if launched is None:
@@ -73,61 +64,9 @@ class Provisioning(Products, Portfolios, Constraints):
             levels["servicecatalog:userLevel"] = "self"
         return levels
 
-    # ---- looking around
-
-    @operation("SearchProducts", needs=_plain("SearchProducts"))
-    @in_pages("ProductViewSummaries")
-    def search_products(self, request: Document, caller: Credentials) -> Document:
-        if request.get("Filters"):
-            raise NotImplementedHere("filters of SearchProducts")
-        visible = [each for each in self.products.values() if self.portfolios_open_to(caller, each.id)]
-        return {"ProductViewSummaries": [self.product_summary(each) for each in visible], "ProductViewAggregations": {}}
-
-    @operation("DescribeProduct", needs=_on_product("DescribeProduct"))
-    def describe_product(self, request: Document, caller: Credentials) -> Document:
-        found = self.product_of(request)
-        paths = self.portfolios_open_to(caller, found.id)
-        if not paths:
-            raise AwsError("ResourceNotFoundException", f"Product {found.id} not found.")
-        return {
-            "ProductViewSummary": self.product_summary(found),
-            "ProvisioningArtifacts": [
-                {
-                    "Id": a.id,
-                    "Name": a.name,
-                    "Description": a.description,
-                    "CreatedTime": a.created,
-                    "Guidance": "DEFAULT",
-                }
-                for a in found.artifacts.values()
-                if a.active
-            ],
-            "LaunchPaths": [{"Id": self._path(portfolio), "Name": portfolio.name} for portfolio in paths],
-        }
-
-    @operation("ListLaunchPaths", needs=_on_product("ListLaunchPaths"))
-    @in_pages("LaunchPathSummaries")
-    def list_launch_paths(self, request: Document, caller: Credentials) -> Document:
-        paths = self.portfolios_open_to(caller, self.product(request["ProductId"]).id)
-        return {
-            "LaunchPathSummaries": [
-                {
-                    "Id": self._path(each),
-                    "Name": each.name,
-                    "ConstraintSummaries": [{"Type": "LAUNCH"}],
-                    "Tags": each.tags,
-                }
-                for each in paths
-            ]
-        }
-
-    @staticmethod
-    def _path(portfolio: Portfolio) -> str:
-        return f"lpv3-{portfolio.id.removeprefix('port-')}"
-
     # ---- launching
 
-    @operation("ProvisionProduct", needs=_on_product("ProvisionProduct"))
+    @operation("ProvisionProduct", needs=on_product("ProvisionProduct"))
     @once("ProvisionToken", INVALID)
     def provision_product(self, request: Document, caller: Credentials) -> Document:
         """https://docs.aws.amazon.com/servicecatalog/latest/dg/API_ProvisionProduct.html"""
@@ -136,14 +75,8 @@ class Provisioning(Products, Portfolios, Constraints):
                 raise NotImplementedHere(f"{unsupported} of ProvisionProduct")
         named = {"Id": request["ProductId"]} if "ProductId" in request else {"Name": request["ProductName"]}
         product = self.product_of(named)
-        artifact = self._artifact_of(product, request)
-        paths = self.portfolios_open_to(caller, product.id)
-        if not paths:
-            raise AwsError("ResourceNotFoundException", f"No launch paths found for resource: {product.id}")
-        wanted = request.get("PathId")
-        chosen = [each for each in paths if wanted in (None, self._path(each))]
-        if not chosen or (wanted is None and len(paths) > 1):
-            raise AwsError("InvalidParametersException", "A PathId is needed: the product has several launch paths.")
+        artifact = self.artifact_of(product, request)
+        portfolio = self.chosen_path(product, request, caller)
         with self.lock:
             if any(each.name == request["ProvisionedProductName"] for each in self.provisioned.values()):
                 raise AwsError("DuplicateResourceException", f"{request['ProvisionedProductName']} already exists.")
@@ -153,8 +86,8 @@ class Provisioning(Products, Portfolios, Constraints):
                 request["ProvisionedProductName"],
                 product,
                 artifact,
-                chosen[0],
-                self.launch_role(chosen[0].id, product.id),
+                portfolio,
+                self.launch_role(portfolio.id, product.id),
                 caller,
                 self.cloud.clock.timestamp(),
                 f"SC-{self.cloud.account}-{identifier}",
@@ -165,29 +98,35 @@ class Provisioning(Products, Portfolios, Constraints):
             for each in request.get("ProvisioningParameters", [])
         ]
         tags = [{"Key": tag["Key"], "Value": tag["Value"]} for tag in request.get("Tags", [])]
-        record = self._start(
-            made, "PROVISION_PRODUCT", lambda stack: stack.create(artifact.template_url, parameters, tags)
+        record = self.start(
+            made,
+            "PROVISION_PRODUCT",
+            artifact,
+            lambda stack: stack.create(artifact.template_url, parameters, tags),
+            caller,
         )
-        return {"RecordDetail": self._record_detail(made, record)}
+        return {"RecordDetail": self.record_detail(made, record)}
 
-    @operation("TerminateProvisionedProduct", needs=_plain("TerminateProvisionedProduct"))
+    @operation("TerminateProvisionedProduct", needs=plain("TerminateProvisionedProduct"))
     @once("TerminateToken", INVALID)
     def terminate_provisioned_product(self, request: Document, caller: Credentials) -> Document:
         if request.get("RetainPhysicalResources"):
             raise NotImplementedHere("RetainPhysicalResources of TerminateProvisionedProduct")
         found = self.find_provisioned(request.get("ProvisionedProductId"), request.get("ProvisionedProductName"))
-        record = self._start(found, "TERMINATE_PROVISIONED_PRODUCT", lambda stack: self._delete(found, stack))
-        return {"RecordDetail": self._record_detail(found, record)}
+        record = self.start(
+            found, "TERMINATE_PROVISIONED_PRODUCT", found.artifact, lambda stack: self._delete(found, stack), caller
+        )
+        return {"RecordDetail": self.record_detail(found, record)}
 
-    @operation("DescribeRecord", needs=_plain("DescribeRecord"))
+    @operation("DescribeRecord", needs=plain("DescribeRecord"))
     @in_pages("RecordOutputs")
     def describe_record(self, request: Document, caller: Credentials) -> Document:
         if request["Id"] not in self._records:
             raise AwsError("ResourceNotFoundException", f"Record {request['Id']} not found.")
         provisioned, record = self._records[request["Id"]]
-        return {"RecordDetail": self._record_detail(provisioned, record), "RecordOutputs": record.outputs}
+        return {"RecordDetail": self.record_detail(provisioned, record), "RecordOutputs": record.outputs}
 
-    @operation("DescribeProvisionedProduct", needs=_plain("DescribeProvisionedProduct"))
+    @operation("DescribeProvisionedProduct", needs=plain("DescribeProvisionedProduct"))
     def describe_provisioned_product(self, request: Document, caller: Credentials) -> Document:
         found = self.find_provisioned(request.get("Id"), request.get("Name"))
         return {"ProvisionedProductDetail": self._provisioned_detail(found)}
@@ -207,7 +146,7 @@ class Provisioning(Products, Portfolios, Constraints):
             "LaunchRoleArn": found.launch_role,
         }
 
-    @operation("ScanProvisionedProducts", needs=_plain("ScanProvisionedProducts"))
+    @operation("ScanProvisionedProducts", needs=plain("ScanProvisionedProducts"))
     @in_pages("ProvisionedProducts")
     def scan_provisioned_products(self, request: Document, caller: Credentials) -> Document:
         """Those of the whole account when asked for, else those this user launched.
@@ -236,7 +175,7 @@ class Provisioning(Products, Portfolios, Constraints):
         raise AwsError("ResourceNotFoundException", f"Provisioned product {identifier or name} not found.")
 
     @staticmethod
-    def _artifact_of(product: Product, request: Document) -> Artifact:
+    def artifact_of(product: Product, request: Document) -> Artifact:
         for artifact in product.artifacts.values():
             if artifact.id == request.get("ProvisioningArtifactId") or artifact.name == request.get(
                 "ProvisioningArtifactName"
@@ -247,19 +186,21 @@ class Provisioning(Products, Portfolios, Constraints):
 
     # ---- the work behind a record
 
-    def _start(self, provisioned: ProvisionedProduct, kind: str, work: Work) -> Record:
+    def start(
+        self, provisioned: ProvisionedProduct, kind: str, artifact: Artifact, work: Work, caller: Credentials
+    ) -> Record:
+        """Do something to a provisioned product's stack in the background; the record to follow it by."""
         now = self.cloud.clock.timestamp()
-        record = Record(new_id("rec"), kind, now, "IN_PROGRESS", now)
+        record = Record(new_id("rec"), kind, now, artifact.id, "IN_PROGRESS", now)
         with self.lock:
             provisioned.records.append(record)
             provisioned.status = "UNDER_CHANGE"
             self._records[record.id] = (provisioned, record)
-        self.cloud.background(f"{kind.lower()} {provisioned.name}", self._carry_out, provisioned, record, work)
+        self.cloud.background(f"{kind.lower()} {provisioned.name}", self._carry_out, provisioned, record, work, caller)
         return record
 
-    def _carry_out(self, provisioned: ProvisionedProduct, record: Record, work: Work) -> None:
+    def _carry_out(self, provisioned: ProvisionedProduct, record: Record, work: Work, actor: Credentials) -> None:
         try:
-            actor = provisioned.launcher
             if provisioned.launch_role:
                 actor = self.cloud.identity.assume_role(provisioned.launch_role, SERVICE, "servicecatalog")
             client = self.cloud.client("cloudformation", actor)
@@ -280,7 +221,7 @@ class Provisioning(Products, Portfolios, Constraints):
             self.provisioned.pop(provisioned.id, None)
         return []
 
-    def _record_detail(self, provisioned: ProvisionedProduct, record: Record) -> Document:
+    def record_detail(self, provisioned: ProvisionedProduct, record: Record) -> Document:
         return {
             "RecordId": record.id,
             "ProvisionedProductName": provisioned.name,
@@ -291,8 +232,8 @@ class Provisioning(Products, Portfolios, Constraints):
             "RecordType": record.type,
             "ProvisionedProductId": provisioned.id,
             "ProductId": provisioned.product.id,
-            "ProvisioningArtifactId": provisioned.artifact.id,
-            "PathId": self._path(provisioned.portfolio),
+            "ProvisioningArtifactId": record.artifact,
+            "PathId": self.path(provisioned.portfolio),
             "RecordErrors": record.errors,
             "LaunchRoleArn": provisioned.launch_role,
         }

@@ -75,6 +75,8 @@ class Record:
     id: str
     type: str
     created: float
+    artifact: str
+    """The id of the version that it is about."""
     status: str = "CREATED"
     updated: float = 0.0
     errors: list[Document] = field(default_factory=list)

@@ -9,16 +9,24 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.cloud.sagemaker.projects import Projects
+from rehearsal.cloud.sagemaker.project_updates import ProjectUpdates
 from rehearsal.cloud.service import Credentials
 from rehearsal.cloud.servicecatalog import ServiceCatalog
 from tests.rehearsal.conftest import StartCloud
-from tests.rehearsal.servicecatalog.catalog_lab import QUEUE_AND_TOPIC, TOPIC, TOPICS, Lab
+from tests.rehearsal.servicecatalog.catalog_lab import (
+    QUEUE_AND_TOPIC,
+    RENAMED_TOPIC_AND_QUEUE,
+    TOPIC,
+    TOPICS,
+    TWO_TOPICS,
+    Lab,
+    Offer,
+)
 
 
 @pytest.fixture(scope="module")
 def lab(start_cloud: StartCloud) -> Lab:
-    return Lab(start_cloud([ServiceCatalog, Projects])).set()
+    return Lab(start_cloud([ServiceCatalog, ProjectUpdates])).set()
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +76,99 @@ def test_a_project_is_launched_with_its_name_and_id_and_deleted_with_its_stack(l
     assert settled(lab, "Claims")["ProjectStatus"] == "DeleteCompleted"
     [stack] = lab.client("cloudformation").describe_stacks(StackName=stack["StackId"])["Stacks"]
     assert stack["StackStatus"] == "DELETE_COMPLETE"
+
+
+def product_of(lab: Lab, project: Any) -> tuple[Offer, str]:
+    """What a project was made from, and its stack."""
+    details = project["ServiceCatalogProvisioningDetails"]
+    provisioned = project["ServiceCatalogProvisionedProductDetails"]["ProvisionedProductId"]
+    offer = Offer(details["ProductId"], "", details["ProvisioningArtifactId"])
+    return offer, f"SC-{lab.cloud.account}-{provisioned}"
+
+
+def test_a_project_is_updated_to_another_version_of_its_product_with_its_name_and_id(
+    lab: Lab, ada: Credentials
+) -> None:
+    made = create(lab, ada, "better")
+    offer, stack = product_of(lab, settled(lab, "better"))
+    newer = lab.version(offer, TWO_TOPICS)
+    sagemaker = lab.client("sagemaker", ada)
+
+    update = {"ProvisioningArtifactId": newer, "ProvisioningParameters": [{"Key": "Colour", "Value": "green"}]}
+    sagemaker.update_project(
+        ProjectName="better", ProjectDescription="better", ServiceCatalogProvisioningUpdateDetails=update
+    )
+
+    found = settled(lab, "better")
+    assert (found["ProjectStatus"], found["ProjectDescription"]) == ("UpdateCompleted", "better")
+    assert found["ServiceCatalogProvisioningDetails"] == {"ProductId": offer.product, **update}
+    assert found["LastModifiedBy"]["IamIdentity"]["Arn"] == ada.principal_arn
+    assert found["LastModifiedTime"] >= found["CreationTime"]
+    assert lab.topics(stack) == {"News": "green", "More": "more"}
+    [told] = lab.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    given = {each["ParameterKey"]: each["ParameterValue"] for each in told["Parameters"]}
+    assert (given["SageMakerProjectName"], given["SageMakerProjectId"]) == ("better", made["ProjectId"])
+
+    newest = lab.version(offer, TWO_TOPICS.replace("more}", "most}"))
+    sagemaker.update_project(ProjectName="better", ServiceCatalogProvisioningUpdateDetails={})
+
+    found = settled(lab, "better")
+    assert found["ServiceCatalogProvisioningDetails"]["ProvisioningArtifactId"] == newest
+    assert lab.topics(stack) == {"News": "blue", "More": "most"}, "the default, because no colour was given"
+
+
+def test_a_project_whose_update_fails_is_what_it_was_and_says_why(lab: Lab, ada: Credentials) -> None:
+    create(lab, ada, "steady")
+    offer, stack = product_of(lab, settled(lab, "steady"))
+    sagemaker = lab.client("sagemaker", ada)
+    failing = {"ProvisioningArtifactId": lab.version(offer, RENAMED_TOPIC_AND_QUEUE)}
+    sagemaker.update_project(ProjectName="steady", ServiceCatalogProvisioningUpdateDetails=failing)
+
+    found = settled(lab, "steady")
+
+    assert found["ProjectStatus"] == "UpdateFailed"
+    why = found["ServiceCatalogProvisionedProductDetails"]["ProvisionedProductStatusMessage"]
+    assert why.startswith("Second (AWS::SQS::Queue): ")
+    assert found["ServiceCatalogProvisioningDetails"]["ProvisioningArtifactId"] == offer.artifact
+    assert lab.topics(stack) == {"News": "red"}
+    sagemaker.delete_project(ProjectName="steady")
+    assert settled(lab, "steady")["ProjectStatus"] == "DeleteCompleted"
+    with pytest.raises(ClientError, match="has been deleted"):
+        sagemaker.update_project(ProjectName="steady", ServiceCatalogProvisioningUpdateDetails=failing)
+
+
+def test_a_description_alone_changes_nothing_else(lab: Lab, ada: Credentials) -> None:
+    create(lab, ada, "described")
+    settled(lab, "described")
+    lab.client("sagemaker", ada).update_project(ProjectName="described", ProjectDescription="new")
+    found = lab.client("sagemaker").describe_project(ProjectName="described")
+    assert (found["ProjectDescription"], found["ProjectStatus"]) == ("new", "CreateCompleted")
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"Tags": [{"Key": "a", "Value": "b"}]}, "Tags of UpdateProject"),
+        (
+            {
+                "TemplateProvidersToUpdate": [
+                    {"CfnTemplateProvider": {"TemplateName": "t", "TemplateURL": "https://b.s3.amazonaws.com/t"}}
+                ]
+            },
+            "was not made from a template in S3",
+        ),
+        ({"ServiceCatalogProvisioningUpdateDetails": {"ProvisioningArtifactId": "pa-none"}}, "not found"),
+    ],
+)
+def test_an_update_that_cannot_be_is_refused_at_once(
+    lab: Lab, ada: Credentials, given: dict[str, Any], why: str
+) -> None:
+    name = f"refused-{len(why)}"
+    create(lab, ada, name)
+    settled(lab, name)
+    with pytest.raises(ClientError, match=why):
+        lab.client("sagemaker", ada).update_project(ProjectName=name, **given)
+    assert settled(lab, name)["ProjectStatus"] == "CreateCompleted"
 
 
 def test_projects_are_listed_oldest_first_in_pages_and_found_by_a_part_of_their_name(

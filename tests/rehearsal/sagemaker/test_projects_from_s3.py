@@ -9,11 +9,18 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.cloud.sagemaker.projects import Projects
+from rehearsal.cloud.sagemaker.project_updates import ProjectUpdates
 from rehearsal.cloud.service import Credentials
 from rehearsal.cloud.servicecatalog import ServiceCatalog
 from tests.rehearsal.conftest import StartCloud
-from tests.rehearsal.servicecatalog.catalog_lab import QUEUE_AND_TOPIC, TOPIC, TOPICS, Lab
+from tests.rehearsal.servicecatalog.catalog_lab import (
+    QUEUE_AND_TOPIC,
+    RENAMED_TOPIC_AND_QUEUE,
+    TOPIC,
+    TOPICS,
+    TWO_TOPICS,
+    Lab,
+)
 
 LAUNCHING = [
     "sts:AssumeRole",
@@ -21,12 +28,13 @@ LAUNCHING = [
     "s3:GetObject",
     "cloudformation:CreateStack",
     "cloudformation:DeleteStack",
+    "cloudformation:UpdateStack",
 ]
 
 
 @pytest.fixture(scope="module")
 def lab(start_cloud: StartCloud) -> Lab:
-    return Lab(start_cloud([ServiceCatalog, Projects])).set()
+    return Lab(start_cloud([ServiceCatalog, ProjectUpdates])).set()
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +98,34 @@ def test_a_template_in_s3_is_launched_with_name_and_id_and_deleted_with_its_stac
     assert settled(lab, "Claims")["ProjectStatus"] == "DeleteCompleted"
     [stack] = lab.client("cloudformation").describe_stacks(StackName=stack["StackId"])["Stacks"]
     assert stack["StackStatus"] == "DELETE_COMPLETE"
+
+
+def test_a_template_in_s3_is_updated_with_the_role_it_was_launched_with_or_stays_as_it_was(
+    lab: Lab, ada: Credentials, role: str
+) -> None:
+    create(lab, ada, "better", role)
+    stack = stack_of(settled(lab, "better"))["StackDetail"]["Name"]
+
+    def update(text: str, name: str = "the-template") -> Any:
+        provider = {"TemplateName": name, "TemplateURL": lab.template(text)}
+        lab.client("sagemaker", ada).update_project(
+            ProjectName="better", TemplateProvidersToUpdate=[{"CfnTemplateProvider": provider}]
+        )
+        return settled(lab, "better"), provider["TemplateURL"]
+
+    found, url = update(TWO_TOPICS)
+    assert found["ProjectStatus"] == "UpdateCompleted"
+    assert (stack_of(found)["TemplateURL"], stack_of(found)["RoleARN"]) == (url, role)
+    assert lab.topics(stack) == {"News": "blue", "More": "more"}
+
+    failed, _ = update(RENAMED_TOPIC_AND_QUEUE)
+    assert failed["ProjectStatus"] == "UpdateFailed"
+    assert stack_of(failed)["StackDetail"]["StatusMessage"].startswith("Second (AWS::SQS::Queue): ")
+    assert stack_of(failed)["TemplateURL"] == url
+    assert lab.topics(stack) == {"News": "blue", "More": "more"}
+
+    with pytest.raises(ClientError, match="has no template another"):
+        update(TWO_TOPICS, "another")
 
 
 def test_the_role_makes_the_stack_and_what_it_may_not_make_fails_the_project_with_the_reason(

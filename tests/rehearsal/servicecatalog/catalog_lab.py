@@ -26,12 +26,18 @@ Resources:
   Second: {Type: AWS::SQS::Queue, DependsOn: First}
 """
 """The roles of these tests may make topics, and nobody may make queues."""
+TWO_TOPICS = TOPIC.replace("Outputs:", "  More: {Type: AWS::SNS::Topic, Properties: {DisplayName: more}}\nOutputs:")
+RENAMED_TOPIC_AND_QUEUE = TOPIC.replace("!Ref Colour", "!Sub 'very ${Colour}'").replace(
+    "Outputs:", "  Second: {Type: AWS::SQS::Queue, DependsOn: News}\nOutputs:"
+)
+"""Versions of TOPIC: one that its role can make, and one that changes the topic and then fails."""
 TOPICS = [
     "cloudformation:CreateStack",
     "cloudformation:DeleteStack",
     "cloudformation:DescribeStacks",
     "cloudformation:DescribeStackEvents",
     "cloudformation:GetTemplateSummary",
+    "cloudformation:UpdateStack",
     "s3:GetObject",
     "sns:*",
 ]
@@ -87,6 +93,15 @@ class Lab:
         """Somebody who may use the catalog, but makes nothing without a launch role unless `more` says so."""
         return self.cloud.identity.session_of(self.role("person", [*PEOPLE, *more]), "ada")
 
+    def limited_person(self, statements: list[dict[str, Any]]) -> Credentials:
+        """Somebody with a policy of their own."""
+        arn = self.role("limited", ["sts:GetCallerIdentity"])
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        self.client("iam").put_role_policy(
+            RoleName=arn.rpartition("/")[2], PolicyName="limited", PolicyDocument=document
+        )
+        return self.cloud.identity.session_of(arn, "ada")
+
     def product(self, text: str = TOPIC) -> tuple[str, str]:
         """A product's and its first version's id."""
         made = self.catalog.create_product(
@@ -128,6 +143,24 @@ class Lab:
             ProvisionedProductName=name or self.name("launched"),
             **more,
         )["RecordDetail"]
+
+    def version(self, offer: Offer, text: str) -> str:
+        """Another version of a product; its id."""
+        added = self.catalog.create_provisioning_artifact(
+            ProductId=offer.product,
+            Parameters={"Name": self.name("v"), "Info": {"LoadTemplateFromURL": self.template(text)}},
+        )
+        return str(added["ProvisioningArtifactDetail"]["Id"])
+
+    def topics(self, stack: str) -> dict[str, str]:
+        """What the topics of a stack are called, by their logical ids."""
+        listed = self.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+        named = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in listed}
+        sns = self.client("sns")
+        return {
+            logical: sns.get_topic_attributes(TopicArn=arn)["Attributes"]["DisplayName"]
+            for logical, arn in named.items()
+        }
 
     def finished(self, record: Any) -> Any:
         """The record, its outputs among it, once it has ended."""
