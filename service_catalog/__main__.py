@@ -1,4 +1,4 @@
-"""Command line: ``python -m service_catalog`` with ``preflight``, ``release``, ``publish`` or ``teardown``."""
+"""Command line: ``python -m service_catalog`` with a verb: what is published, and what becomes of it."""
 
 import argparse
 import sys
@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from seed_code import SeedError
 from service_catalog.errors import PublishError, explain
 from service_catalog.freeze import freeze
+from service_catalog.project_update import LaunchedProject
 from service_catalog.publish import S3, SERVICE_CATALOG, Settings, publish, where_to_click
 from service_catalog.target import Target, find_target
 from service_catalog.teardown import Teardown
@@ -84,6 +85,14 @@ def _publish(options: argparse.Namespace) -> int:
     return 0
 
 
+def _update_project(options: argparse.Namespace) -> int:
+    target = find_target(options.profile, options.region)
+    project = LaunchedProject(target, options.project)
+    changed = project.update(options.version, lambda line: print(line, flush=True), options.poll_seconds)
+    print(f"{project.name} is updated." if changed else f"{project.name} has that version already.")
+    return 0
+
+
 def _teardown(options: argparse.Namespace) -> int:
     target = find_target(options.profile, options.region)
     print(f"Looking at account {target.account} in {target.region}, as {target.caller}", flush=True)
@@ -118,7 +127,13 @@ def _refuse(why: str, verb: str = "publish") -> int:
     return 1
 
 
-_VERBS = {"preflight": _preflight, "release": _release, "publish": _publish, "teardown": _teardown}
+_VERBS = {
+    "preflight": _preflight,
+    "release": _release,
+    "publish": _publish,
+    "update-project": _update_project,
+    "teardown": _teardown,
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -193,6 +208,17 @@ def _parser() -> argparse.ArgumentParser:
         help="use the launch role as it is: the account was set up by somebody else, or from another region",
     )
     publish_verb.add_argument("--yes", action="store_true", help="do not ask at a terminal (a script is never asked)")
+    update_verb = verbs.add_parser(
+        "update-project",
+        help="bring a launched project to another version in place, with the parameters it has",
+        description=(
+            "Updates the project's stack and waits for its end. Repositories, models, endpoints and data stay; what "
+            "fails half-way is put back. Run it as whoever launched the project, or as an administrator."
+        ),
+    )
+    _add_target(update_verb)
+    update_verb.add_argument("project", help="the project's name")
+    update_verb.add_argument("--version", default="", help="the version it is to have (default: the newest published)")
     teardown_verb = verbs.add_parser(
         "teardown",
         help="remove what publishing left in an account and region",

@@ -10,7 +10,7 @@ from rehearsal.cloud.servicecatalog.catalog import INVALID, in_pages
 from rehearsal.cloud.servicecatalog.constraints import Constraints
 from rehearsal.cloud.servicecatalog.portfolios import Portfolios
 from rehearsal.cloud.servicecatalog.products import Products
-from rehearsal.cloud.servicecatalog.records import Portfolio, Product
+from rehearsal.cloud.servicecatalog.records import Artifact, Portfolio, Product
 
 
 def on_product(action: str) -> Callable[[Offers, Document], list[Call]]:
@@ -78,6 +78,41 @@ class Offers(Products, Portfolios, Constraints):
                 for each in paths
             ]
         }
+
+    @operation("DescribeProvisioningParameters", needs=on_product("DescribeProvisioningParameters"))
+    def describe_provisioning_parameters(self, request: Document, caller: Credentials) -> Document:
+        """What a launch of a version, or an update to it, may be given. Only what needs no further constraint is told.
+
+        https://docs.aws.amazon.com/servicecatalog/latest/dg/API_DescribeProvisioningParameters.html
+        """
+        named = {"Id": request["ProductId"]} if "ProductId" in request else {"Name": request["ProductName"]}
+        product = self.product_of(named)
+        artifact = self.artifact_of(product, request)
+        self.chosen_path(product, request, caller)
+        own = self.cloud.client("cloudformation", self.cloud.identity.root)
+        parameters = own.get_template_summary(TemplateURL=artifact.template_url)["Parameters"]
+        return {
+            "ProvisioningArtifactParameters": [
+                {
+                    "ParameterKey": each["ParameterKey"],
+                    "ParameterType": each["ParameterType"],
+                    "IsNoEcho": each.get("NoEcho", False),
+                    **({"DefaultValue": each["DefaultValue"]} if "DefaultValue" in each else {}),
+                    **({"Description": each["Description"]} if each.get("Description") else {}),
+                }
+                for each in parameters
+            ],
+            "ConstraintSummaries": [{"Type": "LAUNCH"}],
+        }
+
+    @staticmethod
+    def artifact_of(product: Product, request: Document) -> Artifact:
+        """The version of a product that a request names. Raises AwsError for none."""
+        wanted = request.get("ProvisioningArtifactId") or request.get("ProvisioningArtifactName")
+        for artifact in product.artifacts.values():
+            if wanted in (artifact.id, artifact.name):
+                return artifact
+        raise AwsError("ResourceNotFoundException", f"Provisioning artifact {wanted} of {product.id} not found.")
 
     @staticmethod
     def path(portfolio: Portfolio) -> str:

@@ -13,7 +13,7 @@ from rehearsal.cloud.service import Call, Credentials, Document, operation
 from rehearsal.cloud.servicecatalog.catalog import INVALID, in_pages
 from rehearsal.cloud.servicecatalog.offers import Offers, on_product, plain
 from rehearsal.cloud.servicecatalog.product_stack import ProductStack
-from rehearsal.cloud.servicecatalog.records import Artifact, Product, ProvisionedProduct, Record, new_id
+from rehearsal.cloud.servicecatalog.records import Artifact, ProvisionedProduct, Record, new_id
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
@@ -173,16 +173,6 @@ class Provisioning(Offers):
             if identifier == each.id or (identifier is None and name == each.name):
                 return each
         raise AwsError("ResourceNotFoundException", f"Provisioned product {identifier or name} not found.")
-
-    @staticmethod
-    def artifact_of(product: Product, request: Document) -> Artifact:
-        for artifact in product.artifacts.values():
-            if artifact.id == request.get("ProvisioningArtifactId") or artifact.name == request.get(
-                "ProvisioningArtifactName"
-            ):
-                return artifact
-        wanted = request.get("ProvisioningArtifactId") or request.get("ProvisioningArtifactName")
-        raise AwsError("ResourceNotFoundException", f"Provisioning artifact {wanted} of {product.id} not found.")
 
     # ---- the work behind a record
 

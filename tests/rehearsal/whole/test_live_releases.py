@@ -11,7 +11,9 @@ import pytest
 
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.people import People, settle
+from service_catalog.errors import PublishError
 from service_catalog.freeze import freeze
+from service_catalog.project_update import LaunchedProject
 from service_catalog.publish import S3, SERVICE_CATALOG, Settings, publish
 from service_catalog.target import find_target
 from tests.rehearsal.whole.company import until
@@ -154,6 +156,14 @@ class Scene:
         functions = self.cloud.client("lambda", self.cloud.identity.root)
         return str(functions.invoke(FunctionName=f"{name}-answers")["Payload"].read().decode()).strip('"')
 
+    def update(self, name: str, number: str = "") -> str:
+        """Bring a project to a release as the data scientist; what its function answers then."""
+        with pytest.MonkeyPatch.context() as terminal:
+            for key, value in self.cloud.environment(self.people.data_scientist).items():
+                terminal.setenv(key, value)
+            assert LaunchedProject(find_target(), name).update(number, lambda _: None, 0.1)
+        return self.answer(name)
+
     def delete(self, name: str) -> str:
         self.sagemaker.delete_project(ProjectName=name)
         return str(until(lambda: self.ended(name))["ProjectStatus"])
@@ -174,4 +184,16 @@ def test_a_project_of_an_older_release_goes_on_and_the_older_release_can_still_b
     assert scene.launch_from_s3("new-s3", second) == "1.1.0"
     assert scene.launch("late", "1.0.0") == "1.0.0"
     assert scene.launch_from_s3("late-s3", first) == "1.0.0"
+
+    assert scene.update("late") == scene.update("late-s3", "1.1.0") == "1.1.0"
+
+    assert (scene.answer("old"), scene.answer("old-s3")) == ("1.0.0", "1.0.0")
+    for project, number, why in (
+        ("nobody", "1.1.0", "There is no project 'nobody'"),
+        ("old", "1.1.0", "others than .*platform-engineer"),
+        ("old-s3", "", "Say which version"),
+        ("old-s3", "9.9.9", "mlops-project-9.9.9.yaml is not there"),
+    ):
+        with pytest.raises(PublishError, match=why):  # the platform engineer launches nothing
+            LaunchedProject(find_target(), project).update(number, lambda _: None, 0.1)
     assert {scene.delete(each) for each in ("old", "old-s3", "new", "new-s3", "late", "late-s3")} == {"DeleteCompleted"}

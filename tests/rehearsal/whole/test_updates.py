@@ -1,0 +1,170 @@
+"""A project is brought to a newer version in place, while its production endpoint serves."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from rehearsal.person import REPOSITORY_ROOT
+from rehearsal.watch import StoryError
+from tests.rehearsal.whole.company import Company, until
+from tests.rehearsal.whole.further_releases import Template
+from tests.rehearsal.whole.releases_lab import Releases
+
+BAD, GOOD = "1.1.0", "1.2.0"
+FORBIDDEN = """
+  NobodyMayMakeThis:
+    Type: AWS::SQS::Queue
+    DependsOn: [CheckVersionFunction, ModelBuildProject]
+"""
+"""Comes last in an update, and the launch role makes no queues."""
+
+
+class Callers:
+    """People who call an endpoint all the time. Everything they are answered with is kept, failures too."""
+
+    def __init__(self, company: Company, endpoint: str) -> None:
+        self._runtime = company.scientist.client("sagemaker-runtime")
+        self._endpoint = endpoint
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._call, daemon=True)
+        self.answers: list[str] = []
+        self.failures: list[Exception] = []
+
+    def __enter__(self) -> Callers:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _call(self) -> None:
+        body = json.dumps({"records": [1]})
+        while not self._over.wait(0.05):
+            try:
+                answer = self._runtime.invoke_endpoint(
+                    EndpointName=self._endpoint, Body=body, ContentType="application/json"
+                )
+                self.answers.append(json.loads(answer["Body"].read())["predictions"][0])
+            except Exception as failure:  # whatever a caller would see
+                self.failures.append(failure)
+
+    def heard_since(self, count: int) -> bool:
+        """Whether more came after so many answers."""
+        return len(self.answers) > count + 3
+
+
+@pytest.fixture(scope="module")
+def template(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
+    """Two releases after the one that the company has published: one that no account takes, and one that is better."""
+    template = Template(tmp_path_factory.mktemp("clone"))
+    template.change("cloudformation/functions/check_version.py", 'is approved")', 'is approved, says release 1.1.0")')
+    template.change("cloudformation/project.yaml", "\nOutputs:\n", f"{FORBIDDEN}\nOutputs:\n")
+    template.release(BAD, "A queue.")
+    template.change("cloudformation/functions/check_version.py", "release 1.1.0", "release 1.2.0")
+    template.change("cloudformation/project.yaml", FORBIDDEN, "")
+    template.change("cloudformation/project.yaml", "TimeoutInMinutes: 240", "TimeoutInMinutes: 241")
+    template.change("build_repo/README.md", "# Model build\n", "# Model build, improved\n")
+    template.release(GOOD, "No queue, and a better beginning of model-build.")
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in company.engineer.environment().items():
+            environment.setenv(name, value)
+        yield template
+
+
+class Held:
+    """What a project holds that is its people's, and what serves."""
+
+    def __init__(self, project: Releases) -> None:
+        client = project.company.engineer.client
+        self.commits = {
+            kind: client("codecommit").get_branch(repositoryName=f"{project.prefix}-{kind}", branchName="main")[
+                "branch"
+            ]["commitId"]
+            for kind in ("modelbuild", "modeldeploy")
+        }
+        listed = client("sagemaker").list_model_packages(ModelPackageGroupName=project.group)["ModelPackageSummaryList"]
+        self.versions = {each["ModelPackageArn"]: each["ModelApprovalStatus"] for each in listed}
+        pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=project.bucket)
+        self.objects = {each["Key"]: each["ETag"] for page in pages for each in page.get("Contents", [])}
+        self.endpoint = client("sagemaker").describe_endpoint(EndpointName=f"{project.name}-prod")
+        del self.endpoint["ResponseMetadata"]
+        self.executions = [each["pipelineExecutionId"] for each in project.executions()]
+        self.roles = sorted(
+            each["RoleName"] for each in client("iam").list_roles(PathPrefix="/sagemaker-projects/")["Roles"]
+        )
+
+
+def update(company: Company, project: Releases, version: str) -> str:
+    """Update as the data scientist, from the clone; what the command says."""
+    verb = ("update-project", project.name, "--version", version, "--poll-seconds", "0.2")
+    return company.scientist.run(sys.executable, "-m", "service_catalog", *verb, folder=REPOSITORY_ROOT)
+
+
+def function(company: Company, project: Releases) -> Any:
+    """The function that looks at a version before production."""
+    functions = company.engineer.client("lambda")
+    named = [each for page in functions.get_paginator("list_functions").paginate() for each in page["Functions"]]
+    return next(each for each in named if "CheckVersion" in each["FunctionName"] and tagged(functions, each, project))
+
+
+def tagged(functions: Any, found: Any, project: Releases) -> bool:
+    tags = functions.list_tags(Resource=found["FunctionArn"])["Tags"]
+    return bool(tags["sagemaker:project-id"] == project.id)
+
+
+def build_timeout(company: Company, project: Releases) -> int:
+    found = company.engineer.client("codebuild").batch_get_projects(names=[f"{project.prefix}-modelbuild"])
+    return int(found["projects"][0]["timeoutInMinutes"])
+
+
+def test_an_update_keeps_everything_that_is_the_projects_while_production_serves_and_a_bad_one_is_taken_back(
+    company: Company, template: Template
+) -> None:
+    project = Releases(company, WhenProjectIsDeleted="delete-everything")
+    project.release("one")
+    code, before = function(company, project)["CodeSha256"], Held(project)
+    with Callers(company, f"{project.name}-prod") as callers:
+        until(lambda: callers.heard_since(0))
+        for number in (BAD, GOOD):
+            template.publish(number)
+
+        with pytest.raises(StoryError) as refused:
+            update(company, project, BAD)
+
+        assert "ended as UpdateFailed" in str(refused.value)
+        assert "NobodyMayMakeThis (AWS::SQS::Queue): " in str(refused.value)
+        assert "sqs:CreateQueue" in str(refused.value)
+        assert function(company, project)["CodeSha256"] == code, "taken back"
+        assert vars(Held(project)) == vars(before)
+        heard = len(callers.answers)
+
+        said = update(company, project, GOOD)
+
+        assert f"updating {project.name} to {GOOD}" in said
+        assert "WhenProjectIsDeleted=delete-everything" in said
+        assert vars(Held(project)) == vars(before), "nothing of it is touched, and no pipeline is started"
+        assert function(company, project)["CodeSha256"] != code
+        assert build_timeout(company, project) == 241
+        until(lambda: callers.heard_since(heard))
+    assert callers.failures == []
+    assert set(callers.answers) == {"one"}
+    described = company.scientist.client("sagemaker").describe_project(ProjectName=project.name)
+    assert described["ProjectStatus"] == "UpdateCompleted"
+    assert "has that version already" in update(company, project, GOOD)
+
+    project.release("two")
+
+    looked = {
+        name: output["executionResult"].get("externalExecutionSummary", "")
+        for name, _, output in project.actions(project.last())
+    }
+    assert looked["CheckVersion"] == "Version 2 is approved, says release 1.2.0"
+    assert project.delete() == "DeleteCompleted"
+    assert project.work() == {"repositories": False, "models": False, "data": False}, "as was asked for at the launch"
