@@ -12,7 +12,6 @@ from rehearsal.cloud.codebuild.build import Place
 from rehearsal.cloud.codebuild.buildspec import BuildSpec, parse
 from rehearsal.cloud.codebuild.environment import codebuild_variables, link_tools, machine_variables
 from rehearsal.cloud.codebuild.errors import NotPlayedError, PhaseError, YamlFileError
-from rehearsal.cloud.codebuild.python_stand_in import copy_packages, make_python, unpack_pip
 from rehearsal.cloud.codebuild.workplace import Workplace, reason
 from rehearsal.cloud.errors import AccessDenied, AwsError
 from rehearsal.cloud.service_calls import CODEBUILD_BUCKET, CODEBUILD_SOURCE_VERSION
@@ -90,11 +89,9 @@ def variables(place: Workplace, spec: BuildSpec, sources: Mapping[str, Path]) ->
     for name in ("home", "tmp"):
         (folder / name).mkdir()
     try:
-        pip = unpack_pip(place.cloud.cache_for("pip"))
+        programs = place.python.take()
     except RuntimeError as problem:
         raise NotPlayedError(f"a build's Python ({problem})") from problem
-    packages = copy_packages(place.cloud.cache_for("packages-of-the-image"))
-    programs = make_python(folder / "python", pip, packages)
     tools = link_tools(place.cloud.folder_for("codebuild", "tools"))
     listed = place.build.project["environment"]["environmentVariables"]
     plain = {one["name"]: one["value"] for one in listed if one.get("type", "PLAINTEXT") == "PLAINTEXT"}

@@ -20,15 +20,16 @@ from pathlib import Path
 from threading import Timer
 from typing import TYPE_CHECKING
 
+from rehearsal.cloud.codebuild.announcements import Announcements
 from rehearsal.cloud.codebuild.build import Build, PhaseRecord
 from rehearsal.cloud.codebuild.buildspec import PHASES, BuildSpec, Phase
 from rehearsal.cloud.codebuild.delivery import deliver
 from rehearsal.cloud.codebuild.errors import InterruptedBuildError, PhaseError
-from rehearsal.cloud.codebuild.events import PHASE_CHANGE, SOURCE, STATE_CHANGE, phase_change, state_change
 from rehearsal.cloud.codebuild.images import chosen_runtimes, stand_in_note
 from rehearsal.cloud.codebuild.local_cache import kept_folders, link
 from rehearsal.cloud.codebuild.logs import BuildLog
 from rehearsal.cloud.codebuild.preparation import fetch_sources, provision, read_buildspec, variables
+from rehearsal.cloud.codebuild.prepared_python import PreparedPython
 from rehearsal.cloud.codebuild.shell import Shell
 from rehearsal.cloud.codebuild.slots import Slot, slot
 from rehearsal.cloud.codebuild.workplace import Workplace, reason
@@ -56,6 +57,7 @@ class BuildRun:
         self._cloud = cloud
         self._room = room
         self._build = build
+        self._announcements = Announcements(cloud, build)
         self._interrupted = ""
         self._lock = threading.Lock()
         self._spec = BuildSpec("")
@@ -78,7 +80,7 @@ class BuildRun:
         queued = PhaseRecord("QUEUED", now)
         with self._build.lock:
             self._build.phases.append(PhaseRecord("SUBMITTED", now, "SUCCEEDED", now))
-        self._announce_phase()
+        self._announcements.phase()
         with self._build.lock:
             self._build.phases.append(queued)
         impatience = Timer(self._build.project["queuedTimeoutInMinutes"] * MINUTE, self.interrupt, ["TIMED_OUT"])
@@ -88,22 +90,25 @@ class BuildRun:
             impatience.cancel()
             if self._cloud.stopping.is_set():  # everything queued comes to its turn then: a folder each for nothing
                 return
-            with (
-                slot(self._cloud.cache_for("builds")) as place,
-                kept_folders(self._build.project, host, place.work) as self._kept,
-            ):
-                self._play_in(place, queued)
+            with slot(self._cloud.cache_for("builds")) as place:
+                python = PreparedPython(place.folder / "python", self._cloud.cache_for)
+                with kept_folders(self._build.project, host, place.work) as self._kept:
+                    self._play_in(place, python, queued)
+                if not self._cloud.stopping.is_set():
+                    with contextlib.suppress(OSError, RuntimeError):  # said by the next build, if it lasts
+                        python.renew()
 
-    def _play_in(self, taken: Slot, queued: PhaseRecord) -> None:
+    def _play_in(self, taken: Slot, python: PreparedPython, queued: PhaseRecord) -> None:
         build = self._build
         kept = self._cloud.folder_for("codebuild", "logs") / f"{build.uuid}.log"
-        place = Workplace(self._cloud, build, taken.work, taken.bytecode, BuildLog(taken.work / "console.log", kept))
+        console = BuildLog(taken.work / "console.log", kept)
+        place = Workplace(self._cloud, build, taken.work, taken.bytecode, python, console)
         timer = Timer(build.project["timeoutInMinutes"] * MINUTE, self.interrupt, ["TIMED_OUT"])
         timer.daemon = True
         timer.start()
         status = "FAULT"
         try:
-            self._announce()
+            self._announcements.state()
             status = self._play(place, queued)
         except InterruptedBuildError as ending:
             status = ending.status
@@ -166,7 +171,7 @@ class BuildRun:
             if record.name not in QUIET_PHASES or status != "SUCCEEDED":
                 place.log.say(f"Phase complete: {record.name} State: {status}")
                 place.log.say(f"Phase context status code: {code} Message: {message}")
-            self._announce_phase()
+            self._announcements.phase()
         return status == "SUCCEEDED"
 
     def _prepare(self, place: Workplace) -> None:
@@ -266,7 +271,7 @@ class BuildRun:
             build.phases.append(PhaseRecord("COMPLETED", now))
             build.status, build.ended = status, now
         build.finished.set()
-        self._announce()
+        self._announcements.state()
 
     def _break(self, problem: Exception) -> None:
         """End the build after something that is no build's fault, like a full disk; the phase it was in says what."""
@@ -284,7 +289,7 @@ class BuildRun:
             build.phases.append(last)
             build.status, build.ended = status, now
         build.finished.set()
-        self._announce()
+        self._announcements.state()
 
     def _exported(self, shell: Shell) -> list[tuple[str, str]]:
         """The variables handed to later actions; secrets of the Parameter Store are not among them."""
@@ -292,20 +297,3 @@ class BuildRun:
         secret = {one["name"] for one in listed if one.get("type") == "PARAMETER_STORE"} | set(self._spec.parameters)
         names = tuple(name for name in self._spec.exported if name not in secret)
         return list(shell.values(names).items()) if names else []
-
-    def _announce_phase(self) -> None:
-        """Tell of the phase that has just been completed; a build goes on when the bus does not take the news."""
-        if self._cloud.stopping.is_set():
-            return
-        detail = phase_change(self._build.document(self._cloud.region, self._cloud.account))
-        try:
-            self._cloud.events.emit(SOURCE, PHASE_CHANGE, detail, [self._build.arn])
-        except Exception:
-            if not self._cloud.stopping.is_set():
-                log.exception("the event bus did not take a phase event of build %s", self._build.id)
-
-    def _announce(self) -> None:
-        if self._cloud.stopping.is_set():
-            return
-        document = self._build.document(self._cloud.region, self._cloud.account)
-        self._cloud.events.emit(SOURCE, STATE_CHANGE, state_change(document), [self._build.arn])

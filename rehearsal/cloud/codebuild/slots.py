@@ -20,8 +20,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Slot:
-    """One build's place: `work` is empty at first and removed at the end, `bytecode` stays."""
+    """One build's place: `work` is empty at first and removed at the end, `bytecode` stays.
 
+    What else lies in `folder` is kept for the builds that come after.
+    """
+
+    folder: Path
     work: Path
     bytecode: Path
 
@@ -37,7 +41,7 @@ def slot(folder: Path) -> Iterator[Slot]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 continue
-            taken = Slot(place / "work", place / "bytecode")
+            taken = Slot(place, place / "work", place / "bytecode")
             _empty(taken)  # a cloud that was killed may have left something
             taken.work.mkdir()
             try:

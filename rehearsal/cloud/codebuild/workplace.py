@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.cloud.codebuild.build import Build
 from rehearsal.cloud.codebuild.logs import BuildLog
+from rehearsal.cloud.codebuild.prepared_python import PreparedPython
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.service import Credentials
 
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 class Workplace:
     """A build's folder, log and credentials; `credentials` are the service role's from PROVISIONING on.
 
-    `bytecode` is where Python keeps what it compiled (see `slots.py`).
+    `bytecode` is where Python keeps what it compiled (see `slots.py`), `python` the one it gets.
     """
 
     cloud: Cloud
     build: Build
     folder: Path
     bytecode: Path
+    python: PreparedPython
     log: BuildLog
     _credentials: Credentials | None = None
 
