@@ -1,4 +1,4 @@
-"""boto3 clients, made quickly: one session shares the loaded service models.
+"""boto3 clients, made quickly: one session shares the loaded service models, and the clients used last are kept.
 
 The session is deaf to this machine's own AWS set-up: it reads no profile, no configuration and no credentials file.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import OrderedDict
 from typing import Any
 
 import boto3
@@ -28,14 +29,18 @@ def unconfigured_session() -> botocore.session.Session:
     return botocore.session.Session(NOT_THE_MACHINES)
 
 
+KEPT = 64
+
+
 class Clients:
-    """Makes clients for one endpoint and region. Making one is guarded (sessions are not thread-safe); using is not."""
+    """Clients of one region. Making one is guarded (sessions are not thread-safe); using is not."""
 
     def __init__(self, region: str) -> None:
         self._region = region
         # Any: the stubs overload `client` for each service's literal name, and the name is a variable here.
         self._session: Any = boto3.session.Session(botocore_session=unconfigured_session())
         self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, str, Credentials], Any] = OrderedDict()
         self._config = Config(
             retries={"max_attempts": 1, "mode": "legacy"},
             connect_timeout=5,
@@ -49,13 +54,19 @@ class Clients:
 
     def client(self, service: str, endpoint: str, credentials: Credentials) -> Any:  # noqa: ANN401 - see above
         """A client of `service` at `endpoint`, acting as `credentials`."""
+        asked = (service, endpoint, credentials)
         with self._lock:
-            return self._session.client(
-                service,
-                endpoint_url=endpoint,
-                region_name=self._region,
-                aws_access_key_id=credentials.access_key_id,
-                aws_secret_access_key=credentials.secret_access_key,
-                aws_session_token=credentials.session_token,
-                config=self._config,
-            )
+            if asked not in self._kept:
+                self._kept[asked] = self._session.client(
+                    service,
+                    endpoint_url=endpoint,
+                    region_name=self._region,
+                    aws_access_key_id=credentials.access_key_id,
+                    aws_secret_access_key=credentials.secret_access_key,
+                    aws_session_token=credentials.session_token,
+                    config=self._config,
+                )
+            self._kept.move_to_end(asked)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+            return self._kept[asked]
