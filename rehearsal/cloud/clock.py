@@ -17,7 +17,7 @@ class Patience:
     """How long people wait: `factor` times what the story says, looking every `poll_seconds`."""
 
     factor: float = 1.0
-    poll_seconds: float = 0.5
+    poll_seconds: float = 0.25
 
 
 class Clock:
