@@ -72,7 +72,10 @@ bench: install ## measure, and write docs/benchmarks.md
 
 # ---- environments: exactly what the locks say
 
-install: .venv/.installed .venvs/base/.installed .venvs/xgboost-3.0-5/.installed ## set up the Python environments
+# What stands in for SageMaker's images: an environment for each lock.
+IMAGES := $(patsubst requirements/%.lock,.venvs/%/.installed,$(wildcard requirements/xgboost-*.lock))
+
+install: .venv/.installed .venvs/base/.installed $(IMAGES) ## set up the Python environments
 
 $(UV): requirements/uv.lock
 	@echo "Setting up: uv"

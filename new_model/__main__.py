@@ -14,7 +14,6 @@ from new_model import ModelError, baseline, columns, contract, golden, label, pa
 from seed_code import SeedError
 
 ROOT = Path(__file__).resolve().parent.parent
-RUNTIME = ROOT / ".venvs" / "xgboost-3.0-5" / "bin" / "python"
 RUFF = Path(sys.executable).with_name("ruff")
 
 
@@ -42,7 +41,7 @@ def make(given: argparse.Namespace) -> None:
     if target.exists():
         raise ModelError(f"{target} exists already and is left as it is. Choose another NAME, or move it away.")
     _say(f"1/4  Read {given.data}")
-    data = table.read(Path(given.data), RUNTIME)
+    data = table.read(Path(given.data), repositories.image_python(ROOT))
     found = label.understand(data, given.label, given.positive)
     described = _chosen(data, found, given)
     _say("", *_indented(page.understood(data, found, described)), "")
@@ -60,7 +59,7 @@ def _write(target: Path, data: table.Table, found: label.Label, described: list[
     repositories.write_examples(target, data, rows, found, described)
     repositories.write_knobs(target, len(rows), baseline.NO_GATE)
     _say(f"3/4  Train a first model on {len(rows)} rows")
-    first = baseline.train(target, RUNTIME, _say)
+    first = baseline.train(target, repositories.image_python(ROOT), _say)
     _say("4/4  Set the gate, write the records for the endpoint's tests")
     words = contract.words(found)
     records = golden.golden(first.scored, first.threshold, words)

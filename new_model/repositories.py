@@ -44,6 +44,12 @@ def check_name(name: str) -> None:
         )
 
 
+def image_python(root: Path) -> Path:
+    """The interpreter that has what SageMaker's image has: the one of the image that the seeds train and serve in."""
+    version = ast.literal_eval(_assignment((root / KNOBS).read_text(encoding="utf-8"), "IMAGE_VERSION", KNOBS).value)
+    return root / ".venvs" / f"xgboost-{version}" / "bin" / "python"
+
+
 def copy_seeds(root: Path, target: Path) -> None:
     """Everything git tracks of both seeds, and the templates' files in the place of the example's."""
     for seed in SEEDS:
@@ -121,10 +127,15 @@ def assigned(source: str, name: str, replacement: str, where: Path) -> str:
 
     Raises ModelError when there is no such statement.
     """
+    node = _assignment(source, name, where)
+    lines = source.splitlines(keepends=True)
+    return "".join([*lines[: node.lineno - 1], replacement + "\n", *lines[node.end_lineno :]])
+
+
+def _assignment(source: str, name: str, where: Path) -> ast.Assign:
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign) and any(
             isinstance(each, ast.Name) and each.id == name for each in node.targets
         ):
-            lines = source.splitlines(keepends=True)
-            return "".join([*lines[: node.lineno - 1], replacement + "\n", *lines[node.end_lineno :]])
+            return node
     raise ModelError(f"{where} has no {name} any more: new_model/repositories.py must learn where it went.")

@@ -23,7 +23,7 @@ RECALL_WEIGHT = 1.5  # how much more a missed fraud hurts than a claim investiga
 TRAINING_SEED = 7
 
 # --- machines -------------------------------------------------------------------------------------------------------
-IMAGE_VERSION = "3.0-5"  # SageMaker's XGBoost image, for every step and for the endpoint
+IMAGE_VERSION = "3.2-0"  # SageMaker's XGBoost image, for every step and for the endpoint (README: another image)
 PROCESSING_INSTANCE_TYPE = "ml.m5.large"  # (parameter ProcessingInstanceType)
 PROCESSING_INSTANCE_COUNT = 1  # (parameter ProcessingInstanceCount) the scripts here do not share work: leave it at 1
 TRAINING_INSTANCE_TYPE = "ml.m5.large"  # (parameter TrainingInstanceType)

@@ -63,7 +63,7 @@ class Registry:
             "InferenceSpecification": {
                 "Containers": [
                     {
-                        "Image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/xgboost:3.0-5",
+                        "Image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/xgboost:1",
                         "ModelDataUrl": artefact,
                     }
                 ],

@@ -10,7 +10,7 @@ from pathlib import Path
 @dataclass(frozen=True)
 class CloudSettings:
     """`folder` holds everything one cloud writes; `environments` is where the prepared Python environments lie
-    (`base`, `xgboost-3.0-5`, ...). `speed` is how many AWS seconds of waiting pass in one real second."""
+    (`base`, `xgboost-3.2-0`, ...). `speed` is how many AWS seconds of waiting pass in one real second."""
 
     folder: Path
     environments: Path

@@ -16,7 +16,8 @@ from tests.bad_input.conftest import Ended
 from tests.bad_input.test_machine import Rehearsal, Start, start
 from tests.rehearsal.core.test_endings import alive, children_of
 from tests.rehearsal.core.test_endings import ended as processes_ended
-from tests.rehearsal.sagemaker.hosting import CODE, IMAGE, INFERENCE
+from tests.rehearsal.images import IMAGE
+from tests.rehearsal.sagemaker.hosting import CODE, INFERENCE
 
 __all__ = ["start"]  # the fixture
 

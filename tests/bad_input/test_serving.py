@@ -10,9 +10,11 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
+from rehearsal.cloud.runtimes import runtime_for
 from rehearsal.cloud.sagemaker import model_server
 from tests.bad_input.conftest import ROOT, Ended, StartCloud
-from tests.rehearsal.sagemaker.hosting import CODE, IMAGE, INFERENCE, Stage, until
+from tests.rehearsal.images import IMAGE
+from tests.rehearsal.sagemaker.hosting import CODE, INFERENCE, Stage, until
 from tests.rehearsal.sagemaker.test_endpoints_stacks import Stack
 
 STEPS = ROOT / "build_repo" / "steps"
@@ -51,7 +53,7 @@ def stage(start_cloud: StartCloud) -> Stage:
 def endpoint(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> str:
     """An endpoint of the model-build repository's own serving code, with a model that learnt little."""
     folder = tmp_path_factory.mktemp("claims")
-    python = ROOT / ".venvs" / "xgboost-3.0-5" / "bin" / "python"
+    python = runtime_for(IMAGE).python(ROOT / ".venvs")
     subprocess.run([python, "-c", TRAIN, STEPS, folder / "model"], check=True)
     archive = shutil.make_archive(str(folder / "packed"), "gztar", folder / "model")
     stage.client("s3").upload_file(archive, "models", "claims/model.tar.gz")

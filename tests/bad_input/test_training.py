@@ -20,7 +20,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.bad_input.conftest import ROOT, Ended, StartCloud
-from tests.rehearsal.sagemaker.jobs_lab import BUCKET, IMAGE, Bench, taken
+from tests.rehearsal.images import IMAGE
+from tests.rehearsal.sagemaker.jobs_lab import BUCKET, Bench, taken
 
 BUILD_REPO = ROOT / "build_repo"
 MEMORY = 0.05

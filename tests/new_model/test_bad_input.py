@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from new_model import ModelError, golden, table
-from new_model.__main__ import RUNTIME
+from new_model.__main__ import ROOT
 from new_model.contract import Words
 from new_model.golden import Scored
+from new_model.repositories import image_python
 
 from .tables import numeric, write
 
@@ -134,7 +135,7 @@ def test_a_first_training_that_fails_leaves_nothing(
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho out of memory\nexit 1\n")
     broken.chmod(0o755)
-    monkeypatch.setattr("new_model.__main__.RUNTIME", broken)
+    monkeypatch.setattr("new_model.repositories.image_python", lambda _root: broken)
 
     said = refused(data=numeric(tmp_path / "n.csv"), label="target", folder=tmp_path)
 
@@ -145,6 +146,7 @@ def test_a_first_training_that_fails_leaves_nothing(
 def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
     file, parquet = numeric(tmp_path / "n.csv"), tmp_path / "n.parquet"
     code = "import sys, pandas; pandas.read_csv(sys.argv[1]).to_parquet(sys.argv[2])"
-    subprocess.run([RUNTIME, "-c", code, file, parquet], check=True)
+    python = image_python(ROOT)
+    subprocess.run([python, "-c", code, file, parquet], check=True)
 
-    assert table.read(parquet, RUNTIME).rows == table.read(file, RUNTIME).rows
+    assert table.read(parquet, python).rows == table.read(file, python).rows

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from new_model.__main__ import RUFF, RUNTIME, main
+from new_model.__main__ import ROOT, RUFF, main
+from new_model.repositories import image_python
 from seed_code import SEEDS
 from seed_code.archive import pack
 
@@ -32,9 +33,10 @@ def test_a_table_becomes_repositories_that_hold_together(
     mine, said = tmp_path / "mine", capsys.readouterr().out
     assert "4/4  Set the gate" in said
     assert not (mine / "build_repo" / "build").exists()
-    local = run([RUNTIME, "-m", "pipelines.local", "--data", data], mine / "build_repo")  # what `make local` runs
+    python = image_python(ROOT)
+    local = run([python, "-m", "pipelines.local", "--data", data], mine / "build_repo")  # what `make local` runs
     assert "Quality gate: passed" in local
-    assert json.loads(run([RUNTIME, ASK_ALL, mine / "deploy_repo"], mine / "build_repo")) == []
+    assert json.loads(run([python, ASK_ALL, mine / "deploy_repo"], mine / "build_repo")) == []
     for seed in SEEDS:
         run([RUFF, "check", "."], mine / seed.folder)
         run([RUFF, "format", "--check", "."], mine / seed.folder)

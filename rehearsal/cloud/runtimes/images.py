@@ -1,7 +1,8 @@
 """Which image URI is played by which prepared environment.
 
 To add a runtime: write `requirements/<name>.in` with the packages that the image holds, lock it, let the set-up build
-`<environments>/<name>` from it, and add a `Runtime` here.
+`<environments>/<name>` from it, and add a `Runtime` here. For another version of an image that is already here that is
+one line of `RUNTIMES` (docs/new-image.md has the whole way).
 """
 
 from __future__ import annotations
@@ -35,12 +36,13 @@ class Runtime:
         return environments / self.name / "bin" / "python3"
 
 
-RUNTIMES: tuple[Runtime, ...] = (
-    Runtime(
-        name="xgboost-3.0-5",
+def xgboost(version: str) -> Runtime:
+    """SageMaker's XGBoost image. Its variables: `ENV` in
+    https://github.com/aws/deep-learning-containers/blob/main/docker/xgboost/Dockerfile"""
+    return Runtime(
+        name=f"xgboost-{version}",
         repository="sagemaker-xgboost",
-        tags=("3.0-5", "3.0-5-cpu-py3"),
-        # https://github.com/aws/sagemaker-xgboost-container/tree/v3.0-5/docker/3.0-5
+        tags=(version, f"{version}-cpu-py3"),
         variables={
             "LANG": "C.UTF-8",
             "LC_ALL": "C.UTF-8",
@@ -55,8 +57,11 @@ RUNTIMES: tuple[Runtime, ...] = (
             "SAGEMAKER_TRAINING_MODULE": "sagemaker_xgboost_container.training:main",
             "SAGEMAKER_SERVING_MODULE": "sagemaker_xgboost_container.serving:main",
         },
-    ),
-)
+    )
+
+
+RUNTIMES: tuple[Runtime, ...] = (xgboost("3.2-0"),)
+"""Every image that is played."""
 
 
 def runtime_for(image: str) -> Runtime:

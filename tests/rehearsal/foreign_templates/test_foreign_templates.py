@@ -24,9 +24,9 @@ from rehearsal.people import People, settle
 from rehearsal.person import Person
 from rehearsal.progress import Progress
 from rehearsal.watch import wait_until
+from tests.rehearsal.images import IMAGE
 
 HERE = Path(__file__).parent
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
 DEPLOY_SEED = f"toolchain/deploy-v1.0.zip={HERE / 'seeds/deploy'}"
 
 

@@ -7,8 +7,9 @@ from uuid import uuid4
 
 from rehearsal.cloud.sagemaker.pipelines import Pipelines
 from rehearsal.cloud.sagemaker.transform_jobs import TransformJobs
+from tests.rehearsal.images import IMAGE
 from tests.rehearsal.sagemaker.hosting import CODE, archive
-from tests.rehearsal.sagemaker.jobs_lab import BUCKET, IMAGE, Bench
+from tests.rehearsal.sagemaker.jobs_lab import BUCKET, Bench
 
 INFERENCE = """
 import os

@@ -15,8 +15,8 @@ from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.sagemaker.code_repositories import CodeRepositories
 from rehearsal.cloud.sagemaker.endpoints import Endpoints
 from rehearsal.cloud.service import Credentials
+from tests.rehearsal.images import IMAGE
 
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
 REPOSITORY = "arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost"
 CODE = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
 

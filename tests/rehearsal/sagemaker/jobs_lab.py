@@ -12,8 +12,8 @@ from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.sagemaker.pipelines import Pipelines
 from rehearsal.cloud.sagemaker.registry import Registry
 from rehearsal.cloud.service import Credentials
+from tests.rehearsal.images import IMAGE
 
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
 REPOSITORY = "arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost"
 BUCKET = "lab-data"
 LOGS = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/*"

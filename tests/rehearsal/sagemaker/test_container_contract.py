@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ from rehearsal.cloud.processes import Processes
 from rehearsal.cloud.runtimes import RUNTIMES, runtime_for
 from rehearsal.cloud.settings import CloudSettings
 from tests.rehearsal.conftest import ENVIRONMENTS
-from tests.rehearsal.sagemaker.jobs_lab import IMAGE
+from tests.rehearsal.images import IMAGE
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +105,10 @@ def test_python_is_the_images_with_the_images_packages_and_no_others(containers:
     _, lines = run(containers, tmp_path, "python3", "-c", program)
 
     executable, *versions = json.loads(lines[-1])
-    assert executable == str(ENVIRONMENTS / "xgboost-3.0-5" / "bin" / "python3")
-    assert versions == ["2.1.0", "2.2.3", "3.0.5"]
+    assert executable == str(RUNTIMES[0].python(ENVIRONMENTS))
+    pins = (ENVIRONMENTS.parent / "requirements" / f"{RUNTIMES[0].name}.in").read_text(encoding="utf-8").split()
+    named = zip(("numpy", "pandas", "xgboost-cpu"), versions, strict=True)
+    assert {f"{name}=={version}" for name, version in named} <= set(pins)
 
     status, lines = run(containers, tmp_path, "python3", "-c", "import sagemaker")
     assert (status, lines[-1]) == (1, "ModuleNotFoundError: No module named 'sagemaker'")
@@ -178,7 +181,7 @@ def test_a_machine_without_unshare_rewrites_paths(tmp_path: Path, monkeypatch: p
 
 
 def test_every_regions_xgboost_image_has_the_same_runtime() -> None:
-    assert runtime_for("141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.0-5") == RUNTIMES[0]
+    assert runtime_for(IMAGE.replace("683313688378", "141502667606").replace("us-east-1", "eu-west-1")) == RUNTIMES[0]
 
 
 def test_an_image_without_a_runtime_is_named_with_the_way_to_add_one() -> None:
@@ -191,5 +194,5 @@ def test_a_missing_environment_is_named_with_its_lock(tmp_path: Path) -> None:
     cloud = Cloud(settings, (), ())
     assert isinstance(cloud.processes, Processes)
 
-    with pytest.raises(NotImplementedHere, match=r"requirements/xgboost-3\.0-5\.lock"):
+    with pytest.raises(NotImplementedHere, match=re.escape(f"requirements/{RUNTIMES[0].name}.lock")):
         Containers(cloud).run(IMAGE, tmp_path, ["true"], {}, print)

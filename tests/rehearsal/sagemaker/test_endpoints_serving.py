@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from rehearsal.cloud.container import REWRITTEN_PATHS, Containers
 from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from tests.rehearsal.conftest import StartCloud
-from tests.rehearsal.sagemaker.hosting import CODE, IMAGE, Hosting, Stage, until
+from tests.rehearsal.images import IMAGE
+from tests.rehearsal.sagemaker.hosting import CODE, Hosting, Stage, until
 
 CAPTURE = {
     "EnableCapture": True,

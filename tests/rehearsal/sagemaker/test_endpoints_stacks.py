@@ -15,7 +15,8 @@ from rehearsal.cloud.resources.autoscaling import AUTOSCALING_TYPES
 from rehearsal.cloud.resources.sagemaker import SAGEMAKER_TYPES
 from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from tests.rehearsal.conftest import StartCloud
-from tests.rehearsal.sagemaker.hosting import CODE, IMAGE, Hosting, Stage, until
+from tests.rehearsal.images import IMAGE
+from tests.rehearsal.sagemaker.hosting import CODE, Hosting, Stage, until
 
 CONFIG_NAME = "EndpointConfig.EndpointConfigName"
 

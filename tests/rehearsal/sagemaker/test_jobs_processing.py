@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.container import REWRITTEN_PATHS, Containers
 from tests.rehearsal.conftest import StartCloud
-from tests.rehearsal.sagemaker.jobs_lab import BUCKET, IMAGE, JOB_GRANTS, Bench, Lab, left, processing, taken
+from tests.rehearsal.images import IMAGE
+from tests.rehearsal.sagemaker.jobs_lab import BUCKET, JOB_GRANTS, Bench, Lab, left, processing, taken
 
 ONE_INSTANCE = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
 GROUP = "/aws/sagemaker/ProcessingJobs"

@@ -11,7 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.rehearsal.conftest import StartCloud
-from tests.rehearsal.sagemaker.jobs_lab import BUCKET, IMAGE, Bench, Lab
+from tests.rehearsal.images import IMAGE
+from tests.rehearsal.sagemaker.jobs_lab import BUCKET, Bench, Lab
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 

@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 
 from rehearsal.cloud.errors import AwsError
 from tests.rehearsal.conftest import StartCloud
-from tests.rehearsal.sagemaker.jobs_lab import BUCKET, IMAGE, Bench, Lab, left, processing, taken, training
+from tests.rehearsal.images import IMAGE
+from tests.rehearsal.sagemaker.jobs_lab import BUCKET, Bench, Lab, left, processing, taken, training
 
 OUT = "/opt/ml/processing/out"
 EXECUTION = {"Get": "Execution.PipelineExecutionId"}

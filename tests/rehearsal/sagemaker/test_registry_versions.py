@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 
 from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from tests.rehearsal.conftest import StartCloud
-from tests.rehearsal.sagemaker.hosting import CODE, IMAGE, Hosting, Stage, until
+from tests.rehearsal.images import IMAGE
+from tests.rehearsal.sagemaker.hosting import CODE, Hosting, Stage, until
 
 
 @pytest.fixture(scope="module")

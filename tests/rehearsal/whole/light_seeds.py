@@ -10,7 +10,8 @@ import sys
 import zipfile
 from typing import Any
 
-from tests.rehearsal.sagemaker.hosting import CODE, IMAGE, INFERENCE
+from tests.rehearsal.images import IMAGE
+from tests.rehearsal.sagemaker.hosting import CODE, INFERENCE
 from tests.rehearsal.whole.company import Company
 from tests.rehearsal.whole.project_lab import QUICK_TEST
 

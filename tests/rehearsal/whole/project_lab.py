@@ -10,7 +10,8 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from rehearsal.mailbox import Mailbox
-from tests.rehearsal.sagemaker.hosting import CODE, IMAGE, INFERENCE, archive
+from tests.rehearsal.images import IMAGE
+from tests.rehearsal.sagemaker.hosting import CODE, INFERENCE, archive
 from tests.rehearsal.whole.company import Company, until
 
 QUICK_BUILD = """\

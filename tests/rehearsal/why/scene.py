@@ -13,13 +13,13 @@ from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.service import Credentials
 from rehearsal.person import Person
 from rehearsal.watch import wait_until
+from tests.rehearsal.images import IMAGE
 from tests.rehearsal.sagemaker.hosting import archive
 
 BUILD_REPO = Path(__file__).parents[3] / "build_repo"
 NAME, ID = "claims", "p-abc123def456"
 PREFIX = f"sagemaker-{NAME}-{ID}"
 BUCKET = "claims-artifacts"
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
 SERVICES = ("cloudformation", "codebuild", "codepipeline", "sagemaker")
 ENDED = ("Failed", "Succeeded", "Stopped")
 

@@ -3,9 +3,9 @@
 Runs in the image's prepared environment (Flask and the packages of the image; nothing of the rehearsal), as the image's
 `serve` command does: the user's module is imported first (a module that does not import ends the container), the model
 is loaded by the first request, and the user's functions are called exactly as
-https://github.com/aws/sagemaker-xgboost-container (v3.0-5, serving.py) and
-https://github.com/aws/sagemaker-containers (_transformer.py, _worker.py) call them. The image forks one worker per
-processor, each answering one request at a time; this is one such worker.
+https://github.com/aws/sagemaker-xgboost-container (serving.py, encoder.py: its master, of which the image 3.2-0 is
+built) and https://github.com/aws/sagemaker-containers (_transformer.py, _worker.py) call them. The image forks one
+worker per processor, each answering one request at a time; this is one such worker.
 
 Environment: SAGEMAKER_PROGRAM, SAGEMAKER_SUBMIT_DIRECTORY, SAGEMAKER_BIND_TO_PORT, SAGEMAKER_BASE_DIR,
 SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT.
@@ -24,7 +24,6 @@ import shutil
 import signal
 import sys
 import tarfile
-import tempfile
 import threading
 import traceback
 from collections.abc import Callable
@@ -76,7 +75,7 @@ def default_model_fn(_model_dir: str) -> Any:
 
 
 def default_input_fn(data: str | bytes, content_type: str) -> Any:
-    """CSV or LIBSVM text as a DMatrix (RecordIO is not played: its reader, mlio, is not in the environment)."""
+    """CSV or LIBSVM text as a DMatrix (RecordIO is not played)."""
     import numpy as np  # type: ignore[import-not-found,unused-ignore]
     import xgboost  # type: ignore[import-not-found,unused-ignore]
 
@@ -88,11 +87,27 @@ def default_input_fn(data: str | bytes, content_type: str) -> Any:
         rows = [["nan" if cell == "" else cell for cell in row.split(delimiter)] for row in text.split("\n")]
         return xgboost.DMatrix(np.array(rows).astype(float))
     if media_type in LIBSVM:
-        with tempfile.NamedTemporaryFile("wb") as file:
-            file.write(data if isinstance(data, bytes) else data.encode())
-            file.flush()
-            return xgboost.DMatrix(f"{file.name}?format=libsvm")
+        return xgboost.DMatrix(_from_libsvm(data.decode() if isinstance(data, bytes) else data))
     raise UnsupportedFormatError(media_type)
+
+
+def _from_libsvm(text: str) -> Any:
+    """LIBSVM text as the image reads it: dense, what is not named is zero, indices from 1 on count from 0."""
+    import numpy as np
+
+    named = [
+        {int(index): float(value) for index, colon, value in (cell.partition(":") for cell in line.split()) if colon}
+        for line in text.strip().split("\n")
+    ]
+    indices = [index for row in named for index in row]
+    if not indices:
+        return np.empty((0, 0))
+    first = 1 if min(indices) >= 1 else 0
+    dense = np.zeros((len(named), max(indices) - first + 1))
+    for row, cells in enumerate(named):
+        for index, value in cells.items():
+            dense[row, index - first] = value
+    return dense
 
 
 def default_predict_fn(data: Any, model: Any) -> Any:
