@@ -154,7 +154,7 @@ def _say_who_calls() -> None:
         if name == "aws:principalisawsservice":
             return str(request.principal_type == "Service").lower()
         if name == "aws:viaawsservice":
-            return "false"
+            return str("kms:viaservice" in request.service_context).lower()
         return resolve(key, request)
 
     iam_evaluator._resolve_condition_key = resolve_ours

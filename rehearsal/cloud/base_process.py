@@ -12,6 +12,7 @@ those names:
 - `base_events.py`, `base_event_requests.py`: events to and from the default bus
 - `base_evaluation.py`, `base_policy_grammar.py`: how policies are read, and which may be written
 - `base_objects.py`: what S3 says of objects
+- `base_encryption.py`: what S3 asks of the keys of objects
 - `base_policies.py`: the policies that AWS manages
 - `base_repairs.py`: what ministack's stacks forget
 - `base_templates.py`, `base_parameters.py`: what a template means, and what it may be given
@@ -36,6 +37,7 @@ from ministack.core.responses import set_request_account_id, set_request_region
 
 from rehearsal.cloud import (
     base_deletions,
+    base_encryption,
     base_evaluation,
     base_event_requests,
     base_events,
@@ -106,6 +108,7 @@ def main() -> None:
     base_functions.install()
     base_identity.install()
     base_objects.install()
+    base_encryption.install()
     base_evaluation.install()
     base_policy_grammar.install()
     base_events.install()

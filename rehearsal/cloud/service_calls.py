@@ -104,13 +104,6 @@ CODEBUILD_REPORT = ServiceCalls(
     "https://docs.aws.amazon.com/codebuild/latest/userguide/test-permissions.html",
 )
 
-CODEBUILD_ENCRYPT = ServiceCalls(
-    "codebuild.amazonaws.com",
-    "a build encrypts its output with a customer managed key",
-    ("kms:GenerateDataKey", "kms:Decrypt"),
-    "https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-kms.html",
-)
-
 SAGEMAKER_ENDPOINT_ALARMS = ServiceCalls(
     "sagemaker.amazonaws.com",
     "a deployment watches an auto-rollback alarm, with the execution role of the new model (on the alarm)",
@@ -148,8 +141,8 @@ SAGEMAKER_JOB_LOGS = ServiceCalls(
 
 SAGEMAKER_OUTPUT_KEY = ServiceCalls(
     "sagemaker.amazonaws.com",
-    "a job encrypts what it uploads with a customer managed key",
-    ("kms:Encrypt", "kms:GenerateDataKey"),
+    "a job has a customer managed key for what it uploads (what S3 asks of the key, it asks itself)",
+    ("kms:Encrypt",),
     "https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createtrainingjob-perms",
 )
 

@@ -35,6 +35,7 @@ class Output:
     place: Place
     packaging: str = "ZIP"
     encryption_key: str = ""
+    """The KMS key of what is uploaded; the bucket decides where there is none (encryptionDisabled)."""
     rename: bool = False
     """Whether the buildspec's `name` replaces the last part of the key (overrideArtifactName)."""
 

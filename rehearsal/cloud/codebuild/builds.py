@@ -89,7 +89,8 @@ class Builds(Projects, Reports):
         `request` has `projectName` and may have `environmentVariablesOverride`. `inputs` (the first is the primary
         source) and `outputs` give bucket and key of each artifact by its name; the build fetches and puts them with
         its own service role. `pipeline` is the initiator's name, `revision` what the primary source was made of (a
-        commit), `encryption_key` the artifact store's customer managed key. Raises AwsError.
+        commit), `encryption_key` the artifact store's customer managed key; without one the project's counts. Raises
+        AwsError.
 
         https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CodeBuild.html
         """
@@ -108,6 +109,7 @@ class Builds(Projects, Reports):
         sources = [("" if index == 0 else artifact, place) for index, (artifact, place) in enumerate(places)]
         # One output artifact is the buildspec's `artifacts`; several are its `secondary-artifacts`, by their names.
         several = len(outputs) > 1
+        encryption_key = encryption_key or project["encryptionKey"]
         wanted = [
             Output(artifact if several else "", Place(bucket, key), encryption_key=encryption_key)
             for artifact, (bucket, key) in outputs.items()
@@ -259,13 +261,12 @@ class Builds(Projects, Reports):
                 raise NotImplementedHere(f"artifacts with namespaceType BUILD_ID (project {project['name']})")
             path = str(one.get("path", "")).strip("/")
             key = "/".join(filter(None, (path, one.get("name") or project["name"])))
-            own_key = project["encryptionKey"] != self._default_key()
             outputs.append(
                 Output(
                     one.get("artifactIdentifier", "") if one is not project["artifacts"] else "",
                     Place(one["location"], key),
                     one.get("packaging", "NONE"),
-                    project["encryptionKey"] if own_key and not one.get("encryptionDisabled") else "",
+                    "" if one.get("encryptionDisabled") else project["encryptionKey"],
                     bool(one.get("overrideArtifactName")),
                 )
             )

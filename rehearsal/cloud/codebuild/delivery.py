@@ -16,7 +16,7 @@ from rehearsal.cloud.codebuild.errors import PhaseError
 from rehearsal.cloud.codebuild.junit import NotJUnitError, TestCase, read
 from rehearsal.cloud.codebuild.workplace import Workplace, reason
 from rehearsal.cloud.errors import AwsError
-from rehearsal.cloud.service_calls import CODEBUILD_BUCKET, CODEBUILD_ENCRYPT
+from rehearsal.cloud.service_calls import CODEBUILD_BUCKET
 
 if TYPE_CHECKING:
     from rehearsal.cloud.codebuild.reports import Reports
@@ -87,8 +87,6 @@ def _upload(place: Workplace, output: Output, wanted: Artifacts, evaluate: Calla
     require = place.cloud.identity.require_service_calls
     try:
         require(place.credentials, CODEBUILD_BUCKET, f"arn:aws:s3:::{output.place.bucket}")
-        if output.encryption_key:
-            require(place.credentials, CODEBUILD_ENCRYPT, output.encryption_key)
         sums = artifacts.upload(place.client("s3"), output, key, files, place.build.arn, place.folder)
     except (ClientError, BotoCoreError, AwsError) as problem:
         raise PhaseError(f"Error in UPLOAD_ARTIFACTS phase: {reason(problem)}") from problem

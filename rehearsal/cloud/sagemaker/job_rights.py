@@ -40,7 +40,13 @@ def require_rights(
     if output_key:
         require(credentials, service_calls.SAGEMAKER_OUTPUT_KEY, _key_arn(cloud, output_key))
     if volume_key:
-        require(credentials, service_calls.SAGEMAKER_VOLUME_KEY, _key_arn(cloud, volume_key))
+        # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-grant-is-for-aws-resource
+        through = {
+            "kms:GrantIsForAWSResource": "true",
+            "kms:ViaService": f"sagemaker.{cloud.region}.amazonaws.com",
+            "kms:CallerAccount": cloud.account,
+        }
+        require(credentials, service_calls.SAGEMAKER_VOLUME_KEY, _key_arn(cloud, volume_key), through)
     if vpc:
         require(credentials, service_calls.SAGEMAKER_VPC)
 

@@ -127,13 +127,14 @@ class LambdaInvoke(Action):
     @staticmethod
     def _credentials(job: Job) -> Document:
         """Keys of the pipeline's role that reach the artifacts of this action and nothing else."""
-        statement = {
+        artifacts = {
             "Effect": "Allow",
-            "Action": ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "kms:Decrypt", "kms:GenerateDataKey"],
+            "Action": ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"],
             "Resource": [f"arn:aws:s3:::{each.bucket}/{each.key}" for each in (*job.run.inputs, *job.run.outputs)]
             or f"arn:aws:s3:::{job.store.bucket}/{job.execution.pipeline_name[:20]}/*",
         }
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        key = {"Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [artifacts, key]})
         keys = job.cloud.identity.narrowed(job.store.role_arn, job.execution.execution_id, policy)
         return {
             "accessKeyId": keys.access_key_id,
