@@ -40,7 +40,11 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
     parameters = template.parameters(folder / "endpoint-config-template.yml")
     configs = {
         stage_name: stage.read(
-            folder / f"{stage_name}-config.json", parameters, stage.RESOLVED_PARAMETERS, watched=stage_name == "prod"
+            folder / f"{stage_name}-config.json",
+            parameters,
+            stage.RESOLVED_PARAMETERS,
+            watched=stage_name == "prod",
+            alarm_prefix=f"sagemaker-{settings.project_name}-{settings.project_id}-deploy-",
         )
         for stage_name in STAGES
     }

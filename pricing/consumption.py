@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
@@ -134,8 +135,6 @@ def fleet(root: Path, stage: str) -> Fleet:
     config = template.resolve(template.of_type("AWS::SageMaker::EndpointConfig")[0].properties)
     (variant,) = config["ProductionVariants"]
     policy = template.resolve(template.of_type("AWS::SageMaker::Endpoint")[0].properties)
-    shift = policy["DeploymentConfig"]["BlueGreenUpdatePolicy"]
-    waits = shift["TrafficRoutingConfiguration"]["WaitIntervalInSeconds"], shift["TerminationWaitInSeconds"]
     targets = template.of_type("AWS::ApplicationAutoScaling::ScalableTarget")
     scaled = [template.resolve(each.properties)["MaxCapacity"] for each in targets if _is_made(template, each)]
     least = int(variant.get("InitialInstanceCount", 0))
@@ -144,10 +143,24 @@ def fleet(root: Path, stage: str) -> Fleet:
         instance_type=str(variant.get("InstanceType", "")),
         least=least,
         most=max([least, *map(int, scaled)]),
-        both_seconds=sum(map(int, waits)),
+        both_seconds=_both_seconds(policy["DeploymentConfig"], least),
         serverless="ServerlessConfig" in variant,
         resources=standing(template),
     )
+
+
+def _both_seconds(deployment: dict[str, Any], instances: int) -> int:
+    """How long as many instances again as the fleet has are paid for while a version is deployed."""
+    if "RollingUpdatePolicy" in deployment:
+        shift = deployment["RollingUpdatePolicy"]
+        # Each batch is paid for twice while it bakes: all of them together are the fleet once.
+        return int(shift["WaitIntervalInSeconds"])
+    shift = deployment["BlueGreenUpdatePolicy"]
+    routing = shift["TrafficRoutingConfiguration"]
+    steps = 1
+    if "LinearStepSize" in routing:
+        steps = max(min(math.ceil(100 / int(routing["LinearStepSize"]["Value"])), instances) - 1, 1)
+    return steps * int(routing["WaitIntervalInSeconds"]) + int(shift["TerminationWaitInSeconds"])
 
 
 @cache

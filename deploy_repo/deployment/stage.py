@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deployment import contradictions
+from deployment.contradictions import Values
 from deployment.errors import RefusedError
 from deployment.registry import Chosen
 from deployment.settings import BuildSettings
 from deployment.template import Parameter
-
-# The alarms look at one or two periods of a minute: a shorter wait is over before they can say anything.
-SHORTEST_WATCHED_WAIT_SECONDS = 120
 
 RESERVED_TAG_PREFIXES = ("aws:", "sagemaker:")
 VERSION_TAG = "model-package-version"
@@ -25,10 +24,18 @@ class StageConfig:
     tags: dict[str, str]
 
 
-def read(path: Path, template: dict[str, Parameter], resolved: frozenset[str], *, watched: bool = False) -> StageConfig:
+def read(
+    path: Path,
+    template: dict[str, Parameter],
+    resolved: frozenset[str],
+    *,
+    watched: bool = False,
+    alarm_prefix: str = "",
+) -> StageConfig:
     """Read and check a configuration file; `resolved` names the parameters that build.py sets.
 
-    `watched` asks for traffic to move in a way that leaves the alarms time to roll a deployment back.
+    `watched` asks for traffic to move in a way that leaves the alarms time to roll a deployment back; `alarm_prefix` is
+    how the name of an alarm begins that the model's role may look at.
 
     Raises RefusedError with one line for each fault, naming file and key.
     """
@@ -44,7 +51,7 @@ def read(path: Path, template: dict[str, Parameter], resolved: frozenset[str], *
     parameters = _checked_parameters(written["Parameters"], template, resolved, faults)
     tags = _checked_tags(written.get("Tags", {}), faults)
     if not faults:
-        faults += _contradictions(parameters, template, watched)
+        faults += contradictions.found(Values(parameters, template), watched=watched, alarm_prefix=alarm_prefix)
     if faults:
         raise RefusedError("\n".join(f"{path.name}: {fault}" for fault in faults))
     return StageConfig(parameters, tags)
@@ -83,39 +90,6 @@ def _checked_tags(written: object, faults: list[str]) -> dict[str, str]:
         elif not isinstance(value, str):
             faults.append(f"Tags.{key}: must be text, not {json.dumps(value)}")
     return written
-
-
-def _contradictions(parameters: dict[str, str], template: dict[str, Parameter], watched: bool) -> list[str]:
-    """What each value alone cannot show."""
-
-    def number(name: str) -> int:
-        return int(parameters.get(name, template[name].default or 0))
-
-    faults = []
-    least, most = number("EndpointInstanceCount"), number("EndpointMaxInstanceCount")
-    if most < least:
-        faults.append(
-            f"Parameters.EndpointMaxInstanceCount: is {most}, below EndpointInstanceCount, which is {least}; "
-            "make it equal to switch autoscaling off, or larger"
-        )
-    if parameters.get("TrafficRouting", template["TrafficRouting"].default) == "CANARY":
-        if least < 2:
-            faults.append(
-                f"Parameters.EndpointInstanceCount: is {least}, but TrafficRouting CANARY needs at least 2: "
-                "of one instance no part can go first; use 2 or more, or ALL_AT_ONCE"
-            )
-        wait = number("TrafficWaitSeconds")
-        if wait < SHORTEST_WATCHED_WAIT_SECONDS:
-            faults.append(
-                f"Parameters.TrafficWaitSeconds: is {wait}, but the alarms need "
-                f"{SHORTEST_WATCHED_WAIT_SECONDS} seconds or more to notice a bad canary"
-            )
-    elif watched and (wait := number("TerminationWaitSeconds")) < SHORTEST_WATCHED_WAIT_SECONDS:
-        faults.append(
-            f"Parameters.TerminationWaitSeconds: is {wait}, but with TrafficRouting ALL_AT_ONCE it is the only time "
-            f"in which alarms can bring the old version back; they need {SHORTEST_WATCHED_WAIT_SECONDS} seconds or more"
-        )
-    return faults
 
 
 RESOLVED_PARAMETERS = frozenset(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deployment import stage, template
+from deployment import contradictions, stage, template
 
 from .conftest import ROOT, load
 
@@ -96,8 +96,10 @@ def test_a_deployment_is_rolled_back_by_exactly_the_alarms_of_this_template() ->
     alarms = of_type("AWS::CloudWatch::Alarm")
     [endpoint] = of_type("AWS::SageMaker::Endpoint").values()
     watched = endpoint["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]
-    assert [alarm["AlarmName"] for alarm in watched] == [{"Ref": name} for name in alarms]
-    assert len(alarms) == 2
+    own = [alarm for alarm in watched if alarm.get("AlarmName") or alarm["Fn::If"][0] != "HasExistingAlarm"]
+    listed = [alarm.get("AlarmName") or alarm["Fn::If"][1]["AlarmName"] for alarm in own]
+    assert listed == [{"Ref": name} for name in alarms]
+    assert len(alarms) == 3
 
 
 CONFIG_NAME = {"Fn::GetAtt": ["EndpointConfig", "EndpointConfigName"]}
@@ -108,8 +110,10 @@ def test_every_alarm_states_what_no_data_means(name: str) -> None:
     assert RESOURCES[name]["Properties"]["TreatMissingData"] == "notBreaching"
 
 
-@pytest.mark.parametrize("name", of_type("AWS::CloudWatch::Alarm"))
-def test_every_alarm_counts_the_new_fleet_only_so_that_a_failing_old_one_cannot_undo_the_way_back(name: str) -> None:
+@pytest.mark.parametrize("name", ["ServerErrorsAlarm", "ModelLatencyAlarm"])
+def test_the_alarms_on_sagemakers_metrics_count_the_new_fleet_only_so_that_a_failing_old_one_cannot_undo_the_way_back(
+    name: str,
+) -> None:
     assert RESOURCES[name]["Properties"]["Dimensions"] == [
         {"Name": "EndpointName", "Value": {"Ref": "EndpointName"}},
         {"Name": "VariantName", "Value": "AllTraffic"},
@@ -136,9 +140,15 @@ def test_the_names_of_alarms_fit_the_longest_names_they_are_made_of() -> None:
         assert f"{name}  # 78+{length - 78 - 63}+63={length}" in PATH.read_text(encoding="utf-8")
 
 
-def test_a_canary_waits_long_enough_for_every_alarm_to_go_off() -> None:
+def test_a_step_waits_long_enough_for_every_alarm_to_go_off() -> None:
     for alarm in of_type("AWS::CloudWatch::Alarm").values():
-        assert alarm["Period"] * alarm["EvaluationPeriods"] <= stage.SHORTEST_WATCHED_WAIT_SECONDS
+        assert alarm["Period"] * alarm["EvaluationPeriods"] <= contradictions.SHORTEST_WATCHED_WAIT_SECONDS
+
+
+def test_the_build_knows_how_long_a_deployment_may_take() -> None:
+    text = PATH.read_text(encoding="utf-8")
+    limits = re.findall(r"MaximumExecutionTimeoutInSeconds: (\d+)", text)
+    assert limits == [str(contradictions.LONGEST_DEPLOYMENT_SECONDS)] * 2
 
 
 def test_a_deployment_keeps_what_autoscaling_has_reached_but_not_the_old_traffic_weight() -> None:

@@ -15,6 +15,9 @@ from .conftest import ROOT
 PARAMETERS = template.parameters(ROOT / "endpoint-config-template.yml")
 
 
+FLEET_OF_TEN = {"EndpointInstanceCount": 10, "EndpointMaxInstanceCount": 10}
+
+
 def read(folder: Path, content: object) -> stage.StageConfig:
     path = folder / "prod-config.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
@@ -49,7 +52,13 @@ def refusal_of(folder: Path, content: object) -> str:
             {"ModelLatencyAlarmMicroseconds": 5},
             "ModelLatencyAlarmMicroseconds: must be a whole number from 1000 to 60000000, not 5",
         ),
-        ({"TrafficRouting": "LINEAR"}, 'TrafficRouting: must be one of CANARY, ALL_AT_ONCE, not "LINEAR"'),
+        (
+            {"TrafficRouting": "SLOWLY"},
+            'TrafficRouting: must be one of ALL_AT_ONCE, CANARY, LINEAR, ROLLING, not "SLOWLY"',
+        ),
+        ({"LinearStepPercent": 5}, "LinearStepPercent: must be a whole number from 10 to 50, not 5"),
+        ({"RollingBatchPercent": 60}, "RollingBatchPercent: must be a whole number from 5 to 50, not 60"),
+        ({"RollbackBatchPercent": 101}, "RollbackBatchPercent: must be a whole number from 5 to 100, not 101"),
         ({"EnableDataCapture": "yes"}, 'Parameters.EnableDataCapture: must be one of true, false, not "yes"'),
         ({"EndpointInstanceType": "m5.large"}, "Parameters.EndpointInstanceType: must be text that matches ^ml"),
         ({"EndpointInstanceType": 5}, "Parameters.EndpointInstanceType: must be text that matches ^ml"),
@@ -82,6 +91,27 @@ def test_a_wrong_parameter_is_refused_by_file_and_key(tmp_path: Path, parameters
             },
             "Parameters.TrafficWaitSeconds: is 60, but the alarms need 120 seconds or more",
         ),
+        (
+            {"TrafficRouting": "LINEAR", "EndpointInstanceCount": 1},
+            "Parameters.EndpointInstanceCount: is 1, but TrafficRouting LINEAR needs at least 2",
+        ),
+        (
+            {"TrafficRouting": "ROLLING", "EndpointInstanceCount": 1},
+            "Parameters.EndpointInstanceCount: is 1, but TrafficRouting ROLLING needs at least 2",
+        ),
+        (
+            {**FLEET_OF_TEN, "TrafficRouting": "LINEAR", "LinearStepPercent": 10, "TrafficWaitSeconds": 1800},
+            "Parameters.TrafficWaitSeconds: is 1800, with which LINEAR takes up to 16800 seconds",
+        ),
+        (
+            {**FLEET_OF_TEN, "TrafficRouting": "ROLLING", "RollingBatchPercent": 10, "TrafficWaitSeconds": 900},
+            "Parameters.TrafficWaitSeconds: is 900, with which ROLLING takes up to 15000 seconds",
+        ),
+        ({"OwnAlarmThreshold": 5}, "Parameters.OwnAlarmThreshold: has no effect without OwnAlarmMetricName"),
+        (
+            {"OwnAlarmMetricName": "Invocations", "OwnAlarmNamespace": "AWS/SageMaker"},
+            "Parameters.OwnAlarmNamespace: is one of AWS's own",
+        ),
     ],
 )
 def test_parameters_that_contradict_each_other_are_refused(
@@ -107,6 +137,29 @@ def test_production_must_leave_the_alarms_time_to_bring_the_old_version_back(
     )
     with refusing:
         stage.read(path, PARAMETERS, stage.RESOLVED_PARAMETERS, watched=True)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {**FLEET_OF_TEN, "TrafficRouting": "LINEAR", "LinearStepPercent": 10, "TrafficWaitSeconds": 1500},
+        {**FLEET_OF_TEN, "TrafficRouting": "ROLLING", "RollingBatchPercent": 10, "TrafficWaitSeconds": 800},
+        {"TrafficRouting": "LINEAR", "EndpointInstanceCount": 2, "EndpointMaxInstanceCount": 2},
+        {"OwnAlarmMetricName": "pay-share", "OwnAlarmThreshold": 0.5, "OwnAlarmNamespace": "Claims"},
+    ],
+)
+def test_what_fits_together_is_accepted(tmp_path: Path, parameters: dict[str, Any]) -> None:
+    assert read(tmp_path, {"Parameters": parameters}).parameters.keys() == parameters.keys()
+
+
+def test_an_alarm_that_sagemaker_may_not_look_at_is_refused_with_the_name_it_needs(tmp_path: Path) -> None:
+    path = tmp_path / "prod-config.json"
+    mine = "sagemaker-fraud-p-1-deploy-"
+    for name, is_refused in ((f"{mine}business", False), ("business", True)):
+        path.write_text(json.dumps({"Parameters": {"ExistingAlarmName": name}}), encoding="utf-8")
+        refusing = pytest.raises(RefusedError, match=f"begins with {mine}") if is_refused else contextlib.nullcontext()
+        with refusing:
+            stage.read(path, PARAMETERS, stage.RESOLVED_PARAMETERS, alarm_prefix=mine)
 
 
 def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,11 +20,18 @@ StartCloud = Callable[..., Cloud]
 
 @pytest.fixture(scope="module")
 def start_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartCloud]:
-    """`start_cloud([CodeCommit], [*CODECOMMIT_TYPES])`: a cloud with just these rooms, ended with the module."""
+    """`start_cloud([CodeCommit], [*CODECOMMIT_TYPES])`: a cloud with just these rooms, ended with the module.
+
+    Further arguments are settings of the cloud, such as `speed=240.0`.
+    """
     running: list[Cloud] = []
 
-    def start(services: Iterable[type[Service]], providers: Iterable[type[ResourceProvider]] = ()) -> Cloud:
-        settings = CloudSettings(tmp_path_factory.mktemp("cloud"), ENVIRONMENTS)
+    def start(
+        services: Iterable[type[Service]],
+        providers: Iterable[type[ResourceProvider]] = (),
+        **more: Any,
+    ) -> Cloud:
+        settings = CloudSettings(tmp_path_factory.mktemp("cloud"), ENVIRONMENTS, **more)
         cloud = Cloud(settings, services, providers)
         running.append(cloud)
         cloud.start()

@@ -1,31 +1,33 @@
 """Deployment guardrails: from the blue fleet to the green one in configured steps, and back when an alarm trips.
 
-A step turns traffic on for a number of green instances and off for as many blue ones; the share of requests that go to
-green is green's part of all instances in traffic. So a canary of 10 % of two instances is one instance: half of the
-traffic. Waits pass at the clock's speed; requests do not notice any of it.
+The share of requests that go to green is green's part of all instances in traffic. So a canary of 10 % of two instances
+is one instance: half of the traffic. Waits pass at the clock's speed; requests do not notice any of it.
+
+A rolling deployment brings green up, and takes blue down, batch by batch; a blue/green one keeps all of blue until the
+end. One process stands for all instances of a fleet, so the difference shows in the counts that are reported and in how
+a rollback goes: in batches, or at once.
 
 The execution role of the new model watches the alarms (cloudwatch:DescribeAlarms).
 https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-blue-green.html
+https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-rolling.html
 https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.faults import ENDPOINT_KILLED
 from rehearsal.cloud.sagemaker.alarms import EndpointAlarms
+from rehearsal.cloud.sagemaker.deployment_plan import ROLLING, Plan
 from rehearsal.cloud.sagemaker.endpoint_state import DEPLOYMENT_STATE_CHANGE, Endpoint
 from rehearsal.cloud.sagemaker.fleets import Fleet
 from rehearsal.cloud.sagemaker.model_server import FleetFailedError
-from rehearsal.cloud.service import Document
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
@@ -34,83 +36,10 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.2
 """Real seconds between two looks at the alarms while baking."""
-MOST_CANARY_PERCENT = 50
-LINEAR_PERCENT = (10, 50)
 
 
 class RolledBackError(Exception):
     """The deployment did not go through; the message is the endpoint's FailureReason."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """Traffic for `instances` of the green fleet, then a wait in AWS seconds during which alarms are watched."""
-
-    instances: int
-    wait: float
-    why: str
-    """The parameter that sets the wait, as AWS's status messages name it."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The steps of one deployment; the last one turns all instances on."""
-
-    kind: str
-    steps: tuple[Step, ...]
-    alarms: tuple[str, ...]
-
-
-def plan(config: Document | None, instances: int) -> Plan:
-    """The steps a DeploymentConfig means for a green fleet of `instances`. Raises AwsError for what AWS refuses.
-
-    Without a config traffic moves all at once and nothing is watched.
-    """
-    config = config or {}
-    if "RollingUpdatePolicy" in config:
-        raise NotImplementedHere("RollingUpdatePolicy of a deployment")
-    alarms = tuple(alarm["AlarmName"] for alarm in config.get("AutoRollbackConfiguration", {}).get("Alarms", []))
-    policy = config.get("BlueGreenUpdatePolicy", {})
-    routing = policy.get("TrafficRoutingConfiguration", {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0})
-    wait = float(routing["WaitIntervalInSeconds"])
-    last = Step(instances, float(policy.get("TerminationWaitInSeconds", 0)), "TerminationWaitInSeconds")
-    kind: str = routing["Type"]
-    sizes = {"CANARY": "CanarySize", "LINEAR": "LinearStepSize"}
-    for other, member in sizes.items():
-        if other != kind and member in routing:
-            raise AwsError("ValidationException", f"{member} can only be specified for traffic routing type {other}.")
-    steps = [last]
-    if kind in sizes:
-        size = routing.get(sizes[kind])
-        if size is None:
-            raise AwsError("ValidationException", f"{sizes[kind]} must be specified for traffic routing type {kind}.")
-        batch = _instances(size, instances, sizes[kind])
-        ends = [batch] if kind == "CANARY" else list(range(batch, instances, batch))
-        steps = [*(Step(end, wait, "WaitIntervalInSeconds") for end in ends), last]
-    longest = float(policy.get("MaximumExecutionTimeoutInSeconds", math.inf))
-    if sum(step.wait for step in steps) > longest:
-        raise AwsError(
-            "ValidationException",
-            "MaximumExecutionTimeoutInSeconds must be larger than the total wait time of the deployment.",
-        )
-    return Plan(kind, tuple(steps), alarms)
-
-
-def _instances(size: Document, instances: int, member: str) -> int:
-    """How many instances a CapacitySize is; https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CapacitySize.html"""
-    value = int(size["Value"])
-    if size["Type"] == "CAPACITY_PERCENT":
-        low, high = (1, MOST_CANARY_PERCENT) if member == "CanarySize" else LINEAR_PERCENT
-        if not low <= value <= high:
-            raise AwsError("ValidationException", f"{member} must be between {low} and {high} percent, not {value}.")
-        value = math.ceil(instances * value / 100)
-    if value * 2 > instances:
-        raise AwsError(
-            "ValidationException",
-            f"{member} must be less than or equal to 50% of the variant's total instance count: {value} of {instances} "
-            "instance(s) is more. A fleet must have at least 2 instances for its traffic to be shifted in steps.",
-        )
-    return value
 
 
 class Deployment:
@@ -145,32 +74,54 @@ class Deployment:
         else:
             self._settle(blue)
 
+    @property
+    def _rolling(self) -> bool:
+        return self._plan.kind == ROLLING
+
     def _bring_up(self) -> None:
-        self._endpoint.step(self._green, "Creating", f"Launching {self._green.instances} instance(s).")
+        first = self._plan.steps[0].instances if self._rolling else self._green.instances
+        self._endpoint.step(self._green, "Creating", f"Launching {first} instance(s).")
         self._green.start()
 
     def _shift(self, blue: Fleet) -> None:
+        before = 0
         for step in self._plan.steps:
-            share = step.instances / self._green.instances
             last = step is self._plan.steps[-1]
+            if self._rolling and before:
+                self._endpoint.step(self._green, "Creating", f"Launching {step.instances - before} instance(s).")
             capacity = "full" if last else "canary" if self._plan.kind == "CANARY" else "partial"
             on = f"{capacity} capacity of {step.instances} instance(s)"
-            with self._endpoint.lock:
-                self._turn_on(step.instances)
+            self._turn_on(step.instances)
             self._endpoint.step(self._green, "ActivatingTraffic", f"Activating traffic on {on}.")
-            self._endpoint.traffic.shift([(share, self._green), (1 - share, blue)])
+            self._route(blue, step.instances)
             if step.wait > 0:
                 message = f"Baking for {step.wait:.0f} seconds ({step.why}) with traffic enabled on {on}."
                 self._endpoint.step(self._green, "Baking", message)
                 if not last and self._cloud.faults.strikes(ENDPOINT_KILLED, self._endpoint.name):
                     self._green.kill()
                 self._bake(step.wait)
+            if self._rolling:
+                self._release(blue, step.instances)
+            before = step.instances
+
+    def _route(self, blue: Fleet, instances: int) -> None:
+        """Requests to so many green instances, and to blue ones for the rest."""
+        share = instances / self._green.instances
+        self._endpoint.traffic.shift([(share, self._green), (1 - share, blue)])
 
     def _turn_on(self, instances: int) -> None:
         left = instances
-        for variant in self._green.variants:
-            variant.active_instances = min(variant.instances, left)
-            left -= variant.active_instances
+        with self._endpoint.lock:
+            for variant in self._green.variants:
+                variant.active_instances = min(variant.instances, left)
+                left -= variant.active_instances
+
+    def _release(self, blue: Fleet, instances: int) -> None:
+        """What a rolling deployment leaves of blue once so many green instances have stood their bake."""
+        part = instances / self._green.instances
+        with self._endpoint.lock:
+            for variant in blue.variants:
+                variant.terminated_instances = min(round(variant.instances * part), variant.instances)
 
     def _bake(self, aws_seconds: float) -> None:
         """Wait, watching the alarms. Raises RolledBackError when one is in ALARM."""
@@ -216,10 +167,20 @@ class Deployment:
     def _go_back(self, blue: Fleet, reason: str) -> None:
         """All traffic to blue, green ended, the endpoint in service as it was."""
         endpoint, green = self._endpoint, self._green
-        endpoint.traffic.shift([(1.0, blue)])
+        on = sum(variant.active_instances for variant in green.variants)
+        batches = range(on - self._plan.back, 0, -self._plan.back)
+        if not batches:
+            endpoint.traffic.shift([(1.0, blue)])
         if self._cloud.stopping.is_set():
             return
         endpoint.enter("RollingBack", reason)
+        for left in batches:
+            self._turn_on(left)
+            endpoint.step(green, "Deleting", f"Terminating {self._plan.back} instance(s).")
+            self._release(blue, left)
+            self._route(blue, left)
+        endpoint.traffic.shift([(1.0, blue)])
+        self._release(blue, 0)
         endpoint.step(green, "Deleting", f"Terminating {green.instances} instance(s).")
         green.stop()
         with endpoint.lock:

@@ -14,7 +14,8 @@ from rehearsal.cloud.container import Containers
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.sagemaker.alarms import EndpointAlarms
 from rehearsal.cloud.sagemaker.data_capture import DataCapture
-from rehearsal.cloud.sagemaker.deployment import Deployment, plan
+from rehearsal.cloud.sagemaker.deployment import Deployment
+from rehearsal.cloud.sagemaker.deployment_plan import plan
 from rehearsal.cloud.sagemaker.endpoint_configs import EndpointConfig, EndpointConfigs
 from rehearsal.cloud.sagemaker.endpoint_metrics import EndpointMetrics
 from rehearsal.cloud.sagemaker.endpoint_state import DEPLOYMENT_STATE_CHANGE, IN_PROGRESS, Endpoint
@@ -73,7 +74,7 @@ class Endpoints(EndpointConfigs):
         name = request["EndpointName"]
         arn = self._endpoint_arn(name)
         config = self.endpoint_config(request["EndpointConfigName"])
-        plan(request.get("DeploymentConfig"), _instances(config))
+        plan(request.get("DeploymentConfig"), _instances(config), variants=len(config.variants))
         with self._endpoints_lock:
             if name.lower() in self._endpoints:
                 raise AwsError("ValidationException", f'Cannot create already existing endpoint "{arn}".')
@@ -151,7 +152,7 @@ class Endpoints(EndpointConfigs):
             given = request.get("DeploymentConfig")
             if given is None and request.get("RetainDeploymentConfig", False):
                 given = endpoint.deployment_config
-            steps = plan(given, green.instances)
+            steps = plan(given, green.instances, variants=len(green.variants))
             if steps.alarms:
                 role = green.variants[0].server.role_arn
                 watcher = self.cloud.identity.assume_role(role, SERVICE, "SageMaker")

@@ -32,6 +32,14 @@ class VariantFleet:
     status: Document | None = None
     """The secondary status (`VariantStatus`) while something is under way."""
     active_instances: int = 0
+    """Those in traffic while a deployment is bringing the fleet in."""
+    terminated_instances: int = 0
+    """Those a rolling deployment has taken away already."""
+
+    @property
+    def current_instances(self) -> int:
+        """How many there are at this moment."""
+        return self.active_instances if self.status else self.instances - self.terminated_instances
 
     def report(self) -> Document:
         """ProductionVariantSummary, as DescribeEndpoint and the deployment event show it."""
@@ -44,7 +52,7 @@ class VariantFleet:
             "DeployedImages": [deployed],
             "CurrentWeight": self.weight,
             "DesiredWeight": self.weight,
-            "CurrentInstanceCount": self.active_instances if self.status else self.instances,
+            "CurrentInstanceCount": self.current_instances,
             "DesiredInstanceCount": self.instances,
             **({"VariantStatus": [self.status]} if self.status else {}),
         }

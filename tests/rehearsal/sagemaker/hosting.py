@@ -74,7 +74,7 @@ GRANTS: dict[str, tuple[list[str], list[str]]] = {
     "image": (["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"], [REPOSITORY]),
     "logs": (["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], ["*"]),
     "capture": (["s3:PutObject"], ["arn:aws:s3:::models/captured/*"]),
-    "alarms": (["cloudwatch:DescribeAlarms"], ["arn:aws:cloudwatch:us-east-1:123456789012:alarm:errors-of-*"]),
+    "alarms": (["cloudwatch:DescribeAlarms"], ["arn:aws:cloudwatch:us-east-1:123456789012:alarm:*-of-*"]),
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.sagemaker.alarms import evaluate, statistic
-from rehearsal.cloud.sagemaker.deployment import plan
+from rehearsal.cloud.sagemaker.deployment_plan import plan
 from rehearsal.cloud.sagemaker.endpoint_metrics import Point
 
 
@@ -102,3 +102,48 @@ def test_waits_longer_than_the_execution_may_take_are_refused() -> None:
     routing = {"Type": "CANARY", "WaitIntervalInSeconds": 3600, "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1}}
     with pytest.raises(AwsError, match="MaximumExecutionTimeoutInSeconds"):
         plan(config(routing, MaximumExecutionTimeoutInSeconds=600), instances=2)
+
+
+# ---- rolling deployments
+
+
+def rolling(batch: int, back: int | None = None, kind: str = "CAPACITY_PERCENT", wait: int = 60) -> dict[str, Any]:
+    policy: dict[str, Any] = {"MaximumBatchSize": {"Type": kind, "Value": batch}, "WaitIntervalInSeconds": wait}
+    if back is not None:
+        policy["RollbackMaximumBatchSize"] = {"Type": kind, "Value": back}
+    return {"RollingUpdatePolicy": policy}
+
+
+def test_a_rolling_deployment_bakes_every_batch_the_last_one_too() -> None:
+    found = plan(rolling(25), instances=4)
+    assert [(step.instances, step.wait) for step in found.steps] == [(1, 60), (2, 60), (3, 60), (4, 60)]
+    assert found.back == 4, "without a size of its own a rollback brings everything back at once"
+
+
+def test_a_rollback_of_a_rolling_deployment_goes_in_batches_of_its_own() -> None:
+    assert plan(rolling(50, back=25), instances=4).back == 1
+    assert plan(rolling(50, back=100), instances=4).back == 4
+
+
+@pytest.mark.parametrize("instances", [2, 3, 4, 5])
+def test_half_of_any_fleet_is_a_size_even_where_instances_cannot_be_halved(instances: int) -> None:
+    assert plan(rolling(50), instances).steps[0].instances == instances // 2
+
+
+@pytest.mark.parametrize(
+    ("given", "how", "message"),
+    [
+        (rolling(4), {}, "MaximumBatchSize must be between 5 and 50 percent, not 4"),
+        (rolling(51), {}, "MaximumBatchSize must be between 5 and 50 percent, not 51"),
+        (rolling(50), {"instances": 1}, "at least 2 instances"),
+        (rolling(3, kind="INSTANCE_COUNT"), {"instances": 4}, "3 of 4 instance"),
+        (rolling(50), {"variants": 2}, "multi-variant"),
+        (rolling(50), {"serverless": True}, "serverless"),
+        ({**rolling(50), **config({"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0})}, {}, "Only one of"),
+    ],
+)
+def test_a_rolling_deployment_that_aws_refuses_is_refused(
+    given: dict[str, Any], how: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(AwsError, match=message):
+        plan(given, **{"instances": 4, **how})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
 from typing import Any
 from uuid import uuid4
@@ -13,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from tests.rehearsal.conftest import StartCloud
+from tests.rehearsal.sagemaker.caller import Client
 from tests.rehearsal.sagemaker.hosting import Hosting, Stage, until
 
 
@@ -36,35 +36,6 @@ def deployment(routing: dict[str, Any], termination: int = 0, alarms: list[str] 
     policy = {"TrafficRoutingConfiguration": routing, "TerminationWaitInSeconds": termination}
     rollback = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name} for name in alarms]}} if alarms else {}
     return {"BlueGreenUpdatePolicy": policy, **rollback}
-
-
-class Client:
-    """Calls an endpoint without pause and counts what it hears, errors by their kind."""
-
-    def __init__(self, stage: Stage, endpoint: str) -> None:
-        self._stage = stage
-        self._endpoint = endpoint
-        self._ending = threading.Event()
-        self.heard: Counter[str] = Counter()
-        self._thread = threading.Thread(target=self._call, daemon=True)
-
-    def __enter__(self) -> Client:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ending.set()
-        self._thread.join()
-
-    def _call(self) -> None:
-        runtime = self._stage.cloud.client("sagemaker-runtime", self._stage.cloud.identity.root)
-        body = json.dumps({"records": [1]})
-        while not self._ending.is_set():
-            try:
-                answer = runtime.invoke_endpoint(EndpointName=self._endpoint, Body=body, ContentType="application/json")
-                self.heard[json.loads(answer["Body"].read())["predictions"][0]] += 1
-            except ClientError as error:
-                self.heard[f"{error.response['Error']['Code']} {error.response.get('OriginalStatusCode')}"] += 1
 
 
 def errors_alarm(stage: Stage, endpoint: str, config: str | None = None, **more: Any) -> str:
@@ -134,25 +105,62 @@ def test_a_canary_serves_part_of_the_traffic_and_then_all_of_it_with_no_failed_r
     assert stage.prediction(endpoint) == "new"
 
 
-def test_linear_steps_turn_instances_on_one_after_the_other(stage: Stage) -> None:
-    endpoint = stage.endpoint(stage.config(stage.model("old"), instances=4))
-    new = stage.config(stage.model("new"), instances=4)
-    routing = {
-        "Type": "LINEAR",
-        "WaitIntervalInSeconds": 30,
-        "LinearStepSize": {"Type": "INSTANCE_COUNT", "Value": 1},
-    }
-    update(stage, endpoint, new, DeploymentConfig=deployment(routing))
-    seen: set[int] = set()
+ONE = {"Type": "INSTANCE_COUNT", "Value": 1}
+
+
+def linear(wait: int = 30, alarms: list[str] | None = None) -> dict[str, Any]:
+    return deployment({"Type": "LINEAR", "WaitIntervalInSeconds": wait, "LinearStepSize": ONE}, alarms=alarms)
+
+
+def rolling(wait: int = 30, alarms: list[str] | None = None, batch: int = 1, back: int | None = None) -> dict[str, Any]:
+    size = {"Type": "INSTANCE_COUNT", "Value": batch}
+    policy: dict[str, Any] = {"MaximumBatchSize": size, "WaitIntervalInSeconds": wait}
+    if back is not None:
+        policy["RollbackMaximumBatchSize"] = {"Type": "INSTANCE_COUNT", "Value": back}
+    rollback = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name} for name in alarms]}} if alarms else {}
+    return {"RollingUpdatePolicy": policy, **rollback}
+
+
+def counts_until_settled(stage: Stage, endpoint: str) -> list[tuple[int, int]]:
+    """How many instances of the old fleet there were, and of the new one in traffic, each time that changed."""
+    seen: list[tuple[int, int]] = []
 
     def ended() -> bool:
         described = stage.sagemaker.describe_endpoint(EndpointName=endpoint)
-        for pending in described.get("PendingDeploymentSummary", {}).get("ProductionVariants", []):
-            seen.add(pending["CurrentInstanceCount"])
+        if "PendingDeploymentSummary" in described:
+            old, new = (each["ProductionVariants"][0] for each in (described, described["PendingDeploymentSummary"]))
+            found = (old["CurrentInstanceCount"], new["CurrentInstanceCount"])
+            if found not in seen:
+                seen.append(found)
         return bool(described["EndpointStatus"] == "InService")
 
     until(ended)
-    assert {1, 2, 3} <= seen
+    return seen
+
+
+def test_linear_steps_turn_instances_on_one_after_the_other(stage: Stage) -> None:
+    endpoint = stage.endpoint(stage.config(stage.model("old"), instances=4))
+    new = stage.config(stage.model("new"), instances=4)
+    with Client(stage, endpoint) as client:
+        update(stage, endpoint, new, DeploymentConfig=linear())
+        seen = counts_until_settled(stage, endpoint)
+        until(lambda: client.heard["new"] > 5)
+    assert {(4, 1), (4, 2), (4, 3)} <= set(seen), "the old fleet stays whole until the end"
+    assert set(client.heard) == {"old", "new"}
+    assert stage.prediction(endpoint) == "new"
+
+
+def test_a_rolling_deployment_takes_old_instances_away_as_new_ones_stand_their_bake(stage: Stage) -> None:
+    endpoint = stage.endpoint(stage.config(stage.model("old"), instances=3))
+    new = stage.config(stage.model("new"), instances=3)
+    with Client(stage, endpoint) as client:
+        update(stage, endpoint, new, DeploymentConfig=rolling())
+        seen = counts_until_settled(stage, endpoint)
+        until(lambda: client.heard["new"] > 5)
+    assert {(3, 1), (2, 2), (1, 3)} <= set(seen)
+    assert set(client.heard) == {"old", "new"}
+    [variant] = stage.until_status(endpoint, "InService")["ProductionVariants"]
+    assert variant["CurrentInstanceCount"] == 3
     assert stage.prediction(endpoint) == "new"
 
 
@@ -184,6 +192,24 @@ def test_an_alarm_during_the_canary_brings_the_old_model_back(stage: Stage, of_t
     assert described["EndpointConfigName"] == old
     assert alarm in described["FailureReason"]
     assert stage.prediction(endpoint) == "old"
+
+
+def test_a_rolling_deployment_can_come_back_in_batches_and_costs_only_the_requests_that_met_it(stage: Stage) -> None:
+    old, bad = (stage.config(stage.model(answer), instances=4) for answer in ("old", "broken"))
+    endpoint = stage.endpoint(old)
+    alarm = errors_alarm(stage, endpoint, bad)
+    with Client(stage, endpoint) as client:
+        until(lambda: client.heard["old"] > 5)
+        update(stage, endpoint, bad, DeploymentConfig=rolling(300, [alarm], batch=2, back=1))
+        described = stage.until_status(endpoint, "InService")
+        met = client.heard["ModelError 500"]
+        heard = client.heard["old"]
+        until(lambda: client.heard["old"] > heard + 5)
+    assert described["EndpointConfigName"] == old
+    assert alarm in described["FailureReason"]
+    assert described["ProductionVariants"][0]["CurrentInstanceCount"] == 4
+    assert set(client.heard) == {"old", "ModelError 500"}
+    assert met <= client.heard["ModelError 500"] <= met + 1  # one may have been on its way
 
 
 def test_errors_of_the_old_fleet_undo_the_deployment_that_mends_them_unless_only_the_new_one_is_watched(
@@ -321,13 +347,6 @@ def test_a_canary_of_a_single_instance_is_refused(stage: Stage) -> None:
     endpoint = stage.endpoint(stage.config(stage.model("old"), instances=1))
     with pytest.raises(ClientError, match="at least 2 instances"):
         update(stage, endpoint, stage.config(stage.model("new"), instances=1), DeploymentConfig=canary())
-
-
-def test_rolling_updates_are_refused_by_name(stage: Stage) -> None:
-    endpoint = stage.endpoint(stage.config(stage.model("old")))
-    rolling = {"MaximumBatchSize": {"Type": "CAPACITY_PERCENT", "Value": 50}, "WaitIntervalInSeconds": 60}
-    with pytest.raises(ClientError, match="RollingUpdatePolicy"):
-        update(stage, endpoint, stage.config(stage.model("new")), DeploymentConfig={"RollingUpdatePolicy": rolling})
 
 
 def test_updating_needs_the_right_on_the_endpoint_and_on_its_configuration(stage: Stage) -> None:

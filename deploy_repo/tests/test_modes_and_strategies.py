@@ -1,0 +1,93 @@
+"""What each mode and each strategy makes of the endpoint template."""
+
+from typing import Any
+
+import pytest
+
+from .rendered import GOLDEN, MODES, Rendering, text_of
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_mode_is_exactly_what_its_golden_file_says(mode: str) -> None:
+    """A change that is meant: `python -m tests.rendered`, then read what changed."""
+    assert text_of(mode) == (GOLDEN / f"{mode}.json").read_text(encoding="utf-8")
+
+
+def deployment(**parameters: object) -> dict[str, Any]:
+    found: dict[str, Any] = Rendering(**parameters).resources()["Endpoint"]["DeploymentConfig"]
+    return found
+
+
+def percent(value: int) -> dict[str, Any]:
+    return {"Type": "CAPACITY_PERCENT", "Value": value}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "routing"),
+    [
+        ({"TrafficRouting": "ALL_AT_ONCE"}, {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}),
+        (
+            {"TrafficRouting": "CANARY", "CanaryPercent": 20, "TrafficWaitSeconds": 240},
+            {"Type": "CANARY", "WaitIntervalInSeconds": 240, "CanarySize": percent(20)},
+        ),
+        (
+            {"TrafficRouting": "LINEAR", "LinearStepPercent": 30, "TrafficWaitSeconds": 180},
+            {"Type": "LINEAR", "WaitIntervalInSeconds": 180, "LinearStepSize": percent(30)},
+        ),
+    ],
+)
+def test_a_blue_green_strategy_is_one_word_and_its_own_sizes(
+    parameters: dict[str, object], routing: dict[str, Any]
+) -> None:
+    found = deployment(TerminationWaitSeconds=120, **parameters)
+    assert found["BlueGreenUpdatePolicy"] == {
+        "TrafficRoutingConfiguration": routing,
+        "TerminationWaitInSeconds": 120,
+        "MaximumExecutionTimeoutInSeconds": 14400,
+    }
+    assert "RollingUpdatePolicy" not in found
+
+
+def test_rolling_is_a_policy_of_its_own() -> None:
+    found = deployment(
+        TrafficRouting="ROLLING", RollingBatchPercent=40, RollbackBatchPercent=50, TrafficWaitSeconds=200
+    )
+    assert found["RollingUpdatePolicy"] == {
+        "MaximumBatchSize": percent(40),
+        "RollbackMaximumBatchSize": percent(50),
+        "WaitIntervalInSeconds": 200,
+        "MaximumExecutionTimeoutInSeconds": 14400,
+    }
+    assert "BlueGreenUpdatePolicy" not in found
+
+
+@pytest.mark.parametrize("routing", ["ALL_AT_ONCE", "CANARY", "LINEAR", "ROLLING"])
+def test_every_strategy_is_watched_by_every_alarm(routing: str) -> None:
+    found = deployment(TrafficRouting=routing, OwnAlarmMetricName="pay-share", ExistingAlarmName="mine")
+    assert [alarm["AlarmName"] for alarm in found["AutoRollbackConfiguration"]["Alarms"]] == [
+        "<ServerErrorsAlarm>",
+        "<ModelLatencyAlarm>",
+        "<OwnAlarm>",
+        "mine",
+    ]
+
+
+def test_an_alarm_on_a_metric_of_your_own_watches_what_you_put_for_this_endpoint() -> None:
+    alarm = Rendering(
+        OwnAlarmMetricName="pay-share",
+        OwnAlarmNamespace="Claims",
+        OwnAlarmComparison="LessThanThreshold",
+        OwnAlarmThreshold=0.4,
+    ).resources()["OwnAlarm"]
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["ComparisonOperator"], alarm["Threshold"]) == (
+        "Claims",
+        "pay-share",
+        "LessThanThreshold",
+        0.4,
+    )
+    assert alarm["Dimensions"] == [{"Name": "EndpointName", "Value": "fraud-prod"}]
+
+
+def test_without_a_metric_of_your_own_there_is_no_such_alarm() -> None:
+    assert "OwnAlarm" not in Rendering().resources()
+    assert len(deployment()["AutoRollbackConfiguration"]["Alarms"]) == 2

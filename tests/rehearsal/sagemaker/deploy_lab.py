@@ -1,0 +1,115 @@
+"""The deploy repository's own template on a light cloud: one stack of one stage, and versions to deploy with it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
+
+from tests.rehearsal.sagemaker.hosting import CODE, IMAGE, Stage, until
+
+TEMPLATE = Path(__file__).parents[3] / "deploy_repo" / "endpoint-config-template.yml"
+QUICK = {
+    "EndpointInstanceCount": 2,
+    "EndpointMaxInstanceCount": 2,
+    "TrafficWaitSeconds": 120,
+    "TerminationWaitSeconds": 120,
+    "ServerErrorsAlarmCount": 1,
+    "EnableDataCapture": "false",
+}
+"""What all these stacks are made with, unless a test says otherwise."""
+
+
+class DeployedStage:
+    """One stage's stack. `deploy` ends when CloudFormation has, well or not."""
+
+    def __init__(self, stage: Stage, **parameters: object) -> None:
+        self.stage = stage
+        mark = uuid4().hex[:8]
+        self.stack = f"deployment-of-{mark}"
+        self.endpoint = f"claims-{mark}"
+        self.group = f"claims-{mark}"
+        self._role = stage.role()
+        self._parameters = QUICK | parameters
+        self._stacks = stage.client("cloudformation")
+        stage.sagemaker.create_model_package_group(ModelPackageGroupName=self.group)
+
+    def package(self, answer: str, **more: Any) -> str:
+        """The ARN of a new approved version that always gives this answer."""
+        container = {"Image": IMAGE, "ModelDataUrl": self.stage.artefact(answer, **more), "Environment": CODE}
+        arn: str = self.stage.sagemaker.create_model_package(
+            ModelPackageGroupName=self.group,
+            ModelApprovalStatus="Approved",
+            InferenceSpecification={
+                "Containers": [container],
+                "SupportedContentTypes": ["application/json"],
+                "SupportedResponseMIMETypes": ["application/json"],
+            },
+        )["ModelPackageArn"]
+        until(lambda: self._package_status(arn) == "Completed")
+        return arn
+
+    def _package_status(self, arn: str) -> str:
+        found: str = self.stage.sagemaker.describe_model_package(ModelPackageName=arn)["ModelPackageStatus"]
+        return found
+
+    def deploy(self, answer: str, **parameters: object) -> str:
+        """Deploy a version that gives this answer, with these parameters this once. Answers the stack's status."""
+        self.begin(answer, **parameters)
+        return self.settled()
+
+    def begin(self, answer: str, **parameters: object) -> None:
+        """Start a deployment."""
+        given = {
+            **self._parameters,
+            **parameters,
+            "SageMakerProjectName": "claims",
+            "SageMakerProjectId": "p-1",
+            "StageName": "prod",
+            "EndpointName": self.endpoint,
+            "ModelPackageName": self.package(answer),
+            "ModelExecutionRoleArn": self._role,
+            "DataCaptureS3Uri": "s3://models/captured",
+        }
+        arguments = {
+            "StackName": self.stack,
+            "TemplateBody": TEMPLATE.read_text(encoding="utf-8"),
+            "Parameters": [{"ParameterKey": key, "ParameterValue": str(value)} for key, value in given.items()],
+        }
+        if self.status() is None:
+            self._stacks.create_stack(**arguments)
+        else:
+            self._stacks.update_stack(**arguments)
+
+    def settled(self) -> str:
+        """The stack's status once nothing is under way."""
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            status = self.status() or ""
+            if status and not status.endswith("IN_PROGRESS"):
+                return status
+            time.sleep(0.05)
+        raise AssertionError(f"{self.stack} is still {self.status()}")
+
+    def status(self) -> str | None:
+        try:
+            found: str = self._stacks.describe_stacks(StackName=self.stack)["Stacks"][0]["StackStatus"]
+        except ClientError:
+            return None
+        return found
+
+    def reasons(self) -> str:
+        """Everything CloudFormation said."""
+        events = self._stacks.describe_stack_events(StackName=self.stack)["StackEvents"]
+        return " | ".join(event.get("ResourceStatusReason", "") for event in events)
+
+    def described(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.stage.sagemaker.describe_endpoint(EndpointName=self.endpoint)
+        return found
+
+    def serves(self) -> str:
+        """The answer of the version that serves."""
+        return self.stage.prediction(self.endpoint)

@@ -1,0 +1,113 @@
+"""What one word in a stage's configuration does to real traffic, through the deploy repository's own template."""
+
+from __future__ import annotations
+
+import pytest
+
+from rehearsal.cloud.applicationautoscaling import ApplicationAutoScaling
+from rehearsal.cloud.resources.autoscaling import AUTOSCALING_TYPES
+from rehearsal.cloud.resources.sagemaker import SAGEMAKER_TYPES
+from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
+from tests.rehearsal.conftest import StartCloud
+from tests.rehearsal.sagemaker.caller import Client
+from tests.rehearsal.sagemaker.deploy_lab import DeployedStage
+from tests.rehearsal.sagemaker.hosting import Hosting, Stage, until
+
+
+@pytest.fixture(scope="module")
+def stage(start_cloud: StartCloud) -> Stage:
+    rooms = [Hosting, SageMakerRuntime, ApplicationAutoScaling]
+    return Stage(start_cloud(rooms, [*SAGEMAKER_TYPES, *AUTOSCALING_TYPES], speed=240.0)).set()
+
+
+@pytest.fixture(scope="module")
+def serving(stage: Stage) -> DeployedStage:
+    """A stage in service, to which every test deploys further versions."""
+    deployed = DeployedStage(stage)
+    assert deployed.deploy("first") == "CREATE_COMPLETE", deployed.reasons()
+    return deployed
+
+
+STRATEGIES = ["ALL_AT_ONCE", "CANARY", "LINEAR", "ROLLING"]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_good_version_comes_in_by_every_strategy_without_one_failed_request(
+    serving: DeployedStage, strategy: str
+) -> None:
+    before = serving.serves()
+    with Client(serving.stage, serving.endpoint) as client:
+        until(lambda: client.heard[before] > 5)
+        status = serving.deploy(f"by {strategy}", TrafficRouting=strategy)
+        until(lambda: client.heard[f"by {strategy}"] > 5)
+    assert status == "UPDATE_COMPLETE", serving.reasons()
+    assert set(client.heard) == {before, f"by {strategy}"}
+    kind = "RollingUpdatePolicy" if strategy == "ROLLING" else "BlueGreenUpdatePolicy"
+    policy = serving.described()["LastDeploymentConfig"][kind]
+    assert kind == "RollingUpdatePolicy" or policy["TrafficRoutingConfiguration"]["Type"] == strategy
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_bad_version_is_brought_back_by_every_strategy_and_only_what_met_it_failed(
+    serving: DeployedStage, strategy: str
+) -> None:
+    before = serving.serves()
+    with Client(serving.stage, serving.endpoint) as client:
+        until(lambda: client.heard[before] > 5)
+        status = serving.deploy("broken", TrafficRouting=strategy, TrafficWaitSeconds=900, TerminationWaitSeconds=900)
+        met, heard = client.heard["ModelError 500"], client.heard[before]
+        until(lambda: client.heard[before] > heard + 5)
+    assert status == "UPDATE_ROLLBACK_COMPLETE"
+    assert "server-errors" in serving.reasons()
+    assert set(client.heard) == {before, "ModelError 500"}
+    assert client.heard["ModelError 500"] == met, "after the stack has ended only the old version answers"
+
+
+def test_a_metric_of_your_own_rolls_a_deployment_back(serving: DeployedStage) -> None:
+    before = serving.serves()
+    own = {"OwnAlarmMetricName": "pay-share", "OwnAlarmNamespace": "Claims", "OwnAlarmThreshold": 0.5}
+    serving.begin("pays too much", TrafficRouting="CANARY", TrafficWaitSeconds=1800, **own)
+    until(lambda: "PendingDeploymentSummary" in serving.described())
+    metric = {"MetricName": "pay-share", "Dimensions": [{"Name": "EndpointName", "Value": serving.endpoint}]}
+    serving.stage.client("cloudwatch").put_metric_data(Namespace="Claims", MetricData=[{**metric, "Value": 0.9}])
+    assert serving.settled() == "UPDATE_ROLLBACK_COMPLETE"
+    assert "own-metric" in serving.reasons()
+    assert serving.serves() == before
+
+
+def test_a_scalable_target_and_the_count_it_has_reached_survive_a_new_version(serving: DeployedStage) -> None:
+    scaling = serving.stage.client("application-autoscaling")
+    resource = f"endpoint/{serving.endpoint}/variant/AllTraffic"
+
+    def targets() -> list[tuple[str, int, int]]:
+        found = scaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=[resource])
+        return [
+            (each["ScalableTargetARN"], each["MinCapacity"], each["MaxCapacity"]) for each in found["ScalableTargets"]
+        ]
+
+    scaling_out = {"EndpointMaxInstanceCount": 6, "TrafficRouting": "ROLLING"}
+    assert serving.deploy("scales", **scaling_out) == "UPDATE_COMPLETE", serving.reasons()
+    before = targets()
+    assert [each[1:] for each in before] == [(2, 6)]
+    serving.stage.sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName=serving.endpoint,
+        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": 5}],
+    )
+    serving.stage.until_status(serving.endpoint, "InService")
+    assert serving.deploy("scaled", **scaling_out) == "UPDATE_COMPLETE", serving.reasons()
+    assert targets() == before
+    assert serving.described()["ProductionVariants"][0]["CurrentInstanceCount"] == 5
+
+
+def test_an_instance_type_changes_in_two_deployments_because_sagemaker_refuses_it_while_the_fleet_scales(
+    serving: DeployedStage,
+) -> None:
+    assert serving.deploy("scales", EndpointMaxInstanceCount=4) == "UPDATE_COMPLETE", serving.reasons()
+    refused = serving.deploy("bigger", EndpointInstanceType="ml.m5.xlarge")
+    assert refused == "UPDATE_ROLLBACK_COMPLETE"
+    assert "must be deregistered" in serving.reasons()
+    assert serving.serves() == "scales"
+    first = serving.deploy("still")
+    second = serving.deploy("bigger", EndpointInstanceType="ml.m5.xlarge", EndpointMaxInstanceCount=4)
+    assert (first, second) == ("UPDATE_COMPLETE", "UPDATE_COMPLETE"), serving.reasons()
+    assert serving.serves() == "bigger"
