@@ -5,30 +5,44 @@ who is asked, so this is decided here, by what CodePipeline and the Model Regist
 
     everything                                 a person is asked
     but a rollback to a version that was in    nobody is asked: somebody approved it for production before
-    production and is still approved
+    production and is still approved, from
+    the commit that production came from
     an approval that came twice                nothing is to be done, so the execution stops here, before it can
                                                overtake the one that does it
     a rollback while the version that serves   refused: it has nothing to leave
     is approved
+
+The version that is judged is handed on from here, and both stacks are given it by the pipeline: no file of the
+repository can name another one.
 
 An error fails the action, and with it the execution: nothing is deployed then, and nothing is skipped.
 """
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import pipeline_job
 from aws import Client, client
-from deployments import IN_PROGRESS, NOTHING_TO_DO, STARTED_BY_EVENT, Deployment, DeployPipeline
+from deployments import (
+    ASK_VARIABLE,
+    IN_PROGRESS,
+    JUDGED_VARIABLE,
+    NOTHING_TO_DO,
+    STARTED_BY_EVENT,
+    Deployment,
+    DeployPipeline,
+)
 from going_back import GoingBack
 from live_model import same_package, served_package, version_of
 from pipeline_job import ActionFailedError, Done, Job
+from reviewed_source import changed_since_production
 
-# The pipeline variable by which a later stage is skipped; a test reads both.
-ASK_APPROVAL = "ASK_APPROVAL"
-ASK, DO_NOT_ASK = {ASK_APPROVAL: "yes"}, {ASK_APPROVAL: "no"}
+# What later actions are told, and by the first a stage is skipped; a test reads both sides.
+ASK, DO_NOT_ASK = {ASK_VARIABLE: "yes"}, {ASK_VARIABLE: "no"}
+VERSION_VARIABLE, WHY_VARIABLE = "MODEL_PACKAGE_VERSION", "WHY_ASKED"
 WHAT_NOW = "Nothing was deployed."
 # As record_deployment.py writes them; nobody else may: see project.yaml and account-setup.yaml.
 STAGE = "Production"
@@ -55,6 +69,7 @@ def _decide(job: Job) -> Done:
     deployment = pipeline.find(execution_id)
     if deployment is None:
         raise ActionFailedError(f"CodePipeline does not know the execution {execution_id} (any more).")
+    _check_version(arn, deployment)
     decision = Decision(client("sagemaker"), pipeline, deployment, arn)
     superfluous = decision.superfluous()
     if superfluous:
@@ -62,7 +77,24 @@ def _decide(job: Job) -> Done:
         pipeline.stop(deployment, superfluous, wait=True)
         return Done(superfluous, ASK)
     decision.check_rollback()
-    return decision.question()
+    done = decision.question()
+    decision.make_way()
+    judged = {JUDGED_VARIABLE: arn, VERSION_VARIABLE: version_of(arn), WHY_VARIABLE: done.summary}
+    return Done(done.summary, {**done.variables, **judged})
+
+
+def _check_version(arn: str, deployment: Deployment) -> None:
+    """Raise ActionFailedError unless the build named a version of this project, and the one that was asked for."""
+    group = os.environ["MODEL_PACKAGE_GROUP_NAME"]
+    # Whole: it goes into the JSON of actions that follow.
+    if not re.fullmatch(rf"arn:[a-z-]+:sagemaker:[a-z0-9-]+:\d{{12}}:model-package/{re.escape(group)}/\d+", arn, re.I):
+        raise ActionFailedError(f"The build names {arn!r}, which is no version of {group}.")
+    if deployment.asked_for.startswith("arn:") and not same_package(deployment.asked_for, arn):
+        raise ActionFailedError(
+            f"The build names version {version_of(arn)}, but this execution was started for version "
+            f"{version_of(deployment.asked_for)}: what is approved is what is deployed. Look at what was pushed to the "
+            "model-deploy repository."
+        )
 
 
 class Decision:
@@ -89,7 +121,9 @@ class Decision:
         if ahead is not None:
             # With another version between, the last word counts.
             same_kind = ahead.goes_back or not self._deployment.goes_back
-            if same_kind and ahead.carries(self._arn):
+            # It waits for a person because of what the repository held then: that says nothing of what it holds now.
+            waits_alone = self._deployment.goes_back and ahead.asks and ahead.revisions != self._deployment.revisions
+            if same_kind and ahead.carries(self._arn) and not waits_alone:
                 return f"{NOTHING_TO_DO}: execution {ahead.execution_id} deploys version {self._version} already"
         elif by_approval and same_package(served_package(self._sagemaker, self._endpoint), self._arn):
             return f"{NOTHING_TO_DO}: version {self._version} is live in production already"
@@ -121,10 +155,21 @@ class Decision:
             and DEPLOYED_AT in noted
             and by != NOBODY
         )
-        if known:
-            return Done(f"Version {self._version} comes back; {by} approved it for production before", DO_NOT_ASK)
-        return Done(
-            f"Version {self._version} needs the approval of a person: nothing says that it was approved for production "
-            "before, or it is not approved any more",
-            ASK,
-        )
+        if not known:
+            return Done(
+                f"Version {self._version} needs the approval of a person: nothing says that it was approved for "
+                "production before, or it is not approved any more",
+                ASK,
+            )
+        changed = changed_since_production(self._pipeline, self._deployment)
+        if changed:
+            return Done(f"Version {self._version} comes back, and a person is asked: {changed}", ASK)
+        return Done(f"Version {self._version} comes back; {by} approved it for production before", DO_NOT_ASK)
+
+    def make_way(self) -> None:
+        """Stop the rollbacks ahead of this one that ask a person: they would make it wait for the answer."""
+        if not self._deployment.goes_back:
+            return
+        for each in self._pipeline.before(self._deployment.execution_id, {IN_PROGRESS}):
+            if each.goes_back and each.asks and not each.reached_production:
+                self._pipeline.stop(each, f"Makes way for the rollback {self._deployment.execution_id}")

@@ -15,6 +15,10 @@ from live_model import same_package
 PACKAGE_VARIABLE = "MODEL_PACKAGE_ARN"
 RESOLVING_ACTION = "ResolvePackage"
 RESOLVED_VARIABLE = "MODEL_PACKAGE_ARN_RESOLVED"
+DECIDING_ACTION = "DecideDeployment"
+JUDGED_VARIABLE = "MODEL_PACKAGE_ARN"
+ASK_VARIABLE = "ASK_APPROVAL"
+RECORDING_ACTION = "RecordDeployment"
 APPROVAL_ACTION = "ApproveProduction"
 PRODUCTION_STAGE = "DeployProduction"
 ROLLBACK = "rollback"
@@ -44,6 +48,8 @@ class Deployment:
     trigger: str = ""
     """What started it, in CodePipeline's words."""
     stop_reason: str = ""
+    revisions: frozenset[tuple[str, str]] = frozenset()
+    """Of its sources: the action that took each, and its revision, as CodePipeline has them; empty until it has."""
 
     @property
     def is_over(self) -> bool:
@@ -56,12 +62,20 @@ class Deployment:
     @property
     def package_arn(self) -> str | None:
         """The version it carries; None while `auto` or `rollback` is not resolved yet."""
-        for action in self.actions:
-            if action["actionName"] == RESOLVING_ACTION:
-                resolved = action.get("output", {}).get("outputVariables", {}).get(RESOLVED_VARIABLE)
-                if resolved:
-                    return str(resolved)
-        return self.asked_for if self.asked_for.startswith("arn:") else None
+        carried = self._variable(DECIDING_ACTION, JUDGED_VARIABLE) or self._variable(
+            RESOLVING_ACTION, RESOLVED_VARIABLE
+        )
+        return carried or (self.asked_for if self.asked_for.startswith("arn:") else None)
+
+    @property
+    def asks(self) -> bool:
+        """Whether it was decided that a person is asked before production."""
+        return self._variable(DECIDING_ACTION, ASK_VARIABLE) == "yes"
+
+    @property
+    def was_recorded(self) -> bool:
+        """Whether its version was seen to be live in production."""
+        return any(each["actionName"] == RECORDING_ACTION and each["status"] == "Succeeded" for each in self.actions)
 
     @property
     def reached_production(self) -> bool:
@@ -77,6 +91,15 @@ class Deployment:
 
     def carries(self, package_arn: str) -> bool:
         return same_package(self.package_arn, package_arn)
+
+    def _variable(self, action_name: str, variable: str) -> str | None:
+        """What an action gave to those that follow; None when it has not (yet)."""
+        for action in self.actions:
+            if action["actionName"] == action_name:
+                value = action.get("output", {}).get("outputVariables", {}).get(variable)
+                if value:
+                    return str(value)
+        return None
 
 
 class DeployPipeline:
@@ -188,6 +211,7 @@ class DeployPipeline:
             summary["status"],
             summary.get("trigger", {}).get("triggerType", ""),
             summary.get("stopTrigger", {}).get("reason", ""),
+            frozenset((each["actionName"], each.get("revisionId", "")) for each in summary.get("sourceRevisions", [])),
         )
 
 

@@ -198,7 +198,9 @@ class Rejection:
             where = "It is live in production" if self._is_live else "It was about to be live in production"
             parts.append(
                 f"{where}. Execution {self._rollback_id} of {self._pipeline.name} brings back the version that was "
-                "live before it and is still approved; nobody is asked again, because it was approved before. "
+                "live before it and is still approved; nobody is asked again, because it was approved before, unless "
+                "the model-deploy repository has changed since production was last deployed from it: then you are "
+                "asked. "
                 "If there is none, that execution fails, says so, and production stays as it is."
             )
         outcome = "production goes back" if self._rollback_id else "its deployment was stopped"

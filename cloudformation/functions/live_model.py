@@ -1,6 +1,7 @@
 """Which model package an endpoint serves."""
 
 import logging
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -8,30 +9,48 @@ from aws import Client, explained, is_denied, is_missing
 
 # A failed endpoint can only be deleted, so what it was meant to serve is not live.
 NOT_LIVE = frozenset({"Creating", "Failed", "Deleting"})
+NO_PACKAGE = "no model package that can be told"
 
 log = logging.getLogger(__name__)
 
 
 def served_package(sagemaker: Client, endpoint_name: str) -> str | None:
-    """The ARN of the model package that answers at this moment; None when none does.
+    """The ARN of the model package that answers at this moment; None when none does, or nobody can tell."""
+    found = (each["ModelPackageName"] for each in _served(sagemaker, endpoint_name) if "ModelPackageName" in each)
+    return next(found, None)
 
-    While an endpoint is being updated, SageMaker still names the configuration that serves now.
+
+def serves_besides(sagemaker: Client, endpoint_name: str, package_arn: str) -> list[str]:
+    """What an endpoint serves that is not this model package, in words; empty when all of it is that package.
+
+    Every variant counts, those that only shadow included, and every container of its model.
+    """
+    containers = _served(sagemaker, endpoint_name)
+    if not containers:
+        return [NO_PACKAGE]
+    found = [each.get("ModelPackageName", NO_PACKAGE) for each in containers]
+    return sorted({each for each in found if not same_package(each, package_arn)})
+
+
+def _served(sagemaker: Client, endpoint_name: str) -> list[dict[str, Any]]:
+    """The containers of every variant that answers at this moment; none when nobody can tell.
+
+    While an endpoint is being updated, SageMaker still names the configuration that serves now. A variant that names no
+    model holds inference components: an empty container stands for it.
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeEndpoint.html
     """
     try:
         endpoint = sagemaker.describe_endpoint(EndpointName=endpoint_name)
     except ClientError as error:
         if is_missing(error):
-            return None
+            return []
         raise
     if endpoint["EndpointStatus"] in NOT_LIVE:
-        return None
+        return []
     try:
         config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-        model_name = config["ProductionVariants"][0].get("ModelName")
-        if model_name is None:
-            return None
-        model = sagemaker.describe_model(ModelName=model_name)
+        variants = [*config["ProductionVariants"], *config.get("ShadowProductionVariants", [])]
+        return [container for each in variants for container in _containers(sagemaker, each.get("ModelName"))]
     except ClientError as error:
         if not (is_missing(error) or is_denied(error)):
             raise
@@ -41,10 +60,15 @@ def served_package(sagemaker: Client, endpoint_name: str) -> str | None:
             endpoint_name,
             explained(error),
         )
-        return None
-    containers = [model["PrimaryContainer"]] if "PrimaryContainer" in model else model.get("Containers", [])
-    found = (container["ModelPackageName"] for container in containers if "ModelPackageName" in container)
-    return next(found, None)
+        return []
+
+
+def _containers(sagemaker: Client, model_name: str | None) -> list[dict[str, Any]]:
+    if model_name is None:
+        return [{}]
+    model = sagemaker.describe_model(ModelName=model_name)
+    found: list[dict[str, Any]] = [model["PrimaryContainer"]] if "PrimaryContainer" in model else model["Containers"]
+    return found
 
 
 def same_package(one: str | None, other: str | None) -> bool:

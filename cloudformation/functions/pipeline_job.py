@@ -23,7 +23,14 @@ log = logging.getLogger(__name__)
 
 
 class ActionFailedError(Exception):
-    """The action cannot be done. The message says why, for the person who looks at the pipeline."""
+    """The action cannot be done. The message says why, for the person who looks at the pipeline.
+
+    `what_now` is what holds after it and what to do, where that is not what every failure of the action leaves.
+    """
+
+    def __init__(self, message: str, what_now: str = "") -> None:
+        super().__init__(message)
+        self.what_now = what_now
 
 
 @dataclass(frozen=True)
@@ -37,14 +44,14 @@ class Done:
 def answer(event: Mapping[str, Any], work: Callable[[Job], Done], what_now: str) -> None:
     """Do the work of a job and answer CodePipeline, whatever happens: without an answer the action waits for hours.
 
-    `what_now` is added to every failure.
+    `what_now` is added to every failure that has none of its own.
     """
     job = event["CodePipeline.job"]
     try:
         codepipeline = client("codepipeline")
         done = work(job)
     except ActionFailedError as problem:
-        _fail(job["id"], str(problem), what_now)
+        _fail(job["id"], str(problem), problem.what_now or what_now)
     except ClientError as error:
         log.exception("A call of AWS failed")
         _fail(job["id"], f"{explained(error).rstrip('.')}.", what_now)

@@ -18,7 +18,7 @@ from typing import Any
 import pipeline_job
 from aws import Client, client
 from deployments import APPROVAL_ACTION, ROLLBACK, DeployPipeline
-from live_model import same_package, served_package, version_of
+from live_model import same_package, serves_besides, version_of
 from pipeline_job import ActionFailedError, Done, Job
 
 STAGE, LIVE, REPLACED, REJECTED = "Production", "Live", "Replaced", "Rejected"
@@ -35,6 +35,11 @@ LONGEST_VALUE = 256
 NOT_IN_VALUES = re.compile(r"[^\w .:/=+@-]")
 """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateModelPackage.html"""
 ONLY_THE_RECORD = "Production itself is deployed; only its record is missing. Retry the stage's failed actions."
+NOT_WHAT_WAS_JUDGED = (
+    "Nothing is recorded. Either another deployment came between, or endpoint-config-template.yml of the model-deploy "
+    "repository does not serve its parameter ModelPackageName and nothing else: look at what was pushed there, put it "
+    "right, and approve the version to serve in the Model Registry."
+)
 
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
@@ -66,10 +71,13 @@ def _record(job: Job) -> Done:
     package_arn, execution_id = pipeline_job.parameters(job, ("modelPackageArn", "executionId"))
     endpoint = os.environ["PRODUCTION_ENDPOINT_NAME"]
     sagemaker = client("sagemaker")
-    served = served_package(sagemaker, endpoint)
-    if not same_package(served, package_arn):
+    others = serves_besides(sagemaker, endpoint, package_arn)
+    if others:
+        # The pipeline gives the stack the version that was judged. What its template makes of that is seen only here.
         raise ActionFailedError(
-            f"The endpoint {endpoint} serves {served or 'no model package that can be told'}, not {package_arn}."
+            f"The endpoint {endpoint} serves {' and '.join(others)}, not {package_arn}, which is the version that was "
+            "judged.",
+            NOT_WHAT_WAS_JUDGED,
         )
     pipeline = DeployPipeline(client("codepipeline"), os.environ["DEPLOY_PIPELINE"])
     registry = Registry(sagemaker, os.environ["MODEL_PACKAGE_GROUP_NAME"])

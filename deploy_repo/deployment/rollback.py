@@ -74,7 +74,8 @@ class Plan:
             f"  Version {bad} {rejection}",
             f"  Version {good} {comes_back}: it is approved, and was last deployed to production at "
             f"{way_back.deployed_at(self.returning)}{self.remark}.",
-            "  It goes through staging and its tests again. Nobody is asked: it was approved for production before.",
+            "  It goes through staging and its tests again. Nobody is asked: it was approved for production before;",
+            "  only if this repository has changed since production was last deployed from it, a person is.",
             f"  {meanwhile}",
         ]
 

@@ -88,7 +88,8 @@ def test_it_says_what_will_happen_rejects_the_live_version_and_follows_the_way_b
         "fraud-prod serves version 2.",
         f"  Version 2 will be rejected in the Model Registry: {REASON}",
         "  Version 1 comes back: it is approved, and was last deployed to production at 2026-11-01T10:00:00Z.",
-        "  It goes through staging and its tests again. Nobody is asked: it was approved for production before.",
+        "  It goes through staging and its tests again. Nobody is asked: it was approved for production before;",
+        "  only if this repository has changed since production was last deployed from it, a person is.",
         "  Version 2 serves until traffic moves, and goes on should version 1 fail on the way.",
         f"Version 2 is rejected. Waiting for {NAME} to start.",
         f"Following execution 00000000-0000-4000-8000-000000000003 of {NAME}:",
@@ -207,7 +208,7 @@ def test_in_the_middle_of_a_deployment_the_version_on_its_way_in_is_rejected_and
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "fraud-prod serves version 2; version 3 is on its way in."
     assert lines[2].startswith("  Version 2 comes back: ")
-    assert lines[4] == (
+    assert lines[5] == (
         "  The deployment of version 3 is not interrupted: version 3 takes all traffic before version 2 comes back, "
         "unless the alarms turn it back earlier."
     )

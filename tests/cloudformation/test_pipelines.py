@@ -7,13 +7,17 @@ import json
 import pytest
 from pipeline_stages import REFERENCE, actions, references, stages
 
-from checks.template_file import Template
+from checks.template_file import ROOT, Template
 
 PIPELINES = ("BuildPipeline", "DeployPipeline")
 SKIPPED_UNLESS_DEPLOYED = ("DeployStaging", "ApproveProduction", "DeployProduction")
 GIVEN_BY_CODEPIPELINE = {"variables", "codepipeline"}
 # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineVariableDeclaration.html
 LONGEST_VARIABLE_DESCRIPTION = 200
+JUDGED = "#{Decision.MODEL_PACKAGE_ARN}"
+LONGEST_ARN = "arn:aws:sagemaker:ap-northeast-1:123456789012:model-package/" + "n" * 53 + "/99999"
+# https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CloudFormation.html
+LONGEST_OVERRIDES = 1000
 LONGEST_CUSTOM_DATA = 1000  # https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
 
 
@@ -57,9 +61,26 @@ def test_production_checks_makes_room_deploys_and_records_in_this_order(project:
 def test_the_recorder_is_told_what_was_deployed(project: Template) -> None:
     record = stages(project, "DeployPipeline")["DeployProduction"]["Actions"][3]
     assert json.loads(record["Configuration"]["UserParameters"]) == {
-        "modelPackageArn": "#{BuildVariables.MODEL_PACKAGE_ARN_RESOLVED}",
+        "modelPackageArn": JUDGED,
         "executionId": "#{codepipeline.PipelineExecutionId}",
     }
+
+
+def test_what_was_judged_is_what_both_stacks_get_whatever_the_build_wrote(project: Template) -> None:
+    """Nothing after the decision goes by the version that the build names."""
+    found = {each["Name"]: each["Configuration"] for each in actions(project, "DeployPipeline")}
+    template = Template(ROOT / "deploy_repo" / "endpoint-config-template.yml", {})
+    for name in ("DeployStaging", "DeployProduction"):
+        overrides = json.loads(found[name]["ParameterOverrides"])
+        assert overrides == {"ModelPackageName": JUDGED}
+        assert set(overrides) <= set(template.document["Parameters"]), (
+            "CloudFormation refuses what the template does not have"
+        )
+        assert len(found[name]["ParameterOverrides"].replace(JUDGED, LONGEST_ARN)) <= LONGEST_OVERRIDES
+    assert json.loads(found["CheckVersion"]["UserParameters"]) == {"modelPackageArn": JUDGED}
+    order = list(found)
+    after = json.dumps([found[name] for name in order[order.index("DecideDeployment") + 1 :]])
+    assert {key for namespace, key in REFERENCE.findall(after) if namespace == "BuildVariables"} == set()
 
 
 def test_it_is_decided_right_after_the_build_and_in_our_own_function(project: Template) -> None:
@@ -153,17 +174,22 @@ def test_environment_variables_of_actions_are_lists_that_codepipeline_can_read(p
         "ResolvePackage": [
             {"name": "MODEL_PACKAGE_ARN", "value": "#{variables.MODEL_PACKAGE_ARN}", "type": "PLAINTEXT"}
         ],
-        "TestStaging": [
-            {"name": "MODEL_PACKAGE_ARN", "value": "#{BuildVariables.MODEL_PACKAGE_ARN_RESOLVED}", "type": "PLAINTEXT"}
-        ],
+        "TestStaging": [{"name": "MODEL_PACKAGE_ARN", "value": JUDGED, "type": "PLAINTEXT"}],
     }
+
+
+# What DecideDeployment says of a rollback from a repository that has changed, for version 99999.
+LONGEST_WHY = 180
 
 
 def test_the_approver_s_message_stays_within_its_limit(project: Template) -> None:
     (approval,) = stages(project, "DeployPipeline")["ApproveProduction"]["Actions"]
     message = approval["Configuration"]["CustomData"]
-    arn = "arn:aws:sagemaker:ap-northeast-1:123456789012:model-package/" + "n" * 53 + "/99999"
-    longest = {"MODEL_PACKAGE_ARN_RESOLVED": arn, "STAGING_SUMMARY": "x" * 200 + arn}
+    longest = {
+        "MODEL_PACKAGE_ARN": LONGEST_ARN,
+        "STAGING_SUMMARY": "x" * 200 + LONGEST_ARN,
+        "WHY_ASKED": "x" * LONGEST_WHY,
+    }
     filled = REFERENCE.sub(lambda found: longest.get(found[2], "99999 of 99999"), message)
     assert len(filled) <= LONGEST_CUSTOM_DATA, len(filled)
 

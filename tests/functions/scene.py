@@ -16,6 +16,7 @@ PREFIX = f"sagemaker-{GROUP}"
 PRODUCTION, STAGING = "fraud-prod", "fraud-staging"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:{PREFIX}-notifications"
 SAGEMAKER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
+COMMIT = "4f7a1c0d9e" * 4
 JOB = "11111111-abcd-1111-abcd-111111abcdef"
 APPROVER = f"arn:aws:sts::{ACCOUNT}:assumed-role/Approver/ada"
 
@@ -78,6 +79,16 @@ def resolved(version: int) -> Document:
     return {**done("Build", "ResolvePackage"), "output": {"outputVariables": variables}}
 
 
+def decided(version: int, ask: str) -> Document:
+    """The action that judged which version an execution carries, after it did."""
+    variables = {"ASK_APPROVAL": ask, "MODEL_PACKAGE_ARN": package_arn(version)}
+    return {**done("Build", "DecideDeployment", "Lambda"), "output": {"outputVariables": variables}}
+
+
+def recorded() -> Document:
+    return done("DeployProduction", "RecordDeployment", "Lambda")
+
+
 def waits_for_approval() -> Document:
     return running("ApproveProduction", provider="Manual")
 
@@ -121,6 +132,7 @@ class CodePipelines:
         status: str = "InProgress",
         started: datetime | None = None,
         trigger: str = "StartPipelineExecution",
+        commit: str = COMMIT,
     ) -> str:
         """An execution that has come as far as its actions; answers its id."""
         found = self.executions.setdefault(pipeline, [])
@@ -133,6 +145,7 @@ class CodePipelines:
                 "asked_for": asked_for,
                 "actions": actions,
                 "trigger": trigger,
+                "commit": commit,
                 "started": started or datetime.fromtimestamp(self.clock.now, UTC),
             },
         )
@@ -164,6 +177,7 @@ class CodePipelines:
                     "status": each["status"],
                     "startTime": each["started"],
                     "trigger": {"triggerType": each["trigger"]},
+                    "sourceRevisions": [{"actionName": "ModelDeploySource", "revisionId": each["commit"]}],
                     **({"stopTrigger": {"reason": each["stop"]["reason"]}} if "stop" in each else {}),
                 }
                 for each in shown
@@ -342,13 +356,19 @@ class SageMaker:
     stop_seconds: float = 3.0
     deleted_by_hand: set[str] = field(default_factory=set)
     """Of what endpoints serve: `config`, `model`."""
+    besides: Document = field(default_factory=dict)
+    """More members of the endpoint configurations."""
+    containers: list[Document] = field(default_factory=list)
+    """More containers of the models."""
 
     def __post_init__(self) -> None:
         self.aws.play(
             "sagemaker",
             DescribeEndpoint=self._endpoint,
-            DescribeEndpointConfig=lambda request: self._look("config", _config(request["EndpointConfigName"])),
-            DescribeModel=lambda request: self._look("model", _model(request["ModelName"])),
+            DescribeEndpointConfig=lambda request: self._look(
+                "config", _config(request["EndpointConfigName"]) | self.besides
+            ),
+            DescribeModel=lambda request: self._look("model", _model(request["ModelName"], self.containers)),
             DescribeModelPackage=lambda request: self._package(request["ModelPackageName"]),
             DescribeModelPackageGroup=self._group,
             ListModelPackages=self._list_packages,
@@ -503,11 +523,12 @@ def _config(name: str) -> Document:
     }
 
 
-def _model(name: str) -> Document:
+def _model(name: str, more: list[Document]) -> Document:
     version = int(name.rpartition("-")[2])
+    own = {"ModelPackageName": package_arn(version)}
     return {
         "ModelName": name,
         "ModelArn": f"{SAGEMAKER}:model/{name}",
         "CreationTime": NOON,
-        "PrimaryContainer": {"ModelPackageName": package_arn(version)},
+        **({"Containers": [own, *more]} if more else {"PrimaryContainer": own}),
     }

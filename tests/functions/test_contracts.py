@@ -56,7 +56,7 @@ def test_production_is_approved_and_deployed_where_the_functions_look(stages: di
     # "Has not reached production" is "waits for its approval, or is even further back".
     assert order.index(approving) + 1 == order.index(deployments.PRODUCTION_STAGE)
     assert order[-1] == deployments.PRODUCTION_STAGE
-    assert "RecordDeployment" in stages[deployments.PRODUCTION_STAGE]
+    assert deployments.RECORDING_ACTION in stages[deployments.PRODUCTION_STAGE]
 
 
 def test_going_back_has_one_name() -> None:
@@ -69,10 +69,10 @@ def test_the_question_is_decided_where_the_stage_looks(stages: dict[str, dict[st
     (stage,) = (each for each in pipeline["Stages"] if each["Name"] == deployments.APPROVAL_ACTION)
     rules = stage["BeforeEntry"]["Conditions"][0]["Rules"]
     asked = next(each["Configuration"] for each in rules if "Decision" in each["Configuration"]["Variable"])
-    assert stages["Build"]["DecideDeployment"]["Namespace"] == "Decision"
-    assert asked["Variable"] == f"#{{Decision.{decide_deployment.ASK_APPROVAL}}}"
-    assert {decide_deployment.ASK_APPROVAL: asked["Value"]} == decide_deployment.DO_NOT_ASK
-    assert decide_deployment.ASK[decide_deployment.ASK_APPROVAL] != asked["Value"]
+    assert stages["Build"][deployments.DECIDING_ACTION]["Namespace"] == "Decision"
+    assert asked["Variable"] == f"#{{Decision.{deployments.ASK_VARIABLE}}}"
+    assert {deployments.ASK_VARIABLE: asked["Value"]} == decide_deployment.DO_NOT_ASK
+    assert decide_deployment.ASK[deployments.ASK_VARIABLE] == "yes" != asked["Value"]
 
 
 def test_the_record_that_the_functions_read_is_written() -> None:

@@ -10,13 +10,16 @@ from deploying import DEPLOY, Project
 from fake_aws import Document, FakeAws, RefusedError
 from scene import (
     APPROVER,
+    GROUP,
     JOB,
     PRODUCTION,
     CodePipelines,
     SageMaker,
     approved,
+    decided,
     invocation,
     package_arn,
+    recorded,
     resolved,
     running,
     waits_for_approval,
@@ -42,6 +45,7 @@ class Scene(Project):
     def __init__(self, account: FakeAws, pipelines: CodePipelines, sagemaker: SageMaker) -> None:
         super().__init__(account, pipelines, sagemaker)
         sagemaker.register(1, **WAS_LIVE)
+        self.execution(resolved(2), decided(2, "yes"), approved(), DEPLOYING, recorded(), status="Succeeded")
 
     def decide(self, version: int | None, asked_for: str = "", **more: Any) -> tuple[str, Document]:
         """The execution of a version whose build has just ended, and what the action answers."""
@@ -132,7 +136,148 @@ def test_a_build_cannot_pass_another_execution_off_for_its_own(scene: Scene) -> 
         f'{{"modelPackageArn": "{package_arn(1)}", "executionId": "{rollback}", "x": "", "executionId": "{own}"}}'
     )
     decide_deployment.handler(job, object())
-    assert scene.pipelines.results[-1]["outputVariables"] == {"ASK_APPROVAL": "yes"}
+    assert scene.pipelines.results[-1]["outputVariables"]["ASK_APPROVAL"] == "yes"
+
+
+# ---- what the repository holds in a rollback
+
+CHANGED, CHANGED_AGAIN = "b0" * 20, "c1" * 20
+
+
+def test_a_rollback_from_a_repository_that_has_changed_since_production_asks(scene: Scene) -> None:
+    scene.reject(2)
+    _, result = scene.decide(1, "rollback", commit=CHANGED)
+    assert result["outputVariables"]["ASK_APPROVAL"] == "yes"
+    why = result["outputVariables"]["WHY_ASKED"]
+    assert why == (
+        "Version 1 comes back, and a person is asked: the model-deploy repository has changed since production was "
+        "last deployed from it (4f7a1c0d9e then, b0b0b0b0b0 now)"
+    )
+    assert result["executionDetails"]["summary"] == why
+    assert len(why) < 175, "the approver's message has this much room for it: see tests/cloudformation"
+
+
+def test_what_somebody_let_into_production_is_known(scene: Scene) -> None:
+    scene.execution(resolved(3), approved(), DEPLOYING, recorded(), status="Succeeded", commit=CHANGED)
+    scene.reject(2)
+    assert scene.asks(1, "rollback", commit=CHANGED) == "no"
+    assert scene.asks(1, "rollback") == "yes", "an older commit is another one, too"
+
+
+NOT_LET_IN: dict[str, list[Document]] = {
+    "waits for its approval": [resolved(3), waits_for_approval()],
+    "was never approved": [resolved(3), running("ApproveProduction", provider="Manual", status="Failed")],
+    "did not come into production": [resolved(3), approved(), running("DeployProduction", status="Failed")],
+    "deployed something else": [
+        resolved(3),
+        approved(),
+        DEPLOYING,
+        running("DeployProduction", "RecordDeployment", "Lambda", status="Failed"),
+    ],
+}
+
+
+@pytest.mark.parametrize("case", NOT_LET_IN)
+@pytest.mark.parametrize("status", ["InProgress", "Failed"])
+def test_what_did_not_come_into_production_is_no_reason_to_ask_nobody(scene: Scene, case: str, status: str) -> None:
+    scene.execution(*NOT_LET_IN[case], status=status, commit=CHANGED)
+    scene.reject(2)
+    assert scene.asks(1, "rollback", commit=CHANGED) == "yes"
+
+
+def test_without_a_deployment_to_compare_with_a_rollback_asks(scene: Scene) -> None:
+    scene.pipelines.executions[DEPLOY].clear()
+    scene.reject(2)
+    _, result = scene.decide(1, "rollback")
+    assert result["outputVariables"]["WHY_ASKED"].endswith(
+        "no execution is known that deployed production from this repository"
+    )
+
+
+def asking(scene: Scene, version: int, *more: Document, commit: str = CHANGED) -> str:
+    """A rollback that was decided to ask."""
+    return scene.execution(resolved(version), decided(version, "yes"), *more, asked_for="rollback", commit=commit)
+
+
+def test_a_rollback_that_waits_for_its_approver_makes_way_for_the_next(scene: Scene) -> None:
+    scene.reject(2)
+    waiting = asking(scene, 1, waits_for_approval())
+    own, result = scene.decide(1, "rollback")
+    assert result["outputVariables"]["ASK_APPROVAL"] == "no"
+    assert scene.stopped[waiting]["reason"] == f"Makes way for the rollback {own}"
+    assert scene.stopped[waiting]["abandon"] is True, "an approval ends only with its approver"
+    assert own not in scene.stopped
+
+
+def test_a_rollback_that_asks_makes_way_for_one_that_asks_about_something_newer(scene: Scene) -> None:
+    scene.reject(2)
+    waiting = asking(scene, 1, waits_for_approval())
+    _, result = scene.decide(1, "rollback", commit=CHANGED_AGAIN)
+    assert result["outputVariables"]["ASK_APPROVAL"] == "yes"
+    assert set(scene.stopped) == {waiting}
+
+
+def test_a_rollback_that_asks_about_the_same_does_so_once(scene: Scene) -> None:
+    scene.reject(2)
+    waiting = asking(scene, 1, waits_for_approval())
+    assert (
+        stops(scene, 1, "rollback", commit=CHANGED) == f"Nothing to do: execution {waiting} deploys version 1 already"
+    )
+    assert waiting not in scene.stopped
+
+
+def test_a_rollback_that_was_approved_and_is_in_production_is_let_end(scene: Scene) -> None:
+    scene.reject(2)
+    asking(scene, 3, approved(), DEPLOYING)
+    own, _ = scene.decide(1, "rollback", commit=CHANGED_AGAIN)
+    assert scene.stopped == {}
+    assert scene.pipelines.of(DEPLOY, own)["status"] == "InProgress"
+
+
+# ---- which version is judged
+
+
+def test_the_version_that_was_judged_is_handed_on(scene: Scene) -> None:
+    _, result = scene.decide(3)
+    assert result["outputVariables"] == {
+        "ASK_APPROVAL": "yes",
+        "MODEL_PACKAGE_ARN": package_arn(3),
+        "MODEL_PACKAGE_VERSION": "3",
+        "WHY_ASKED": "Version 3 needs the approval of a person before production",
+    }
+
+
+def test_a_build_cannot_put_another_version_in_the_place_of_the_approved_one(scene: Scene) -> None:
+    _, result = scene.decide(1, package_arn(3), trigger=EVENT)
+    message = result["failureDetails"]["message"]
+    assert "outputVariables" not in result
+    assert message.startswith(
+        "The build names version 1, but this execution was started for version 3: what is approved"
+    )
+    assert message.endswith("Nothing was deployed.")
+
+
+FOREIGN = (
+    package_arn(3).replace("fraud-p-abc123", "somebody-elses"),
+    f"{package_arn(3)}0 ",
+    package_arn(3).rpartition("/")[0],
+    f'{package_arn(3)}", "Other": "x',
+)
+
+
+@pytest.mark.parametrize("arn", FOREIGN)
+def test_what_is_no_version_of_the_project_is_not_judged(scene: Scene, arn: str) -> None:
+    execution_id = scene.execution(resolved(3))
+    decide_deployment.handler(invocation(modelPackageArn=arn, executionId=execution_id), object())
+    (result,) = scene.pipelines.results
+    assert f"which is no version of {GROUP}." in result["failureDetails"]["message"]
+
+
+def test_the_version_is_written_as_one_likes(scene: Scene) -> None:
+    """SageMaker writes the name of a group in lower case into some ARNs."""
+    execution_id = scene.execution(resolved(3), asked_for=package_arn(3).upper().replace("ARN:", "arn:"))
+    decide_deployment.handler(invocation(modelPackageArn=package_arn(3), executionId=execution_id), object())
+    assert "outputVariables" in scene.pipelines.results[0]
 
 
 # ---- when it cannot be decided

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -223,8 +224,44 @@ def test_a_version_that_production_does_not_serve_is_not_recorded(scene: Scene) 
     scene.sagemaker.serve(PRODUCTION, 2)
     message = scene.record(1, execution_id)["failureDetails"]["message"]
     assert f"serves {package_arn(2)}, not {package_arn(1)}" in message
-    assert "Retry the stage's failed actions" in message
+    assert "Nothing is recorded" in message
+    assert "Production itself is deployed" not in message
     assert scene.sagemaker.said_of(1) == ({}, {})
+
+
+BESIDES: dict[str, Callable[[Scene], object]] = {
+    "a second variant": lambda scene: scene.sagemaker.besides.update(ProductionVariants=variants("model-1", "model-2")),
+    "a shadow": lambda scene: scene.sagemaker.besides.update(ShadowProductionVariants=variants("model-2")),
+    "a second container": lambda scene: scene.sagemaker.containers.append({"ModelPackageName": package_arn(2)}),
+}
+UNKNOWN: dict[str, Callable[[Scene], object]] = {
+    "an image": lambda scene: scene.sagemaker.containers.append({"Image": "somebody-elses:latest"}),
+    "inference components": lambda scene: scene.sagemaker.besides.update(
+        ProductionVariants=[*variants("model-1"), {"VariantName": "components"}]
+    ),
+}
+
+
+def variants(*models: str) -> list[Document]:
+    return [{"VariantName": f"v{index}", "ModelName": model} for index, model in enumerate(models)]
+
+
+@pytest.mark.parametrize("case", [*BESIDES, *UNKNOWN])
+def test_what_production_serves_besides_the_version_that_was_judged_is_found(scene: Scene, case: str) -> None:
+    """The template of the model-deploy repository is given the version, and may make anything of it."""
+    execution_id = scene.deploy(1, approved())
+    {**BESIDES, **UNKNOWN}[case](scene)
+    message = scene.record(1, execution_id)["failureDetails"]["message"]
+    found = package_arn(2) if case in BESIDES else "no model package that can be told"
+    assert message.startswith(f"The endpoint {PRODUCTION} serves {found}, not {package_arn(1)}, which is the version")
+    assert "endpoint-config-template.yml" in message
+    assert scene.sagemaker.said_of(1) == ({}, {})
+
+
+def test_several_variants_of_one_version_are_that_version(scene: Scene) -> None:
+    execution_id = scene.deploy(1, approved())
+    scene.sagemaker.besides.update(ProductionVariants=variants("model-1", "model-1"))
+    assert "failureDetails" not in scene.record(1, execution_id)
 
 
 @pytest.mark.parametrize("gone", ["config", "model"])

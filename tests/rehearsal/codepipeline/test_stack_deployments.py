@@ -197,6 +197,11 @@ BAD_FILES = {
         {},
         "configuration.json has no key owner, wanted by Owner",
     ),
+    "an override that the template does not have": (
+        {"ParameterOverrides": '{"Size": "large"}'},
+        {},
+        "Parameters: [Size] do not exist in the template",
+    ),
 }
 
 

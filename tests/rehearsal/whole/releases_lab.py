@@ -79,13 +79,26 @@ class Releases(Project):
             ModelPackageArn=package, ModelApprovalStatus=status, ApprovalDescription=because
         )
 
-    def start(self, package: str) -> str:
-        """Start the deployment of a version by hand; the execution."""
+    def start(self, package: str, commit: str = "") -> str:
+        """Start the deployment of a version by hand, of a commit if one is named; the execution."""
+        revision = {"actionName": "ModelDeploySource", "revisionType": "COMMIT_ID", "revisionValue": commit}
         return str(
             self.company.scientist.client("codepipeline").start_pipeline_execution(
-                name=self.pipeline, variables=[{"name": "MODEL_PACKAGE_ARN", "value": package}]
+                name=self.pipeline,
+                variables=[{"name": "MODEL_PACKAGE_ARN", "value": package}],
+                **({"sourceRevisions": [revision]} if commit else {}),
             )["pipelineExecutionId"]
         )
+
+    def push_something(self) -> tuple[str, str]:
+        """Change the model-deploy repository; the commit before, and the execution that this starts."""
+        git, clone, last = self.company.scientist.git, self.company.scientist.home / self.name, self.last()
+        before = str(git("rev-parse", "HEAD", folder=clone)).strip()
+        with (clone / "README.md").open("a") as readme:
+            readme.write("\nMore.\n")
+        git("commit", "--quiet", "--all", "--message", "Say more", folder=clone)
+        git("push", "--quiet", "origin", "main", folder=clone)
+        return before, self.started_after(last)
 
     def release(self, answer: str) -> str:
         """Bring a new version into production; its package."""
@@ -134,15 +147,6 @@ class Releases(Project):
             return later[0] if later else None
 
         return str(until(following))
-
-    def answers(self, stage: str) -> str:
-        """What the stage's endpoint answers with; "none" when there is none."""
-        if self.endpoint_status(stage) == "none":
-            return "none"
-        answer = self.company.scientist.client("sagemaker-runtime").invoke_endpoint(
-            EndpointName=f"{self.name}-{stage}", Body=json.dumps({"records": [1]}), ContentType="application/json"
-        )
-        return str(json.loads(answer["Body"].read())["predictions"][0])
 
     def was_asked(self, execution: str) -> bool:
         """Whether a person was asked before production."""

@@ -30,7 +30,8 @@ def test_production_can_be_deployed_after_its_first_creation_failed(company: Com
     failed = project.push_deployment(package, ModelExecutionRoleArn=project.foreign_role())
     project.approve(failed)
     assert variables(project, failed, "ResolvePackage")["ASK_APPROVAL"] == "no", "the build wants nobody to be asked"
-    assert variables(project, failed, "DecideDeployment") == {"ASK_APPROVAL": "yes"}, "and somebody was"
+    decided = variables(project, failed, "DecideDeployment")
+    assert (decided["ASK_APPROVAL"], decided["MODEL_PACKAGE_ARN"]) == ("yes", package), "and somebody was"
     assert project.ended(failed) == "Failed"
     assert project.stack_status("prod") == "ROLLBACK_COMPLETE"
 
@@ -43,10 +44,12 @@ def test_production_can_be_deployed_after_its_first_creation_failed(company: Com
     said = summaries(project, second)
     assert "its first creation failed and nothing was served by it" in said["DiscardFailedCreation"]
 
-    third = project.push_deployment(project.register("two"))
+    # What is pushed has version 2 judged, and its configuration names version 1.
+    third = project.push_deployment(project.register("two"), ModelPackageName=package)
     project.approve(third)
 
     assert project.ended(third) == "Succeeded", project.actions(third)
+    assert project.answers("prod") == "two", "what was judged is what was deployed"
     said = summaries(project, third)
     assert said["DiscardFailedCreation"].endswith("is CREATE_COMPLETE: nothing to discard")
 

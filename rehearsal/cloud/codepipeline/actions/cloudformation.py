@@ -19,6 +19,8 @@ from rehearsal.cloud.service_calls import CODEPIPELINE_STACK_POLICY, CODEPIPELIN
 
 CAPABILITIES = frozenset({"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"})
 DEPLOYING = ("CREATE_UPDATE", "REPLACE_ON_FAILURE")
+MOST_OVERRIDES = 1024
+"""Bytes of JSON: https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CloudFormation.html"""
 NOT_PLAYED = ("CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE")
 
 
@@ -69,6 +71,8 @@ class CloudFormationDeploy(Action):
         if declaration["outputArtifacts"] and "OutputFileName" not in configuration:
             raise self._invalid(name, "is missing 'OutputFileName', without which its output artifact is never made")
         overrides = configuration.get("ParameterOverrides", "")
+        if len(overrides.encode()) > MOST_OVERRIDES:
+            raise self._invalid(name, f"has ParameterOverrides of more than {MOST_OVERRIDES} bytes")
         if overrides and not REFERENCE.search(overrides):
             try:
                 parameter_overrides(overrides)
