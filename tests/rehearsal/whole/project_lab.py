@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
+from rehearsal.inventory import running_builds
 from rehearsal.mailbox import Mailbox
 from tests.rehearsal.images import IMAGE
 from tests.rehearsal.sagemaker.hosting import CODE, INFERENCE, archive
@@ -35,13 +36,14 @@ phases:
     commands:
       - export GOLDEN_RECORDS_PASSED=1 LATENCY_P50_MS=1 LATENCY_P95_MS=1 STAGING_SUMMARY=answers
 """
+OVER = ("Succeeded", "Failed", "Stopped", "Superseded")
 STAGES = {"staging": "EndpointInstanceCount=1", "prod": "EndpointInstanceCount=2"}
 
 
 class Project:
     """A launched project whose deployments are quick: a tiny model, and builds that only say what is to be deployed."""
 
-    def __init__(self, company: Company, **parameters: str) -> None:
+    def __init__(self, company: Company, *, first_builds_run: bool = False, **parameters: str) -> None:
         self.company = company
         self.name = f"p{uuid4().hex[:6]}"
         described = company.launch(self.name, **parameters)
@@ -55,6 +57,24 @@ class Project:
         )
         topic = f"arn:aws:sns:{company.cloud.region}:{company.cloud.account}:{self.prefix}-notifications"
         self.mailbox = Mailbox(company.engineer.client, company.cloud.account, company.cloud.region, topic)
+        if not first_builds_run:
+            self._stop_the_first_builds()
+
+    def _stop_the_first_builds(self) -> None:
+        """What the launch itself has started is another test's business, and takes long."""
+        codepipeline, codebuild = (self.company.engineer.client(name) for name in ("codepipeline", "codebuild"))
+        for pipeline in (f"{self.prefix}-modelbuild", f"{self.prefix}-modeldeploy"):
+            for each in codepipeline.list_pipeline_executions(pipelineName=pipeline)["pipelineExecutionSummaries"]:
+                if each["status"] not in OVER:
+                    codepipeline.stop_pipeline_execution(
+                        pipelineName=pipeline,
+                        pipelineExecutionId=each["pipelineExecutionId"],
+                        abandon=True,
+                        reason="This test needs none of what the launch starts",
+                    )
+        for build in running_builds(codebuild):
+            if build.startswith(self.prefix):
+                codebuild.stop_build(id=build)
 
     # ---- what brings a project into a state
 
@@ -223,7 +243,7 @@ class Project:
 
         def status() -> str | None:
             found = self.status(execution)
-            return found if found in ("Succeeded", "Failed", "Stopped", "Superseded") else None
+            return found if found in OVER else None
 
         return str(until(status))
 

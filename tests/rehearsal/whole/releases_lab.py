@@ -6,9 +6,8 @@ import json
 import sys
 from typing import Any
 
-from rehearsal.inventory import running_builds
 from tests.rehearsal.whole.company import Company, until
-from tests.rehearsal.whole.project_lab import QUICK_TEST, Project
+from tests.rehearsal.whole.project_lab import OVER, QUICK_TEST, Project
 
 CHOOSE = """\
 version: 0.2
@@ -25,7 +24,6 @@ artifacts:
 """The repository's own buildspec without what is not about versions: an environment of its own, checks, unit tests."""
 SOON = {"TrafficWaitSeconds": 120, "TerminationWaitSeconds": 0, "EnableDataCapture": False}
 """The shortest production deployment in which an alarm can still say anything."""
-OVER = ("Succeeded", "Failed", "Stopped", "Superseded")
 
 
 class Releases(Project):
@@ -34,21 +32,7 @@ class Releases(Project):
     def __init__(self, company: Company, **parameters: str) -> None:
         super().__init__(company, **parameters)
         self.pipeline = f"{self.prefix}-modeldeploy"
-        self._stop_the_first_builds()
         self._push()
-
-    def _stop_the_first_builds(self) -> None:
-        """What the launch itself has started is another test's business, and takes long."""
-        codepipeline, codebuild = (self.company.engineer.client(name) for name in ("codepipeline", "codebuild"))
-        for pipeline in (f"{self.prefix}-modelbuild", self.pipeline):
-            for each in codepipeline.list_pipeline_executions(pipelineName=pipeline)["pipelineExecutionSummaries"]:
-                if each["status"] not in OVER:
-                    codepipeline.stop_pipeline_execution(
-                        pipelineName=pipeline, pipelineExecutionId=each["pipelineExecutionId"], abandon=True
-                    )
-        for build in running_builds(codebuild):
-            if build.startswith(self.prefix):
-                codebuild.stop_build(id=build)
 
     def _push(self) -> None:
         scientist, codecommit = self.company.scientist, self.company.engineer.client("codecommit")

@@ -21,7 +21,7 @@ def left(company: Company) -> dict[str, list[str]]:
 
 
 def test_a_fresh_project_is_deleted_while_its_first_builds_run_and_once_more(company: Company) -> None:
-    project = Project(company)
+    project = Project(company, first_builds_run=True)
     assert left(company)["build projects"]
     assert project.delete() == "DeleteCompleted"
     assert left(company) == {}
