@@ -125,6 +125,10 @@ class DeployPipeline:
                 break
         return self._looked_at(each for each in summaries if not statuses or each["status"] in statuses)
 
+    def until(self, moment: datetime) -> Iterator[Deployment]:
+        """Executions that began before this moment, newest first."""
+        return self._looked_at(each for each in self._summaries() if each["startTime"] < moment)
+
     def since(self, moment: datetime) -> Iterator[Deployment]:
         """Executions that began at this moment or later, newest first."""
         return self._looked_at(takewhile(lambda each: each["startTime"] >= moment, self._summaries()))

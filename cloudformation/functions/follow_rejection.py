@@ -8,10 +8,10 @@ What a rollback needs besides, follow_deployments.py does for every rollback. Ev
 order, so the registry is asked what holds now, and a rollback that is on its way already is not started again.
 """
 
-import hashlib
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 import notifications
 from aws import Client, client, explained, is_missing
 from deployments import BECAUSE_REJECTED, ROLLBACK, Deployment, DeployPipeline
-from going_back import GoingBack
+from going_back import GoingBack, token_at
 from live_model import same_package, served_package, version_of
 from patience import Context, OutOfTimeError, Patience
 
@@ -71,9 +71,8 @@ def _follow(detail: Mapping[str, Any]) -> list[Deployment]:
     pipeline = DeployPipeline(client("codepipeline"), os.environ["DEPLOY_PIPELINE"])
     endpoint, group = os.environ["PRODUCTION_ENDPOINT_NAME"], os.environ["MODEL_PACKAGE_GROUP_NAME"]
     live = served_package(sagemaker, endpoint)
-    moment = detail.get("LastModifiedTime") or package.get("LastModifiedTime") or package["CreationTime"]
     rejection = Rejection(package, pipeline, is_live=same_package(live, package["ModelPackageArn"]))
-    rejection.follow(_request_token(package["ModelPackageArn"], str(moment)))
+    rejection.follow(token_at(pipeline, package["ModelPackageArn"], _moment(detail, package)))
     if rejection.done:
         subject, text = rejection.report(group)
         notifications.publish(client("sns"), os.environ["NOTIFICATION_TOPIC_ARN"], subject, text)
@@ -122,9 +121,14 @@ def _rejected(sagemaker: Client, arn: str) -> dict[str, Any] | None:
     return package
 
 
-def _request_token(arn: str, moment: str) -> str:
-    """The same for every event of one rejection, so that CodePipeline starts one execution for all of them."""
-    return hashlib.sha256(f"{arn} {moment}".encode()).hexdigest()
+def _moment(detail: Mapping[str, Any], package: Mapping[str, Any]) -> datetime:
+    """When the version was rejected: by its event, as the registry counts later edits of the version, too."""
+    try:
+        told = datetime.fromisoformat(str(detail["LastModifiedTime"]))
+        return told if told.tzinfo else told.replace(tzinfo=UTC)
+    except (KeyError, ValueError):
+        found: datetime = package.get("LastModifiedTime") or package["CreationTime"]
+        return found
 
 
 class Rejection:

@@ -11,6 +11,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -45,6 +46,27 @@ class Message:
 
     subject: str
     text: str
+
+
+def token_at(pipeline: DeployPipeline, version_arn: str, moment: datetime) -> str:
+    """With what a rollback is asked for because of a rejection at this moment, which is the same for all that ask:
+
+    for every event of the rejection, and for the end of the execution that left the rejected version in production. So
+    CodePipeline starts one execution for all of them.
+    """
+    for each in islice(pipeline.until(moment), MOST_LOOKED_AT):
+        if each.goes_back or each.reached_production:
+            return _token(each)
+    return _digest(f"way back from {version_arn}")
+
+
+def _token(execution: Deployment) -> str:
+    """With what a rollback after this execution is asked for."""
+    return _digest(f"way back after {execution.execution_id}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class GoingBack:
@@ -149,8 +171,11 @@ class GoingBack:
             return self._asks_for_help(
                 version, ended, f"{begun} rollbacks began by now; no further one does by itself."
             )
-        token = hashlib.sha256(f"way back after {ended.execution_id}".encode()).hexdigest()
-        started = self._pipeline.start(ROLLBACK, token)
+        started = self._pipeline.start(ROLLBACK, _token(ended))
+        found = self._pipeline.find(started)
+        if found is not None and found.is_over:
+            log.info("The rollback %s of this ended as %s already; its own end is followed, too", started, found.status)
+            return None
         return Message(
             f"{self._group}: production still has to leave version {version}",
             f"Version {version} of {self._group} is rejected and live in production, and execution "

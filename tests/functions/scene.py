@@ -115,7 +115,7 @@ class CodePipelines:
         self.results: list[Document] = []
         aws.play(
             "codepipeline",
-            ListPipelineExecutions=self._list,
+            ListPipelineExecutions=self.list_executions,
             GetPipelineExecution=self._get,
             ListActionExecutions=self._actions,
             StopPipelineExecution=self._stop,
@@ -161,7 +161,7 @@ class CodePipelines:
                 return each
         raise RefusedError("PipelineExecutionNotFoundException", f"no execution {execution_id}")
 
-    def _list(self, request: Document) -> Document:
+    def list_executions(self, request: Document) -> Document:
         if request["pipelineName"] not in self.executions:
             raise RefusedError(
                 "PipelineNotFoundException",

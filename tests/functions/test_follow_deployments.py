@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -23,6 +24,7 @@ from scene import (
 )
 
 import follow_deployments
+import follow_rejection
 
 AFTER = LATER + timedelta(minutes=1)
 ENDS = {"SUCCEEDED": "Succeeded", "FAILED": "Failed", "STOPPED": "Stopped", "SUPERSEDED": "Superseded"}
@@ -411,3 +413,43 @@ def test_a_failure_that_cannot_be_told_does_not_hide_the_first(scene: Scene, mon
     monkeypatch.delenv("NOTIFICATION_TOPIC_ARN")
     with pytest.raises(KeyError, match="DEPLOY_PIPELINE"):
         scene.hear("any")
+
+
+# ---- a version is rejected in the moment its deployment ends
+
+
+@contextmanager
+def unlisted(scene: Scene, execution_id: str) -> Iterator[None]:
+    """CodePipeline does not list an execution yet."""
+
+    def listed(request: Document) -> Document:
+        answer = scene.pipelines.list_executions(request)
+        found = answer["pipelineExecutionSummaries"]
+        shown = [each for each in found if each["pipelineExecutionId"] != execution_id]
+        return {**answer, "pipelineExecutionSummaries": shown}
+
+    scene.account.play("codepipeline", ListPipelineExecutions=listed)
+    yield
+    scene.account.play("codepipeline", ListPipelineExecutions=scene.pipelines.list_executions)
+
+
+@pytest.mark.parametrize("rejection_first", [True, False])
+def test_the_end_of_a_deployment_and_the_rejection_of_its_version_start_one_rollback(
+    scene: Scene, rejection_first: bool
+) -> None:
+    """Neither function sees what the other one starts; CodePipeline sees that they ask for the same."""
+    deployed = scene.execution(resolved(3), approved(), DEPLOYING, asked_for=package_arn(3), status="Succeeded")
+    scene.sagemaker.serve(PRODUCTION, 3)
+    event = scene.reject(3)
+
+    def rejected() -> None:
+        follow_rejection.handler(event, Context(scene.pipelines.clock))
+
+    first, second = rejected, lambda: scene.hear(deployed, "SUCCEEDED")
+    if not rejection_first:
+        first, second = second, first
+    first()
+    (started,) = scene.rollbacks
+    with unlisted(scene, started):
+        second()
+    assert scene.rollbacks == [started]
