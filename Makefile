@@ -7,7 +7,7 @@ PYTEST = mkdir -p .rehearsal && PYTEST_DEBUG_TEMPROOT=$(CURDIR)/.rehearsal $(BIN
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help install rehearse rehearse-faults prove-iam up why test test-fast lint freshness format new-model release cost preflight publish update-project smoke-aws teardown bench clean lock
+.PHONY: help install rehearse rehearse-faults prove-iam up why test test-fast lint freshness format new-model release cost preflight publish update-project seed-update smoke-aws teardown bench clean lock
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -60,6 +60,9 @@ publish: install ## publish: TARGET=service-catalog|s3|both VERSION=1.2.0 (else 
 
 update-project: install ## bring a launched project to another version in place: PROJECT=claims VERSION=1.2.0 ARGS="--profile P"
 	@$(BIN)/python -m service_catalog update-project "$(PROJECT)" $(addprefix --version=,$(VERSION)) $(ARGS)
+
+seed-update: install ## propose a release's seeds to a project's repositories, by pull request: PROJECT=claims VERSION=1.2.0
+	@$(BIN)/python -m service_catalog seed-update "$(PROJECT)" $(addprefix --version=,$(VERSION)) $(ARGS)
 
 smoke-aws: install ## play the story on AWS, for money, and compare: ARGS="--profile P --region R --cost-ceiling 25"
 	@$(BIN)/python -m smoke_aws $(ARGS)

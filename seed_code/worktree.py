@@ -8,7 +8,7 @@ from pathlib import Path
 from seed_code import SeedError
 
 # Set while git runs a hook. Inherited, they would point our git at the index of whatever is being committed.
-_HOOK_VARIABLES = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY")
+HOOK_VARIABLES = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY")
 
 _EXECUTABLE, _REGULAR = "100755", "100644"
 _UNPACKABLE = {"120000": "a symbolic link", "160000": "a submodule"}
@@ -90,7 +90,7 @@ def commit_date(root: Path) -> str:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if name not in _HOOK_VARIABLES}
+    environment = {name: value for name, value in os.environ.items() if name not in HOOK_VARIABLES}
     try:
         done = subprocess.run(
             ["git", "-C", str(root), *arguments],

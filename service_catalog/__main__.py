@@ -1,6 +1,7 @@
 """Command line: ``python -m service_catalog`` with a verb: what is published, and what becomes of it."""
 
 import argparse
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from service_catalog.errors import PublishError, explain
 from service_catalog.freeze import freeze
 from service_catalog.project_update import LaunchedProject
 from service_catalog.publish import S3, SERVICE_CATALOG, Settings, publish, where_to_click
+from service_catalog.seed_update import SeedUpdates
 from service_catalog.target import Target, find_target
 from service_catalog.teardown import Teardown
 
@@ -93,6 +95,13 @@ def _update_project(options: argparse.Namespace) -> int:
     return 0
 
 
+def _seed_update(options: argparse.Namespace) -> int:
+    target = find_target(options.profile, options.region)
+    say = functools.partial(print, flush=True)
+    SeedUpdates(target, ROOT, LaunchedProject(target, options.project), say).propose(options.version)
+    return 0
+
+
 def _teardown(options: argparse.Namespace) -> int:
     target = find_target(options.profile, options.region)
     print(f"Looking at account {target.account} in {target.region}, as {target.caller}", flush=True)
@@ -132,6 +141,7 @@ _VERBS = {
     "release": _release,
     "publish": _publish,
     "update-project": _update_project,
+    "seed-update": _seed_update,
     "teardown": _teardown,
 }
 
@@ -219,6 +229,18 @@ def _parser() -> argparse.ArgumentParser:
     _add_target(update_verb)
     update_verb.add_argument("project", help="the project's name")
     update_verb.add_argument("--version", default="", help="the version it is to have (default: the newest published)")
+    seed_verb = verbs.add_parser(
+        "seed-update",
+        help="propose what a release's seeds improve to a project's repositories, as branches and pull requests",
+        description=(
+            "Applies what changed between the seed that each repository has and the release's to what it holds now, on "
+            "a branch seed-update/VERSION, and opens a pull request. Nothing is overwritten; what both sides changed "
+            "is left to a person. Run it with rights to push to the project's repositories; set git up for that."
+        ),
+    )
+    _add_target(seed_verb)
+    seed_verb.add_argument("project", help="the project's name")
+    seed_verb.add_argument("--version", default="", help="the release whose seeds are proposed (default: the newest)")
     teardown_verb = verbs.add_parser(
         "teardown",
         help="remove what publishing left in an account and region",

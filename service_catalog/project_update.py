@@ -88,6 +88,16 @@ class LaunchedProject:
         self._wait(poll_seconds, timeout_seconds)
         return True
 
+    def version(self) -> str:
+        """What the version that it has is called; empty when nobody can tell any more."""
+        if "ServiceCatalogProvisioningDetails" in self._described:
+            details = self._described["ServiceCatalogProvisioningDetails"]
+            known = {each["Id"]: each["Name"] for each in self._published(details["ProductId"])}
+            return str(known.get(details["ProvisioningArtifactId"], ""))
+        detail = self._described["TemplateProviderDetails"][0]["CfnTemplateProviderDetail"]
+        place = _IN_BUCKET.fullmatch(detail["TemplateURL"])
+        return place["version"] if place else ""
+
     # ---- what there is to update to
 
     def _version(self, name: str) -> Version | None:
@@ -99,15 +109,7 @@ class LaunchedProject:
     def _of_product(self, name: str) -> Version | None:
         details, catalog = self._described["ServiceCatalogProvisioningDetails"], self._target.client("servicecatalog")
         product = details["ProductId"]
-        try:
-            versions = catalog.describe_product(Id=product)["ProvisioningArtifacts"]
-        except ClientError as error:
-            if code_of(error) != "ResourceNotFoundException":
-                raise
-            raise PublishError(
-                f"Service Catalog offers the product of {self.name} to others than {self._target.caller}. Update as "
-                "the role that launched it, or as another one that the template is published to (--profile NAME)."
-            ) from error
+        versions = self._published(product)
         known = {each["Name"]: each["Id"] for each in versions}
         name = name or str(max(versions, key=lambda each: each["CreatedTime"])["Name"])
         if name not in known:
@@ -118,6 +120,20 @@ class LaunchedProject:
         told = catalog.describe_provisioning_parameters(**asked)["ProvisioningArtifactParameters"]
         request = {"ServiceCatalogProvisioningUpdateDetails": {"ProvisioningArtifactId": known[name]}}
         return Version(name, frozenset(each["ParameterKey"] for each in told), request)
+
+    def _published(self, product: str) -> list[dict[str, Any]]:
+        try:
+            found: list[dict[str, Any]] = self._target.client("servicecatalog").describe_product(Id=product)[
+                "ProvisioningArtifacts"
+            ]
+        except ClientError as error:
+            if code_of(error) != "ResourceNotFoundException":
+                raise
+            raise PublishError(
+                f"Service Catalog offers the product of {self.name} to others than {self._target.caller}. Update as "
+                "the role that launched it, or as another one that the template is published to (--profile NAME)."
+            ) from error
+        return found
 
     def _in_s3(self, name: str) -> Version | None:
         detail = self._described["TemplateProviderDetails"][0]["CfnTemplateProviderDetail"]

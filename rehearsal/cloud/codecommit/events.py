@@ -12,6 +12,7 @@ from rehearsal.cloud.service import Document
 
 SOURCE = "aws.codecommit"
 STATE_CHANGE = "CodeCommit Repository State Change"
+PULL_REQUEST_CHANGE = "CodeCommit Pull Request State Change"
 
 
 def reference_changes(
@@ -41,3 +42,26 @@ def reference_changes(
             if base is not None:
                 detail["baseCommitId"] = base
         yield detail
+
+
+def pull_request_change(pull_request: Document, event: str, who: str) -> Document:
+    """The detail of one change of a pull request, from the API's description of it; `who` is the ARN of who did it."""
+    [target] = pull_request["pullRequestTargets"]
+    return {
+        "author": pull_request["authorArn"],
+        "callerUserArn": who,
+        "creationDate": str(pull_request["creationDate"]),
+        "description": pull_request["description"],
+        "destinationCommit": target["destinationCommit"],
+        "destinationReference": target["destinationReference"],
+        "event": event,
+        "isMerged": str(target["mergeMetadata"]["isMerged"]),
+        "lastModifiedDate": str(pull_request["lastActivityDate"]),
+        "pullRequestId": pull_request["pullRequestId"],
+        "pullRequestStatus": pull_request["pullRequestStatus"].capitalize(),
+        "repositoryNames": [target["repositoryName"]],
+        "revisionId": pull_request["revisionId"],
+        "sourceCommit": target["sourceCommit"],
+        "sourceReference": target["sourceReference"],
+        "title": pull_request["title"],
+    }

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rehearsal.cloud.codecommit.events import SOURCE, STATE_CHANGE, reference_changes
 from rehearsal.cloud.codecommit.refusals import CODES, code_of
 from rehearsal.cloud.codecommit.repository import Repository
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.pages import cut
-from rehearsal.cloud.service import Call, Document, Needs, Service
+from rehearsal.cloud.service import Call, Credentials, Document, Needs, Service
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
@@ -82,3 +83,11 @@ class Room(Service):
         tags: dict[str, str] = request.get("tags") or {}
         context: dict[str, str | list[str]] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
         return {**context, "aws:TagKeys": list(tags)} if tags else {}
+
+    def announce(
+        self, repository: Repository, before: dict[str, str], after: dict[str, str], caller: Credentials
+    ) -> None:
+        """Emit one event for each reference that changed."""
+        repository.modified = self.cloud.clock.timestamp()
+        for detail in reference_changes(repository, before, after, caller.principal_arn):
+            self.cloud.events.emit(SOURCE, STATE_CHANGE, detail, [self.arn(repository.name)])

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.codecommit.contents import Contents
-from rehearsal.cloud.codecommit.events import SOURCE, STATE_CHANGE, reference_changes
 from rehearsal.cloud.codecommit.git_http import PREFIX, GitHttp
+from rehearsal.cloud.codecommit.pull_requests import PullRequests
 from rehearsal.cloud.codecommit.refusals import check_tags
 from rehearsal.cloud.codecommit.repository import Repository
 from rehearsal.cloud.codecommit.room import on_repository
@@ -32,14 +32,14 @@ FIRST_COMMIT = "Initial commit by AWS CloudFormation"
 SEEDER = "AWS CloudFormation"
 
 
-class CodeCommit(Contents, Tagging):
+class CodeCommit(Contents, PullRequests, Tagging):
     """Operations on repositories; git clones and pushes arrive in `handle_http`."""
 
     http_prefixes = (PREFIX,)
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
-        self._git = GitHttp(cloud, self.repository, lambda found: self.tag_context(found.name), self._announce)
+        self._git = GitHttp(cloud, self.repository, lambda found: self.tag_context(found.name), self.announce)
 
     def handle_http(self, request: Request) -> Response:
         """Answer git."""
@@ -80,7 +80,7 @@ class CodeCommit(Contents, Tagging):
                 why = f"the code for repository {name} is not a usable zip file: {problem}"
                 raise AwsError("InvalidInput", why) from problem
             after = repository.references()
-        self._announce(repository, before, after, caller)
+        self.announce(repository, before, after, caller)
         return commit
 
     def discard(self, name: str) -> None:
@@ -213,11 +213,3 @@ class CodeCommit(Contents, Tagging):
             "Arn": self.arn(repository.name),
         }
         return {key: value for key, value in metadata.items() if value}  # AWS leaves out what is not set
-
-    def _announce(
-        self, repository: Repository, before: dict[str, str], after: dict[str, str], caller: Credentials
-    ) -> None:
-        """Emit one event for each reference that changed."""
-        repository.modified = self.cloud.clock.timestamp()
-        for detail in reference_changes(repository, before, after, caller.principal_arn):
-            self.cloud.events.emit(SOURCE, STATE_CHANGE, detail, [self.arn(repository.name)])

@@ -130,10 +130,10 @@ def test_tags_are_kept_and_decide_who_may(cloud: Cloud, codecommit: Any, session
 
 
 def test_what_is_not_played_is_refused_by_name(codecommit: Any) -> None:
-    code, message = error_of(codecommit.list_pull_requests, repositoryName="any")
+    code, message = error_of(codecommit.get_repository_triggers, repositoryName="any")
     assert (code, message) == (
         "NotImplemented",
-        "codecommit:ListPullRequests is not implemented by the rehearsal's cloud",
+        "codecommit:GetRepositoryTriggers is not implemented by the rehearsal's cloud",
     )
 
 

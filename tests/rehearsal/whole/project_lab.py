@@ -58,10 +58,10 @@ class Project:
         topic = f"arn:aws:sns:{company.cloud.region}:{company.cloud.account}:{self.prefix}-notifications"
         self.mailbox = Mailbox(company.engineer.client, company.cloud.account, company.cloud.region, topic)
         if not first_builds_run:
-            self._stop_the_first_builds()
+            self.stop_builds()
 
-    def _stop_the_first_builds(self) -> None:
-        """What the launch itself has started is another test's business, and takes long."""
+    def stop_builds(self) -> None:
+        """What a launch, or a push to model-build, starts is another test's business, and takes long."""
         codepipeline, codebuild = (self.company.engineer.client(name) for name in ("codepipeline", "codebuild"))
         for pipeline in (f"{self.prefix}-modelbuild", f"{self.prefix}-modeldeploy"):
             for each in codepipeline.list_pipeline_executions(pipelineName=pipeline)["pipelineExecutionSummaries"]:

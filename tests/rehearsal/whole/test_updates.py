@@ -12,11 +12,14 @@ import pytest
 
 from rehearsal.person import REPOSITORY_ROOT
 from rehearsal.watch import StoryError
+from service_catalog.project_update import LaunchedProject
+from service_catalog.seed_update import SeedUpdates
+from service_catalog.target import find_target
 from tests.rehearsal.whole.company import Company, until
 from tests.rehearsal.whole.further_releases import Template
 from tests.rehearsal.whole.releases_lab import Releases
 
-BAD, GOOD = "1.1.0", "1.2.0"
+FIRST, BAD, GOOD = "1.0.0", "1.1.0", "1.2.0"
 FORBIDDEN = """
   NobodyMayMakeThis:
     Type: AWS::SQS::Queue
@@ -64,6 +67,7 @@ class Callers:
 def template(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
     """Two releases after the one that the company has published: one that no account takes, and one that is better."""
     template = Template(tmp_path_factory.mktemp("clone"))
+    template.release(FIRST, "What the company has published.")
     template.change("cloudformation/functions/check_version.py", 'is approved")', 'is approved, says release 1.1.0")')
     template.change("cloudformation/project.yaml", "\nOutputs:\n", f"{FORBIDDEN}\nOutputs:\n")
     template.release(BAD, "A queue.")
@@ -71,6 +75,7 @@ def template(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Iter
     template.change("cloudformation/project.yaml", FORBIDDEN, "")
     template.change("cloudformation/project.yaml", "TimeoutInMinutes: 240", "TimeoutInMinutes: 241")
     template.change("build_repo/README.md", "# Model build\n", "# Model build, improved\n")
+    (template.root / "build_repo" / "NEWS.md").write_text("News\n")
     template.release(GOOD, "No queue, and a better beginning of model-build.")
     with pytest.MonkeyPatch.context() as environment:
         for name, value in company.engineer.environment().items():
@@ -124,6 +129,59 @@ def build_timeout(company: Company, project: Releases) -> int:
     return int(found["projects"][0]["timeoutInMinutes"])
 
 
+def propose(company: Company, project: Releases, template: Template) -> list[str]:
+    """Propose the newest seeds as the data scientist, from a clone of the template; what is said."""
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as terminal:
+        for name, value in company.scientist.environment().items():
+            terminal.setenv(name, value)
+        target = find_target()
+        SeedUpdates(target, template.root, LaunchedProject(target, project.name), said.append).propose(GOOD)
+    return said
+
+
+def proposed_and_taken(company: Company, project: Releases, template: Template) -> None:
+    """The newer seed reaches a repository in which somebody has worked: as a pull request that keeps their work."""
+    scientist, codecommit, repository = (
+        company.scientist,
+        company.scientist.client("codecommit"),
+        f"{project.prefix}-modelbuild",
+    )
+    clone = scientist.home / "build"
+    url = codecommit.get_repository(repositoryName=repository)["repositoryMetadata"]["cloneUrlHttp"]
+    scientist.git("clone", "--quiet", url, str(clone))
+    (clone / "README.md").write_text("# Ours\n")
+    scientist.git("commit", "--quiet", "--all", "--message", "Ours", folder=clone)
+    scientist.git("push", "--quiet", "origin", "main", folder=clone)
+
+    said = propose(company, project, template)
+
+    branch = f"seed-update/{GOOD}"
+    assert said == [
+        f"modelbuild: branch {branch} changes 1 files",
+        f"  README.md was changed here and in the seed. Yours is kept, the seed's is beside it: README.md.seed-{GOOD}",
+        "modelbuild: pull request 1 asks to take it into main",
+        "modeldeploy: has that seed already",
+    ]
+    request = codecommit.get_pull_request(pullRequestId="1")["pullRequest"]
+    assert request["title"] == f"Take over the seed of release {GOOD}"
+    for words in ("became since 1.0.0", "- README.md was changed here", "a better beginning", "A queue.", "- NEWS.md"):
+        assert words in request["description"]
+    assert codecommit.get_file(repositoryName=repository, filePath="README.md")["fileContent"] == b"# Ours\n"
+    assert propose(company, project, template)[0].startswith(f"modelbuild: branch {branch} waits in pull request 1. To")
+
+    codecommit.merge_pull_request_by_three_way(pullRequestId="1", repositoryName=repository)
+
+    held = {
+        path: codecommit.get_file(repositoryName=repository, filePath=path)["fileContent"]
+        for path in ("README.md", "NEWS.md")
+    }
+    assert held == {"README.md": b"# Ours\n", "NEWS.md": b"News\n"}
+    scientist.git("push", "--quiet", "origin", "--delete", branch, folder=clone)
+    assert propose(company, project, template)[0] == "modelbuild: has that seed already"
+    project.stop_builds()
+
+
 def test_an_update_keeps_everything_that_is_the_projects_while_production_serves_and_a_bad_one_is_taken_back(
     company: Company, template: Template
 ) -> None:
@@ -159,6 +217,7 @@ def test_an_update_keeps_everything_that_is_the_projects_while_production_serves
     assert described["ProjectStatus"] == "UpdateCompleted"
     assert "has that version already" in update(company, project, GOOD)
 
+    proposed_and_taken(company, project, template)
     project.release("two")
 
     looked = {
