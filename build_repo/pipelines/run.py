@@ -13,7 +13,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import boto3
 from botocore.config import Config
@@ -206,10 +206,15 @@ def stop_command(execution_arn: str) -> str:
     return f"  aws sagemaker stop-pipeline-execution --pipeline-execution-arn {execution_arn}"
 
 
-if __name__ == "__main__":
+def command(arguments: list[str]) -> NoReturn:
+    """`main`, and the exit from the process; what went wrong is one sentence on standard error."""
     try:
-        sys.exit(main(sys.argv[1:]))
+        sys.exit(main(arguments))
     except (SettingsError, ParameterError) as error:
         sys.exit(f"make pipeline: {error}")
     except (ClientError, BotoCoreError) as error:
         sys.exit(f"make pipeline: AWS did not accept a request. {error}{advice(error)}")
+
+
+if __name__ == "__main__":
+    command(sys.argv[1:])

@@ -1,5 +1,7 @@
 """What the tests share: a small trained model, and the compiled pipeline definition."""
 
+from __future__ import annotations
+
 import gc
 import json
 import shutil
@@ -8,17 +10,15 @@ import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import evaluate
-import inference
-import pandas as pd
-import preprocess
 import pytest
-import train
-from claims_contract import LABEL
-from flask import Response
-from generate_claims import generate
+
+# Of the steps nothing is imported here but where it is used: that takes a second or two, and the compiler starts first.
+if TYPE_CHECKING:
+    import inference
+    import pandas as pd
+    from flask import Response
 
 ROOT = Path(__file__).resolve().parent.parent
 JSON = "application/json"
@@ -35,6 +35,8 @@ HYPERPARAMETERS = {
 @pytest.fixture(scope="session")
 def claims() -> pd.DataFrame:
     """Labelled claims, few enough to be quick."""
+    from generate_claims import generate
+
     return generate(2000, seed=3)
 
 
@@ -50,6 +52,10 @@ class Run:
 @pytest.fixture(scope="session")
 def run(claims: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """All steps, run one after the other on temporary folders."""
+    import evaluate
+    import preprocess
+    import train
+
     done = Run(*(tmp_path_factory.mktemp(name) for name in ("preprocess", "train", "evaluate")))
     raw = done.preprocess / "processing" / "input" / "raw"
     raw.mkdir(parents=True)
@@ -73,18 +79,24 @@ def run(claims: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="session")
 def model(run: Run) -> inference.ClaimModel:
+    import inference
+
     return inference.model_fn(str(run.train / "model"))
 
 
 @pytest.fixture(scope="session")
 def records(claims: pd.DataFrame) -> list[dict[str, Any]]:
     """Five claims as a caller of the endpoint sends them."""
+    from claims_contract import LABEL
+
     unlabelled = claims.drop(columns=LABEL.name).head(5)
     parsed: list[dict[str, Any]] = json.loads(unlabelled.to_json(orient="records"))
     return parsed
 
 
 def ask(model: inference.ClaimModel, body: object, content_type: str = JSON, accept: str = "") -> Response:
+    import inference
+
     data = body if isinstance(body, str | bytes) else json.dumps(body)
     return inference.transform_fn(model, data, content_type, accept)
 
@@ -120,18 +132,40 @@ class Compilation:
         return found
 
 
-# The SDK takes seconds to import, so it works in a process of its own, from before the first test until its result is
-# needed. When nothing has changed since the last compilation that process has nothing to do.
+# The SDK takes seconds to import, so it works in a process of its own: from before the libraries of the steps are
+# imported here, and the tests that need its result come last. When nothing has changed since the last compilation that
+# process has nothing to do.
 COMPILER = pytest.StashKey["subprocess.Popen[str]"]()
+
+
+def needs_the_definition(item: pytest.Item) -> bool:
+    return "compiled" in getattr(item, "fixturenames", ())
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    command = [sys.executable, "-m", "pipelines.definition", "--with-examples"]
+    session.stash[COMPILER] = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=needs_the_definition)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()  # what the libraries made when they were imported stays: no need to look through it for garbage
-    if any("compiled" in getattr(item, "fixturenames", ()) for item in session.items):
-        command = [sys.executable, "-m", "pipelines.definition", "--with-examples"]
-        session.stash[COMPILER] = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+    if session.config.option.collectonly or not any(map(needs_the_definition, session.items)):
+        stop(session.stash[COMPILER])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    stop(session.stash[COMPILER])  # whoever ended the tests early does not wait for it
+
+
+def stop(compiler: subprocess.Popen[str]) -> None:
+    compiler.terminate()  # does nothing to one that has ended; half a compilation is never taken for a whole one
+    compiler.wait()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""`make pipeline` as a process of its own, speaking HTTP to a server that answers like S3 and SageMaker."""
+"""`make pipeline`, speaking HTTP to a server that answers like S3 and SageMaker: once as a process of its own."""
 
 import json
 import os
@@ -15,6 +15,7 @@ import pytest
 from conftest import ROOT, Compilation
 
 from pipelines.quality_gate import SHOWN_METRICS
+from pipelines.run import command
 from pipelines.settings import EXAMPLES
 
 PREFIX = "arn:aws:sagemaker:eu-west-1:111122223333"
@@ -98,8 +99,8 @@ def folder(compiled: Compilation, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make_pipeline(folder: Path, server: StandIn, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    environment = {
+def environment(server: StandIn) -> dict[str, str]:
+    return {
         **EXAMPLES,
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
@@ -108,16 +109,30 @@ def make_pipeline(folder: Path, server: StandIn, *arguments: str) -> "subprocess
         "AWS_SECRET_ACCESS_KEY": "none",
         "CODEBUILD_RESOLVED_SOURCE_VERSION": "0123456789abcdef",
     }
-    command = [sys.executable, "-m", "pipelines.run", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def make_pipeline(folder: Path, server: StandIn, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    program = [sys.executable, "-m", "pipelines.run", *arguments]
+    return subprocess.run(program, cwd=folder, env=environment(server), capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def in_this_process(folder: Path, aws: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder and the environment that the process would have: another start of Python would show nothing more."""
+    monkeypatch.chdir(folder)
+    for name in set(os.environ) - {"PATH"}:
+        monkeypatch.delenv(name)
+    for name, value in environment(aws).items():
+        monkeypatch.setenv(name, value)
 
 
 def exports(folder: Path) -> list[str]:
     return (folder / "build" / "exports.env").read_text().splitlines()
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_good_model_ends_with_its_version_and_exit_status_0(
-    compiled: Compilation, folder: Path, aws: StandIn
+    compiled: Compilation, folder: Path, aws: StandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
     metadata = {"RegisterModel": {"Arn": PACKAGE}}
     registered = {"StepName": "RegisterModel", "StepStatus": "Succeeded", "Metadata": metadata}
@@ -133,12 +148,14 @@ def test_a_good_model_ends_with_its_version_and_exit_status_0(
     uploads = [f"/{each['bucket']}/{each['key']}" for each in compiled.uploads]
     aws.objects[uploads[0]] = b"from an earlier build"
 
-    done = make_pipeline(folder, aws, "MaxDepth=6")
+    with pytest.raises(SystemExit) as ended:
+        command(["MaxDepth=6"])
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Registered version 1 of example-p-example" in done.stdout
+    said = capsys.readouterr()
+    assert ended.value.code == 0, said.out + said.err
+    assert "Registered version 1 of example-p-example" in said.out
     assert aws.calls["CreatePipeline"]["PipelineDefinition"].encode() == compiled.definition
-    assert f"Uploaded {len(uploads) - 1} of {len(uploads)} files" in done.stdout
+    assert f"Uploaded {len(uploads) - 1} of {len(uploads)} files" in said.out
     assert set(uploads) <= set(aws.objects)
     assert aws.objects[uploads[0]] == b"from an earlier build"
     assert aws.calls["StartPipelineExecution"]["PipelineParameters"] == [
@@ -148,15 +165,19 @@ def test_a_good_model_ends_with_its_version_and_exit_status_0(
     assert exports(folder) == [f"export PIPELINE_EXECUTION_ARN={EXECUTION}", f"export MODEL_PACKAGE_ARN={PACKAGE}"]
 
 
-def test_a_model_below_the_gate_ends_with_the_shortfall_and_exit_status_1(folder: Path, aws: StandIn) -> None:
+@pytest.mark.usefixtures("in_this_process")
+def test_a_model_below_the_gate_ends_with_the_shortfall_and_exit_status_1(
+    folder: Path, aws: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
     message = "The model does not pass the quality gate: recall=0.41 (at least 0.6)"
     metadata = {"Fail": {"ErrorMessage": message}}
     aws.execution_ends("Failed", {"StepName": "QualityGateFailed", "StepStatus": "Failed", "Metadata": metadata})
 
-    done = make_pipeline(folder, aws)
+    with pytest.raises(SystemExit) as ended:
+        command([])
 
-    assert done.returncode == 1
-    assert "recall is 0.41, at least 0.6 is required: 0.19 too low" in done.stdout
+    assert ended.value.code == 1
+    assert "recall is 0.41, at least 0.6 is required: 0.19 too low" in capsys.readouterr().out
     assert exports(folder) == [f"export PIPELINE_EXECUTION_ARN={EXECUTION}"]
 
 
