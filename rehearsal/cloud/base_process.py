@@ -13,6 +13,7 @@ those names:
 - `base_evaluation.py`, `base_policy_grammar.py`: how policies are read, and which may be written
 - `base_objects.py`: what S3 says of objects
 - `base_encryption.py`: what S3 asks of the keys of objects
+- `base_logs.py`: which log stream or group a call is about
 - `base_policies.py`: the policies that AWS manages
 - `base_repairs.py`: what ministack's stacks forget
 - `base_templates.py`, `base_parameters.py`: what a template means, and what it may be given
@@ -44,6 +45,7 @@ from rehearsal.cloud import (
     base_functions,
     base_identity,
     base_leftovers,
+    base_logs,
     base_objects,
     base_policies,
     base_policy_grammar,
@@ -109,6 +111,7 @@ def main() -> None:
     base_identity.install()
     base_objects.install()
     base_encryption.install()
+    base_logs.install()
     base_evaluation.install()
     base_policy_grammar.install()
     base_events.install()

@@ -46,6 +46,8 @@ class Handled:
 
     arn: Callable[[ResourceRequest, Account], str | list[str]]
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    asked: Callable[[str, str], str] = lambda _action, arn: arn
+    """The resource that an action is asked about, by the action and the resource's ARN."""
 
 
 def _stem(request: ResourceRequest) -> str:
@@ -96,7 +98,15 @@ def _rule(request: ResourceRequest, where: Account) -> str:
 
 def _log_group(request: ResourceRequest, where: Account) -> str:
     name = request.physical_id or request.properties.get("LogGroupName") or _stem(request)
-    return f"arn:aws:logs:{where.region}:{where.account}:log-group:{name}:*"
+    return f"arn:aws:logs:{where.region}:{where.account}:log-group:{name}"
+
+
+def _asked_of_log_group(action: str, arn: str) -> str:
+    """Bare for tags, for all else with what only a grant with `:*` at its end covers.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
+    """
+    return arn if action.endswith(("TagResource", "TagsForResource")) else f"{arn}:log-stream:"
 
 
 def _alarm(request: ResourceRequest, where: Account) -> str:
@@ -244,6 +254,7 @@ HANDLED: dict[str, Handled] = {
             "logs:PutLogGroupDeletionProtection": ("DeletionProtectionEnabled",),
             "logs:PutBearerTokenAuthentication": ("BearerTokenAuthenticationEnabled",),
         },
+        _asked_of_log_group,
     ),
     "AWS::CloudWatch::Alarm": Handled(
         _alarm,
@@ -284,7 +295,7 @@ def calls_for(operation: str, permissions: list[str], request: ResourceRequest, 
         if brings is not None and not any(name in changed for name in brings):
             continue
         for arn in arns if isinstance(arns, list) else [arns]:
-            resource = "*" if action in WITHOUT_RESOURCE else arn
+            resource = "*" if action in WITHOUT_RESOURCE else handled.asked(action, arn)
             calls.append(Call(action, resource, {**context, **boundary_context(action, boundary)}))
     return _without_boundary(operation, request, calls) + _asked_below(operation, request, where)
 
