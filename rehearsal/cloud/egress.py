@@ -4,7 +4,9 @@ Builds install packages and may fetch what they like; jobs and functions may too
 AWS itself: a program that lost `AWS_ENDPOINT_URL` would. So all of them get this proxy in their environment, as
 lowest of their settings: whatever they set themselves counts more. It passes on every connection except those to
 AWS's own addresses and to the addresses of metadata and container credentials, which it refuses, in words that say
-what to look for. Where this machine has a proxy of its own, connections go through that.
+what to look for. A name is looked up here, once, and the connection goes to an address that was found: a name for the
+metadata address is refused like the address. Where this machine has a proxy of its own, connections go through that,
+and it looks the names up.
 
 A program that asks no proxy (raw sockets, an emptied environment) is not held back here, only in a network namespace.
 What it would carry out are this cloud's keys, which AWS does not know.
@@ -22,16 +24,19 @@ import socket
 import socketserver
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # the stubs forgot it
 
 from botocore.loaders import Loader
 
+from rehearsal.cloud.egress_names import Names
+
 log = logging.getLogger(__name__)
 
 HINT = "a-rehearsal-does-not-call-AWS--is-AWS_ENDPOINT_URL-set"
 """Stands in the proxy's address, because that is what an AWS SDK tells when a proxy refuses."""
+ANOTHER_NAME = "{} is another name for {}, where this machine's credentials are: a rehearsal never asks for those"
 REFUSED = "{} is AWS itself, which a rehearsal never calls: has the program lost AWS_ENDPOINT_URL?"
 NO_PROXY = "127.0.0.1,localhost,::1"
 NOWHERE = 9
@@ -58,12 +63,15 @@ REGISTRY = re.compile(r"https?://(?:[^/\s@]*@)?([^/\s:]+)")
 HEAD_LIMIT = 65536
 CHUNK = 65536
 CONNECT_SECONDS = 30.0
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""https://www.rfc-editor.org/rfc/rfc6052: an IPv4 address in its last 32 bits."""
 
 
 class Egress:
     """The proxy. `refused` and `reached` tell, host by host, what programs asked for."""
 
-    def __init__(self, machine: Mapping[str, str] | None = None) -> None:
+    def __init__(self, machine: Mapping[str, str] | None = None, names: Names | None = None) -> None:
+        self.names = names or Names()
         given = os.environ if machine is None else machine
         self.proxies = {
             name.lower().removesuffix("_proxy"): value
@@ -114,9 +122,8 @@ class Egress:
     def allows(self, host: str) -> bool:
         """Whether a host is neither AWS's nor a source of the machine's credentials."""
         name = host.rstrip(".").lower()
-        address = _address(name)
-        if address is not None:
-            return not any(address in ipaddress.ip_network(network) for network in METADATA)
+        if _address(name) is not None:
+            return not is_metadata(name)
         if METADATA_NAME.search(name):
             return False
         return not AWS.search(name) or bool(FOR_EVERYBODY.search(name)) or name in self.registries
@@ -129,6 +136,12 @@ class Egress:
         return urlsplit(found if "://" in found else f"http://{found}") if found else None
 
 
+def is_metadata(address: str) -> bool:
+    """Whether an address, however it is written, is one where credentials are given out."""
+    found = _address(address)
+    return found is not None and any(found in ipaddress.ip_network(network) for network in METADATA)
+
+
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address that a host is written as, in any of the forms sockets take (`2852039166`, `0xa9fea9fe`,
     `::ffff:169.254.169.254`); None for a name."""
@@ -139,6 +152,8 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
             return ipaddress.IPv4Address(socket.inet_aton(host))
         except (OSError, ValueError):
             return None
+    if isinstance(found, ipaddress.IPv6Address) and found in NAT64:
+        return ipaddress.IPv4Address(found.packed[-4:])
     return getattr(found, "ipv4_mapped", None) or found
 
 
@@ -162,9 +177,7 @@ class _Connection:
         if not host:
             self._answer("400 Bad Request", "this is a proxy: ask it for a host")
         elif not self._egress.allows(host):
-            self._egress.refused.append(host)
-            log.warning("refused: %s", REFUSED.format(host))
-            self._answer("403 AWS is not called from a rehearsal", REFUSED.format(host))
+            self._refuse(host, REFUSED.format(host))
         else:
             self._pass_on(head, rest, where, (host, port), tunnel=tunnel)
 
@@ -179,6 +192,11 @@ class _Connection:
         head, end, rest = read.partition(b"\r\n\r\n")
         return head + end, rest
 
+    def _refuse(self, host: str, words: str) -> None:
+        self._egress.refused.append(host)
+        log.warning("refused: %s", words)
+        self._answer("403 AWS is not called from a rehearsal", words)
+
     def _answer(self, status: str, words: str) -> None:
         body = f"{words}\n"
         head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close"
@@ -187,7 +205,12 @@ class _Connection:
     def _pass_on(self, head: bytes, rest: bytes, where: SplitResult, to: tuple[str, int], *, tunnel: bool) -> None:
         upstream = self._egress.upstream("https" if tunnel else "http", to[0])
         try:
-            other = _connect(upstream, to)
+            addresses = self._egress.names.addresses(to[0]) if upstream is None else ()
+            secret = next(filter(is_metadata, addresses), None)
+            if secret is not None:
+                self._refuse(to[0], ANOTHER_NAME.format(to[0], secret))
+                return
+            other = _connect(addresses, to[1]) if upstream is None else _connect_through(upstream)
         except OSError as problem:
             log.info("%s:%s cannot be reached: %s", *to, problem)
             self._answer("502 Bad Gateway", f"{to[0]}:{to[1]} cannot be reached: {problem}")
@@ -207,9 +230,15 @@ class _Connection:
             back.join()
 
 
-def _connect(upstream: SplitResult | None, to: tuple[str, int]) -> socket.socket:
-    if upstream is None:
-        return socket.create_connection(to, CONNECT_SECONDS)
+def _connect(addresses: Sequence[str], port: int) -> socket.socket:
+    """A connection to the first address that takes it. Raises the last one's OSError."""
+    for address in addresses[:-1]:
+        with contextlib.suppress(OSError):
+            return socket.create_connection((address, port), CONNECT_SECONDS)
+    return socket.create_connection((addresses[-1], port), CONNECT_SECONDS)
+
+
+def _connect_through(upstream: SplitResult) -> socket.socket:
     if upstream.scheme not in ("http", "https"):
         raise OSError(f"this machine's proxy is a {upstream.scheme} proxy, which is not played; unset it to go without")
     host, secure = upstream.hostname or "", upstream.scheme == "https"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from rehearsal.cloud.egress import HINT, Egress
+from rehearsal.cloud.egress_names import FAILURE_KEPT_SECONDS, KEPT_SECONDS, Names
 
 
 class _Site(BaseHTTPRequestHandler):
@@ -87,6 +89,7 @@ def asked(egress: Egress, url: str, opened: list[Egress]) -> str:
         "169.254.43518",
         "::ffff:169.254.169.254",
         "::ffff:a9fe:a9fe",
+        "64:ff9b::a9fe:a9fe",
         "instance-data",
         "instance-data.ec2.internal",
         "instance-data.eu-west-1.compute.internal",
@@ -161,6 +164,109 @@ def test_connections_go_through_the_machines_own_proxy(site: int, opened: list[E
 def test_what_the_machine_reaches_without_its_proxy_is_reached_so(site: int, opened: list[Egress]) -> None:
     machine = {"http_proxy": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
     assert asked(Egress(machine), f"http://127.0.0.1:{site}/", opened).startswith("/ for ")
+
+
+# ---- names are looked up once, by the proxy
+
+
+class Directory:
+    """Addresses by name; counts who asks, and lets them wait for one another."""
+
+    def __init__(self, **addresses: Sequence[str]) -> None:
+        self.addresses = {name.replace("_", "."): found for name, found in addresses.items()}
+        self.asked: list[str] = []
+        self.answers = threading.Event()
+        self.answers.set()
+        self.now = 1000.0
+        self.names = Names(self.ask, lambda: self.now)
+
+    def ask(self, name: str) -> Sequence[str]:
+        self.asked.append(name)
+        assert self.answers.wait(20)
+        if name not in self.addresses:
+            raise OSError(-2, f"Name or service not known: {name}")
+        return self.addresses[name]
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [["169.254.169.254"], ["127.0.0.1", "169.254.170.2"], ["fd00:ec2::254"], ["::ffff:169.254.169.254"]],
+)
+def test_a_name_for_the_metadata_address_is_refused(site: int, opened: list[Egress], addresses: list[str]) -> None:
+    egress = Egress({}, Directory(innocent_example_org=addresses).names)
+    answer = asked(egress, f"http://innocent.example.org:{site}/latest/meta-data/", opened)
+    assert answer.startswith("403 innocent.example.org is another name for ")
+    assert addresses[-1] in answer
+    assert egress.refused == ["innocent.example.org"]
+    assert egress.reached == set()
+
+
+def test_the_connection_goes_to_the_address_that_was_looked_at(site: int, opened: list[Egress]) -> None:
+    directory = Directory(packages_example_org=["127.0.0.1"])
+    egress = Egress({}, directory.names)
+    assert asked(egress, f"http://packages.example.org:{site}/simple/", opened).startswith("/simple/ for packages.")
+    assert directory.asked == ["packages.example.org"]
+
+
+def test_the_next_address_is_tried_when_one_does_not_answer(site: int, opened: list[Egress]) -> None:
+    egress = Egress({}, Directory(packages_example_org=["::1", "127.0.0.1"]).names)
+    assert asked(egress, f"http://packages.example.org:{site}/", opened).startswith("/ for packages.")
+
+
+def test_a_name_that_nobody_knows_is_named(opened: list[Egress]) -> None:
+    answer = asked(Egress({}, Directory().names), "http://unknown.example.org/", opened)
+    assert answer.startswith("502 unknown.example.org:80 cannot be reached: ")
+    assert "Name or service not known" in answer
+
+
+def test_fifty_who_ask_at_once_cause_one_look_up() -> None:
+    directory = Directory(packages_example_org=["10.0.0.7"])
+    directory.answers.clear()
+    together = threading.Barrier(51)
+
+    def ask() -> Sequence[str]:
+        together.wait(20)
+        return directory.names.addresses("packages.example.org")
+
+    with ThreadPoolExecutor(50) as pool:
+        answers = [pool.submit(ask) for _ in range(50)]
+        together.wait(20)
+        directory.answers.set()
+        assert {tuple(each.result(20)) for each in answers} == {("10.0.0.7",)}
+    assert directory.asked == ["packages.example.org"]
+
+
+def test_a_slow_name_keeps_no_other_waiting() -> None:
+    answers = threading.Event()
+
+    def ask(name: str) -> Sequence[str]:
+        assert name == "quick.example.org" or answers.wait(20)
+        return ["10.0.0.7"]
+
+    names = Names(ask)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(names.addresses, "slow.example.org")
+        assert names.addresses("quick.example.org") == ["10.0.0.7"]
+        assert not slow.done()
+        answers.set()
+        assert slow.result(20) == ["10.0.0.7"]
+
+
+def test_an_answer_is_kept_for_a_minute_and_a_failure_for_a_moment() -> None:
+    directory = Directory(packages_example_org=["10.0.0.7"])
+    for name in ("packages.example.org", "PACKAGES.example.org."):
+        directory.names.addresses(name)
+    directory.now += KEPT_SECONDS
+    directory.names.addresses("packages.example.org")
+    assert directory.asked == ["packages.example.org"] * 2
+
+    for _ in range(2):
+        with pytest.raises(OSError, match="not known"):
+            directory.names.addresses("new.example.org")
+    directory.addresses["new.example.org"] = ["10.0.0.9"]
+    directory.now += FAILURE_KEPT_SECONDS
+    assert directory.names.addresses("new.example.org") == ["10.0.0.9"]
+    assert directory.asked.count("new.example.org") == 2
 
 
 def test_before_a_cloud_stands_there_is_no_way_out() -> None:
