@@ -78,8 +78,21 @@ def matches(pattern: str, text: str) -> bool:
     return re.fullmatch(pattern, text) is not None
 
 
-def path_of(steps: tuple[Any, ...]) -> str:
-    return ".".join(step[:1].lower() + step[1:] for step in steps if isinstance(step, str))
+class Key(str):
+    """A step into a map."""
+
+    __slots__ = ()
+
+
+def path_of(steps: tuple[Any, ...], *, of_members: bool = True) -> str:
+    """A place as AWS writes it: `tags.1.member.key`; of a value that cannot be read `tags.1.key`."""
+    member = ".member" if of_members else ""
+    written = []
+    for step in steps:
+        inside = isinstance(step, Key | int)
+        name = str(step + 1) if isinstance(step, int) else str(step)
+        written.append(f"{name}{member}" if inside else name[:1].lower() + name[1:])
+    return ".".join(written)
 
 
 def replaced(document: Any, steps: tuple[Any, ...], value: Any) -> Any:
@@ -109,6 +122,9 @@ def places(shape: Shape, value: Any, steps: tuple[Any, ...] = ()) -> Iterator[tu
             yield from places(member, value[name], (*steps, name))
     elif isinstance(shape, ListShape):
         yield from places(shape.member, value[0], (*steps, 0))
+    elif isinstance(shape, MapShape):
+        for key, item in value.items():
+            yield from places(shape.value, item, (*steps, Key(key)))
 
 
 def breaking(shape: Shape) -> Iterator[Any]:
@@ -163,18 +179,24 @@ def test_a_request_that_breaks_its_model_is_refused_where_it_does(rooms: Cloud, 
     unknown = refusal(rooms, service, operation, {**right, "colour": "red"})
     assert unknown.code == ROOMS[service].validation_error
     assert "Unknown member 'colour'" in unknown.message
+    for steps, inner in places(shape, right):
+        if isinstance(inner, StructureShape):
+            unknown = refusal(rooms, service, operation, replaced(right, (*steps, "colour"), "red"))
+            assert f"Unknown member 'colour' at '{path_of(steps)}'" in unknown.message
 
     for steps, inner in places(shape, right):
         misread = refusal(rooms, service, operation, replaced(right, steps, [7] if inner.type_name != "list" else "x"))
         assert misread.code == "SerializationException", (steps, misread)
+        assert f"at '{path_of(steps, of_members=False)}'" in misread.message
         for value in breaking(inner):
             broken = refusal(rooms, service, operation, replaced(right, steps, value))
             assert broken.code in codes, (steps, broken)
-            assert path_of(steps[:1]) in broken.message
+            assert f"at '{path_of(steps)}' failed to satisfy constraint" in broken.message
     for steps, inner in [((), shape), *places(shape, right)]:
         for name in inner.required_members if isinstance(inner, StructureShape) else ():
             missing = refusal(rooms, service, operation, removed(right, (*steps, name)))
             assert missing.code in codes, ((*steps, name), missing)
+            assert f"Value null at '{path_of((*steps, name))}' failed to satisfy" in missing.message
             assert "Member must not be null" in missing.message
 
 
