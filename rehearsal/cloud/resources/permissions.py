@@ -5,6 +5,14 @@ with cfn-lint: https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/r
 them a given resource really needs depends on its properties; `WHEN` says for each type which property brings which
 action. An action not named there is always needed. A type named in `arns.py` only needs all of its handler's actions
 on its ARN, any other type on `*`: too much rather than too little.
+
+What the `read` and `list` handlers may call is not asked. CloudFormation reads a resource for `Fn::GetAtt`, and when an
+update wants to know its state, and the handlers of AWS then live without what they are denied for most properties:
+https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-sns/pull/49
+https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-ecr/pull/11
+https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-rds/pull/466
+The schema does not say which calls they need. AWS's own launch role lacks most of what the read handlers of buckets,
+rules, pipelines and repositories may call, and launches these.
 """
 
 from __future__ import annotations
