@@ -154,6 +154,10 @@ class ApplicationAutoScaling(Service):
             raise AwsError("ValidationException", f"SageMaker endpoint not found: {found['endpoint']}") from problem
         if variant is None:
             raise AwsError("ValidationException", f"SageMaker variant not found: {found['variant']}")
+        if variant.serverless is not None:
+            raise AwsError(
+                "ValidationException", f"SageMaker variant {found['variant']} is serverless: it has no instance count."
+            )
 
     @operation(
         "DescribeScalableTargets", lambda _self, _request: [Call("application-autoscaling:DescribeScalableTargets")]

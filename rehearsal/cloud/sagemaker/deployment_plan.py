@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.service import Document
 
 PERCENT = {
@@ -50,7 +50,7 @@ class Plan:
     """How many old instances a rollback brings back at a time."""
 
 
-def plan(config: Document | None, instances: int, *, variants: int = 1, serverless: bool = False) -> Plan:
+def plan(config: Document | None, instances: int, *, variants: int = 1) -> Plan:
     """The steps a DeploymentConfig means for a new fleet of `instances`. Raises AwsError for what AWS refuses.
 
     Without a config traffic moves all at once and nothing is watched.
@@ -62,15 +62,16 @@ def plan(config: Document | None, instances: int, *, variants: int = 1, serverle
             raise AwsError(
                 "ValidationException", "Only one of BlueGreenUpdatePolicy and RollingUpdatePolicy can be specified."
             )
-        return _rolling(config["RollingUpdatePolicy"], instances, alarms, variants=variants, serverless=serverless)
-    return _blue_green(config.get("BlueGreenUpdatePolicy", {}), instances, alarms, serverless=serverless)
+        return _rolling(config["RollingUpdatePolicy"], instances, alarms, variants)
+    return _blue_green(config.get("BlueGreenUpdatePolicy", {}), instances, alarms)
 
 
-def _rolling(policy: Document, instances: int, alarms: tuple[str, ...], *, variants: int, serverless: bool) -> Plan:
+def _rolling(policy: Document, instances: int, alarms: tuple[str, ...], variants: int) -> Plan:
     """https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-exclusions.html"""
-    if serverless or variants > 1:
-        what = "serverless" if serverless else "multi-variant"
-        raise AwsError("ValidationException", f"Rolling deployments are not supported for {what} inference endpoints.")
+    if variants > 1:
+        raise AwsError(
+            "ValidationException", "Rolling deployments are not supported for multi-variant inference endpoints."
+        )
     batch = _instances(policy["MaximumBatchSize"], instances, "MaximumBatchSize")
     back = instances
     if "RollbackMaximumBatchSize" in policy:
@@ -81,7 +82,7 @@ def _rolling(policy: Document, instances: int, alarms: tuple[str, ...], *, varia
     return Plan(ROLLING, steps, alarms, back)
 
 
-def _blue_green(policy: Document, instances: int, alarms: tuple[str, ...], *, serverless: bool) -> Plan:
+def _blue_green(policy: Document, instances: int, alarms: tuple[str, ...]) -> Plan:
     routing = policy.get("TrafficRoutingConfiguration", {"Type": "ALL_AT_ONCE", WAIT: 0})
     wait = float(routing[WAIT])
     last = Step(instances, float(policy.get(TERMINATION_WAIT, 0)), TERMINATION_WAIT)
@@ -91,8 +92,6 @@ def _blue_green(policy: Document, instances: int, alarms: tuple[str, ...], *, se
             raise AwsError("ValidationException", f"{member} can only be specified for traffic routing type {other}.")
     steps = [last]
     if kind in SIZES:
-        if serverless:
-            raise NotImplementedHere(f"Traffic routing type {kind}, whose steps are instances, of a serverless variant")
         size = routing.get(SIZES[kind])
         if size is None:
             raise AwsError("ValidationException", f"{SIZES[kind]} must be specified for traffic routing type {kind}.")

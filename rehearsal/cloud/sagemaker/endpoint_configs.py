@@ -1,6 +1,6 @@
 """Endpoint configurations: which models a fleet of which size serves, and what of the traffic is captured.
 
-Real-time instances only. Every other way of hosting is refused by name.
+Real-time instances and serverless. Every other way of hosting is refused by name.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.sagemaker import serverless
 from rehearsal.cloud.sagemaker.listing import listing, page
 from rehearsal.cloud.sagemaker.models import Models
 from rehearsal.cloud.sagemaker.tags import Context, creating, tag_map
@@ -32,10 +33,10 @@ VARIANT_MEMBERS = {
     "ContainerStartupHealthCheckTimeoutInSeconds",
     "RoutingConfig",
 }
+SERVERLESS_MEMBERS = {"VariantName", "ModelName", "InitialVariantWeight", "ServerlessConfig"}
 WAYS = {
     "AsyncInferenceConfig": "asynchronous inference (AsyncInferenceConfig)",
     "ShadowProductionVariants": "shadow variants (ShadowProductionVariants)",
-    "ServerlessConfig": "serverless inference (ServerlessConfig)",
     "ExecutionRoleArn": "inference components (ExecutionRoleArn of an endpoint configuration)",
     "KmsKeyId": "volume encryption with a key (KmsKeyId of an endpoint configuration)",
 }
@@ -60,6 +61,15 @@ class EndpointConfig:
     def variants(self) -> list[Document]:
         found: list[Document] = self.document["ProductionVariants"]
         return found
+
+    @property
+    def serverless(self) -> bool:
+        return any("ServerlessConfig" in variant for variant in self.variants)
+
+    @property
+    def instances(self) -> int:
+        """Of all variants together; a serverless one counts as one."""
+        return sum(int(variant.get("InitialInstanceCount", 1)) for variant in self.variants)
 
     @property
     def data_capture(self) -> Document | None:
@@ -109,7 +119,7 @@ class EndpointConfigs(Models):
         if len(set(names)) != len(names):
             raise AwsError("ValidationException", f"Duplicate variant names are not allowed: {', '.join(names)}.")
         for variant in request["ProductionVariants"]:
-            self._check_variant(variant)
+            self._check_variant(variant, request)
         with self._configs_lock:
             if name.lower() in self._configs:
                 raise AwsError("ValidationException", f'Cannot create already existing endpoint configuration "{arn}".')
@@ -118,14 +128,17 @@ class EndpointConfigs(Models):
             self.tags[arn] = tag_map(request.get("Tags"))
         return {"EndpointConfigArn": arn}
 
-    def _check_variant(self, variant: Document) -> None:
-        for member in sorted(variant.keys() - VARIANT_MEMBERS):
+    def _check_variant(self, variant: Document, request: Document) -> None:
+        if "ServerlessConfig" in variant and "ModelName" in variant:
+            serverless.check(variant, request, self.model(variant["ModelName"]))
+        known = SERVERLESS_MEMBERS if "ServerlessConfig" in variant else VARIANT_MEMBERS
+        for member in sorted(variant.keys() - known):
             raise NotImplementedHere(f"A production variant with {WAYS.get(member, member)}")
         routing = variant.get("RoutingConfig", {}).get("RoutingStrategy", "RANDOM")
         if routing not in ROUTING:
             raise NotImplementedHere(f"Routing strategy {routing} of a production variant")
         for member in ("ModelName", "InstanceType", "InitialInstanceCount"):
-            if member not in variant:
+            if member not in variant and (member == "ModelName" or "ServerlessConfig" not in variant):
                 raise AwsError(
                     "ValidationException", f"{member} must be provided for production variant {variant['VariantName']}."
                 )

@@ -130,7 +130,8 @@ class Endpoint:
         return {
             "EndpointConfigName": pending.config.name,
             "ProductionVariants": [
-                {**variant.report(), "InstanceType": variant.instance_type} for variant in pending.variants
+                {**variant.report(), **({"InstanceType": variant.instance_type} if variant.instance_type else {})}
+                for variant in pending.variants
             ],
             "StartTime": self.pending_since or self.modified,
         }

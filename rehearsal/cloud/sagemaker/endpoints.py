@@ -1,4 +1,4 @@
-"""Real-time endpoints: creating, updating with traffic shifting, describing, deleting.
+"""Endpoints: creating, updating with traffic shifting, describing, deleting.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/realtime-endpoints.html
 """
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, cast
 
 from rehearsal.cloud.container import Containers
 from rehearsal.cloud.errors import AwsError
+from rehearsal.cloud.sagemaker import endpoint_changes
 from rehearsal.cloud.sagemaker.alarms import EndpointAlarms
 from rehearsal.cloud.sagemaker.data_capture import DataCapture
 from rehearsal.cloud.sagemaker.deployment import Deployment
-from rehearsal.cloud.sagemaker.deployment_plan import plan
+from rehearsal.cloud.sagemaker.deployment_plan import Plan, plan
 from rehearsal.cloud.sagemaker.endpoint_configs import EndpointConfig, EndpointConfigs
 from rehearsal.cloud.sagemaker.endpoint_metrics import EndpointMetrics
 from rehearsal.cloud.sagemaker.endpoint_state import DEPLOYMENT_STATE_CHANGE, IN_PROGRESS, Endpoint
@@ -23,6 +24,7 @@ from rehearsal.cloud.sagemaker.fleets import Fleet, VariantFleet
 from rehearsal.cloud.sagemaker.listing import listing, page
 from rehearsal.cloud.sagemaker.model_server import FleetFailedError, ModelServer
 from rehearsal.cloud.sagemaker.models import SERVICE
+from rehearsal.cloud.sagemaker.serverless import ServerlessServer
 from rehearsal.cloud.sagemaker.tags import creating, request_tags, tag_map
 from rehearsal.cloud.service import Call, Credentials, Document, operation
 
@@ -74,7 +76,7 @@ class Endpoints(EndpointConfigs):
         name = request["EndpointName"]
         arn = self._endpoint_arn(name)
         config = self.endpoint_config(request["EndpointConfigName"])
-        plan(request.get("DeploymentConfig"), _instances(config), variants=len(config.variants))
+        self._plan(request.get("DeploymentConfig"), config, config.instances)
         with self._endpoints_lock:
             if name.lower() in self._endpoints:
                 raise AwsError("ValidationException", f'Cannot create already existing endpoint "{arn}".')
@@ -107,26 +109,37 @@ class Endpoints(EndpointConfigs):
             endpoint.enter("InService")
 
     def _fleet(self, endpoint: Endpoint, config: EndpointConfig) -> Fleet:
-        variants = []
-        for document in config.variants:
-            server = ModelServer(
-                self.cloud,
-                self._containers,
-                endpoint.name,
-                document["VariantName"],
-                self.model(document["ModelName"]).container,
-                document.get("ContainerStartupHealthCheckTimeoutInSeconds"),
+        variants = [
+            VariantFleet(
+                name=document["VariantName"],
+                instance_type=document.get("InstanceType", ""),
+                instances=int(document.get("InitialInstanceCount", 1)),
+                weight=float(document.get("InitialVariantWeight", 1.0)),
+                server=self._server(endpoint.name, document),
+                serverless=document.get("ServerlessConfig"),
             )
-            variants.append(
-                VariantFleet(
-                    name=document["VariantName"],
-                    instance_type=document["InstanceType"],
-                    instances=int(document["InitialInstanceCount"]),
-                    weight=float(document.get("InitialVariantWeight", 1.0)),
-                    server=server,
-                )
-            )
+            for document in config.variants
+        ]
         return Fleet(config, variants, self._capture(endpoint.name, config.data_capture))
+
+    def _server(self, endpoint: str, variant: Document) -> ModelServer:
+        name, container = variant["VariantName"], self.model(variant["ModelName"]).container
+        if "ServerlessConfig" in variant:
+            config = variant["ServerlessConfig"]
+            return ServerlessServer(self.cloud, self._containers, endpoint, name, container, config)
+        startup = variant.get("ContainerStartupHealthCheckTimeoutInSeconds")
+        return ModelServer(self.cloud, self._containers, endpoint, name, container, startup)
+
+    @staticmethod
+    def _plan(given: Document | None, config: EndpointConfig, instances: int) -> Plan:
+        """https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails.html says what they apply to."""
+        if given and config.serverless:
+            raise AwsError(
+                "ValidationException",
+                "Deployment guardrails only apply to asynchronous inference and real-time inference endpoints: a "
+                "DeploymentConfig cannot be specified for a serverless endpoint.",
+            )
+        return plan(given, instances, variants=len(config.variants))
 
     def _capture(self, name: str, config: Document | None) -> DataCapture | None:
         wanted = config is not None and config.get("EnableCapture", True)
@@ -142,17 +155,19 @@ class Endpoints(EndpointConfigs):
                 raise AwsError(
                     "ValidationException", f'Cannot update endpoint "{endpoint.arn}" in {endpoint.status} status.'
                 )
-            self._refuse_changed_scalable_instances(endpoint, config)
+            endpoint_changes.refuse_another_way_of_hosting(endpoint.fleet.config, config)
+            scaled = self._autoscaling.scaled_variants(endpoint.name) if self._autoscaling is not None else set()
+            endpoint_changes.refuse_changed_scalable_instances(endpoint, config, scaled)
             green = self._fleet(endpoint, config)
             if request.get("RetainAllVariantProperties", False):
                 excluded = {
                     entry["VariantPropertyType"] for entry in request.get("ExcludeRetainedVariantProperties", [])
                 }
-                self._retain(endpoint.fleet, green, excluded)
+                endpoint_changes.retain(endpoint.fleet, green, excluded)
             given = request.get("DeploymentConfig")
             if given is None and request.get("RetainDeploymentConfig", False):
                 given = endpoint.deployment_config
-            steps = plan(given, green.instances, variants=len(green.variants))
+            steps = self._plan(given, config, green.instances)
             if steps.alarms:
                 role = green.variants[0].server.role_arn
                 watcher = self.cloud.identity.assume_role(role, SERVICE, "SageMaker")
@@ -162,33 +177,6 @@ class Endpoints(EndpointConfigs):
         deployment = Deployment(self.cloud, endpoint, green, steps, self.alarms)
         self.cloud.background(f"update endpoint {endpoint.name}", deployment.run)
         return {"EndpointArn": endpoint.arn}
-
-    def _refuse_changed_scalable_instances(self, endpoint: Endpoint, config: EndpointConfig) -> None:
-        """https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-edit.html"""
-        scaled = self._autoscaling.scaled_variants(endpoint.name) if self._autoscaling is not None else set()
-        planned = {variant["VariantName"]: variant["InstanceType"] for variant in config.variants}
-        for name in sorted(scaled):
-            now = endpoint.variant(name)
-            if now is not None and planned.get(name) != now.instance_type:
-                raise AwsError(
-                    "ValidationException",
-                    f'The variant(s) "{name}" must be deregistered as scalable targets with AWS Application Auto '
-                    "Scaling before they can be removed or have their instance type updated.",
-                )
-
-    def _retain(self, blue: Fleet, green: Fleet, excluded: set[str]) -> None:
-        """Counts and weights as they are now rather than as the configuration says.
-
-        The third retainable property, data capture, is "not currently supported": the new configuration's counts.
-        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_VariantProperty.html
-        """
-        present = {variant.name: variant for variant in blue.variants}
-        for variant in green.variants:
-            now = present.get(variant.name)
-            if now is not None and "DesiredInstanceCount" not in excluded:
-                variant.instances = now.instances
-            if now is not None and "DesiredWeight" not in excluded:
-                variant.weight = now.weight
 
     @operation(
         "UpdateEndpointWeightsAndCapacities",
@@ -202,11 +190,7 @@ class Endpoints(EndpointConfigs):
         with endpoint.lock:
             self._refuse_in_progress(endpoint)
             for change in request["DesiredWeightsAndCapacities"]:
-                variant = endpoint.variant(change["VariantName"])
-                if variant is None:
-                    raise AwsError("ValidationException", f'Could not find variant "{change["VariantName"]}".')
-                if change.get("DesiredInstanceCount", 1) < 1:
-                    raise AwsError("ValidationException", "DesiredInstanceCount must be at least 1.")
+                endpoint_changes.refuse_impossible_size(endpoint, change)
             endpoint.status = "Updating"
         self.cloud.background(
             f"scale endpoint {endpoint.name}", self._scale, endpoint, request["DesiredWeightsAndCapacities"]
@@ -295,7 +279,3 @@ class Endpoints(EndpointConfigs):
         for endpoint in endpoints:
             endpoint.traffic.shift([])
         super().stop()
-
-
-def _instances(config: EndpointConfig) -> int:
-    return sum(int(variant["InitialInstanceCount"]) for variant in config.variants)

@@ -25,9 +25,11 @@ class VariantFleet:
 
     name: str
     instance_type: str
+    """Empty for a serverless variant."""
     instances: int
     weight: float
     server: ModelServer
+    serverless: Document | None = None
     ready_at: datetime | None = None
     status: Document | None = None
     """The secondary status (`VariantStatus`) while something is under way."""
@@ -47,13 +49,19 @@ class VariantFleet:
         deployed = {"SpecifiedImage": image, "ResolvedImage": image}
         if self.ready_at is not None:
             deployed["ResolutionTime"] = self.ready_at  # type: ignore[assignment]
+        if self.serverless is not None:
+            size: Document = {
+                "CurrentServerlessConfig": self.serverless,
+                "DesiredServerlessConfig": self.serverless,
+            }
+        else:
+            size = {"CurrentInstanceCount": self.current_instances, "DesiredInstanceCount": self.instances}
         return {
             "VariantName": self.name,
             "DeployedImages": [deployed],
             "CurrentWeight": self.weight,
             "DesiredWeight": self.weight,
-            "CurrentInstanceCount": self.current_instances,
-            "DesiredInstanceCount": self.instances,
+            **size,
             **({"VariantStatus": [self.status]} if self.status else {}),
         }
 

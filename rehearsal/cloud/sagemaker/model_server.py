@@ -251,6 +251,9 @@ class ModelServer:
             self._busy -= 1
             self._quiet.notify_all()
 
+    def admit(self) -> None:
+        """Refuse a request that has entered, with AWS's error, where the server takes no more at this moment."""
+
     def invoke(self, body: bytes, headers: dict[str, str]) -> ContainerAnswer:
         """POST /invocations. Raises ContainerSilentError when no HTTP answer comes in time."""
         while True:
@@ -295,13 +298,19 @@ class ModelServer:
         if drain:
             with self._quiet:
                 self._quiet.wait_for(lambda: self._busy == 0 or self._cloud.stopping.is_set(), DRAIN_SECONDS)
-        if self._serving is not None:
-            self._serving.stop()
+        self._end_container()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _end_container(self) -> None:
+        """End the process and what hangs on it; the model's files stay."""
+        serving, self._serving = self._serving, None
+        if serving is not None:
+            serving.stop()
         while True:
             try:
                 self._idle.get_nowait().close()
             except queue.Empty:
                 break
-        if self._logs is not None:
-            self._logs.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        logs, self._logs = self._logs, None
+        if logs is not None:
+            logs.close()

@@ -118,6 +118,7 @@ class SageMakerRuntime(Service):
         for header in ("Content-Type", "Accept", CUSTOM_ATTRIBUTES, INFERENCE_ID):
             if header in request.headers:
                 headers[header] = request.headers[header]
+        variant.server.admit()
         sent = time.perf_counter()
         status, answer = 0, None
         try:

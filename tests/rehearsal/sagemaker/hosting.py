@@ -174,6 +174,16 @@ class Stage:
         self.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant], **more)
         return name
 
+    def serverless_config(self, model: str, most: int = 5, provisioned: int = 0, **more: Any) -> str:
+        """A configuration of a serverless variant."""
+        name = f"config-{uuid4().hex[:8]}"
+        size = {"MemorySizeInMB": 2048, "MaxConcurrency": most}
+        if provisioned:
+            size["ProvisionedConcurrency"] = provisioned
+        variant = {"VariantName": "AllTraffic", "ModelName": model, "ServerlessConfig": size}
+        self.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant | more])
+        return name
+
     def endpoint(self, config: str, wait: str = "InService", **more: Any) -> str:
         name = f"endpoint-{uuid4().hex[:8]}"
         self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config, **more)

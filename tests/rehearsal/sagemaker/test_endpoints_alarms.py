@@ -138,7 +138,6 @@ def test_half_of_any_fleet_is_a_size_even_where_instances_cannot_be_halved(insta
         (rolling(50), {"instances": 1}, "at least 2 instances"),
         (rolling(3, kind="INSTANCE_COUNT"), {"instances": 4}, "3 of 4 instance"),
         (rolling(50), {"variants": 2}, "multi-variant"),
-        (rolling(50), {"serverless": True}, "serverless"),
         ({**rolling(50), **config({"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0})}, {}, "Only one of"),
     ],
 )

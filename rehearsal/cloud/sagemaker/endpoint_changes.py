@@ -1,0 +1,61 @@
+"""What an update may change of an endpoint, and what it keeps."""
+
+from __future__ import annotations
+
+from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.sagemaker.endpoint_configs import EndpointConfig
+from rehearsal.cloud.sagemaker.endpoint_state import Endpoint
+from rehearsal.cloud.sagemaker.fleets import Fleet
+from rehearsal.cloud.service import Document
+
+
+def refuse_another_way_of_hosting(now: EndpointConfig, planned: EndpointConfig) -> None:
+    """AWS says that this is a ValidationError; its words are not documented. The other way round is allowed.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html#serverless-endpoints-how-it-works-exclusions
+    """
+    if planned.serverless and not now.serverless:
+        raise AwsError("ValidationException", "Cannot update an instance-based endpoint to a serverless endpoint.")
+
+
+def refuse_changed_scalable_instances(endpoint: Endpoint, planned: EndpointConfig, scaled: set[str]) -> None:
+    """https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-edit.html"""
+    types = {variant["VariantName"]: variant.get("InstanceType") for variant in planned.variants}
+    for name in sorted(scaled):
+        now = endpoint.variant(name)
+        if now is not None and types.get(name) != now.instance_type:
+            raise AwsError(
+                "ValidationException",
+                f'The variant(s) "{name}" must be deregistered as scalable targets with AWS Application Auto '
+                "Scaling before they can be removed or have their instance type updated.",
+            )
+
+
+def refuse_impossible_size(endpoint: Endpoint, change: Document) -> None:
+    """Of one entry of UpdateEndpointWeightsAndCapacities."""
+    variant = endpoint.variant(change["VariantName"])
+    if variant is None:
+        raise AwsError("ValidationException", f'Could not find variant "{change["VariantName"]}".')
+    if "ServerlessUpdateConfig" in change:
+        raise NotImplementedHere("ServerlessUpdateConfig (provisioned concurrency changed in place)")
+    if variant.serverless is not None and "DesiredInstanceCount" in change:
+        raise AwsError("ValidationException", f'Variant "{variant.name}" is serverless: it has no instances.')
+    if change.get("DesiredInstanceCount", 1) < 1:
+        raise AwsError("ValidationException", "DesiredInstanceCount must be at least 1.")
+
+
+def retain(blue: Fleet, green: Fleet, excluded: set[str]) -> None:
+    """Counts and weights as they are now rather than as the configuration says.
+
+    The third retainable property, data capture, is "not currently supported": the new configuration's counts.
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_VariantProperty.html
+    """
+    present = {variant.name: variant for variant in blue.variants}
+    for variant in green.variants:
+        now = present.get(variant.name)
+        if now is None:
+            continue
+        if "DesiredInstanceCount" not in excluded and now.serverless is None and variant.serverless is None:
+            variant.instances = now.instances
+        if "DesiredWeight" not in excluded:
+            variant.weight = now.weight
