@@ -17,7 +17,8 @@ from typing import Any
 
 import boto3
 
-from deployment import registry, stage, template, variables
+from deployment import modes, registry, stage, template, variables
+from deployment.contradictions import Values
 from deployment.errors import RefusedError, aws_errors_explained
 from deployment.registry import NothingToDeploy
 from deployment.settings import BuildSettings
@@ -38,16 +39,24 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
 
     settings = BuildSettings.from_environment(environment)
     parameters = template.parameters(folder / "endpoint-config-template.yml")
+    stack_prefix = f"sagemaker-{settings.project_name}-{settings.project_id}-deploy-"
     configs = {
         stage_name: stage.read(
             folder / f"{stage_name}-config.json",
             parameters,
             stage.RESOLVED_PARAMETERS,
             watched=stage_name == "prod",
-            alarm_prefix=f"sagemaker-{settings.project_name}-{settings.project_id}-deploy-",
+            alarm_prefix=stack_prefix,
         )
         for stage_name in STAGES
     }
+    endpoints = {"staging": settings.staging_endpoint_name, "prod": settings.production_endpoint_name}
+    for stage_name, config in configs.items():
+        values = Values(config.parameters, parameters)
+        mode = values.text("DeploymentMode")
+        if without_effect := modes.unused(values):
+            print(f"{stage_name}-config.json: DeploymentMode {mode} has no use for {', '.join(without_effect)}.")
+        modes.check_change(client, endpoints[stage_name], stack_prefix + stage_name, mode)
     choice = registry.choose(client("sagemaker"), client("s3"), settings)
 
     if isinstance(choice, NothingToDeploy):
@@ -61,7 +70,6 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
         }
     else:
         print(f"Deploying version {choice.version}, because {choice.because}: {choice.arn}")
-        endpoints = {"staging": settings.staging_endpoint_name, "prod": settings.production_endpoint_name}
         for stage_name, path in exports.items():
             config = configs[stage_name]
             _write_json(path, stage.export(config, stage_name, endpoints[stage_name], choice, settings))

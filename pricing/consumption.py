@@ -143,14 +143,16 @@ def fleet(root: Path, stage: str) -> Fleet:
         instance_type=str(variant.get("InstanceType", "")),
         least=least,
         most=max([least, *map(int, scaled)]),
-        both_seconds=_both_seconds(policy["DeploymentConfig"], least),
+        both_seconds=_both_seconds(policy.get("DeploymentConfig"), least),
         serverless="ServerlessConfig" in variant,
         resources=standing(template),
     )
 
 
-def _both_seconds(deployment: dict[str, Any], instances: int) -> int:
+def _both_seconds(deployment: dict[str, Any] | None, instances: int) -> int:
     """How long as many instances again as the fleet has are paid for while a version is deployed."""
+    if not deployment:
+        return 0
     if "RollingUpdatePolicy" in deployment:
         shift = deployment["RollingUpdatePolicy"]
         # Each batch is paid for twice while it bakes: all of them together are the fleet once.

@@ -39,7 +39,30 @@ def found(values: Values, *, watched: bool, alarm_prefix: str) -> list[str]:
     `watched` asks for traffic to move so that alarms have time to bring it back; `alarm_prefix` is how alarms are named
     that the model's role may look at.
     """
+    if values.text("DeploymentMode") == "serverless":
+        return _serverless(values)
     return [*_fleet(values), *_traffic(values, watched), *_own_alarm(values), *_existing_alarm(values, alarm_prefix)]
+
+
+def _serverless(values: Values) -> list[str]:
+    """https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html#serverless-endpoints-how-it-works-exclusions"""
+    faults = []
+    if (routing := values.text("TrafficRouting")) != "ALL_AT_ONCE":
+        faults.append(
+            f"Parameters.TrafficRouting: is {routing}, but SageMaker moves a serverless endpoint all at once, and no "
+            "alarm brings it back; write ALL_AT_ONCE, or DeploymentMode realtime"
+        )
+    if values.text("EnableNetworkIsolation") != "false":
+        faults.append(
+            "Parameters.EnableNetworkIsolation: is true, but SageMaker cannot cut a serverless container off from the "
+            'network; write "EnableNetworkIsolation": false if that may be'
+        )
+    most, warm = values.number("ServerlessMaxConcurrency"), values.number("ServerlessProvisionedConcurrency")
+    if warm > most:
+        faults.append(
+            f"Parameters.ServerlessProvisionedConcurrency: is {warm}, above ServerlessMaxConcurrency, which is {most}"
+        )
+    return faults
 
 
 def _fleet(values: Values) -> list[str]:

@@ -9,10 +9,12 @@ from botocore.exceptions import ClientError
 
 from deployment import served
 from deployment.errors import RefusedError
+from deployment.served import Served
 from deployment.settings import AUTO
 
 JSON = "application/json"
 CSV = "text/csv"
+WAKING_REQUESTS = 12
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,26 @@ class Endpoint:
         """Send raw claims as JSON."""
         return self.ask(json.dumps({"records": records}))
 
+    def wake(self, body: str, pause_seconds: float = 5.0) -> None:
+        """Ask until the model answers, and forget it: a serverless container starts when it is asked.
 
-def check_in_service(sagemaker: Any, endpoint_name: str, expected_package_arn: str) -> str:
-    """Return the ARN of the package the endpoint serves; raise RefusedError, saying what to do, unless it is ready.
+        While it starts, SageMaker answers ModelNotReadyException, or fails the request that took too long. Whatever
+        goes on for longer than a dozen requests the tests themselves will show.
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html#API_runtime_InvokeEndpoint_Errors
+        """
+        for _ in range(WAKING_REQUESTS):
+            try:
+                if self.ask(body).status < 500:
+                    break
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ModelNotReadyException":
+                    raise
+            time.sleep(pause_seconds)
+        self.statuses.clear()
+
+
+def check_in_service(sagemaker: Any, endpoint_name: str, expected_package_arn: str) -> Served:
+    """What the endpoint serves, a package for certain; raise RefusedError, saying what to do, unless it is ready.
 
     `expected_package_arn` is the package it must serve, or `auto` for whichever it serves.
     """
@@ -93,4 +112,4 @@ def check_in_service(sagemaker: Any, endpoint_name: str, expected_package_arn: s
             f"but {expected_package_arn} was to be tested.\n"
             "Another deployment came between: start the pipeline again."
         )
-    return found.model_package_arn
+    return found

@@ -13,7 +13,8 @@ class Served:
     """An endpoint that exists: its status and, where it serves one, the ARN of its model package.
 
     While a deployment is under way, `arriving_config` names the endpoint configuration that is on its way in. What an
-    endpoint serves whose configuration or model cannot be found is not known.
+    endpoint serves whose configuration or model cannot be found is not known. `mode` says how it serves, in the words
+    of DeploymentMode.
     """
 
     status: str
@@ -21,6 +22,7 @@ class Served:
     failure_reason: str = ""
     arriving_config: str | None = None
     is_known: bool = True
+    mode: str = "realtime"
 
 
 def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
@@ -35,13 +37,14 @@ def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
         if is_missing(error):
             return None
         raise
-    arn, is_known = _look(sagemaker, endpoint["EndpointConfigName"])
+    arn, is_known, mode = _look(sagemaker, endpoint["EndpointConfigName"])
     return Served(
         status=endpoint["EndpointStatus"],
         model_package_arn=arn,
         failure_reason=endpoint.get("FailureReason", ""),
         arriving_config=endpoint.get("PendingDeploymentSummary", {}).get("EndpointConfigName"),
         is_known=is_known,
+        mode=mode,
     )
 
 
@@ -54,21 +57,23 @@ def model_package_arn(sagemaker: Any, endpoint_config_name: str) -> str | None:
     return _look(sagemaker, endpoint_config_name)[0]
 
 
-def _look(sagemaker: Any, endpoint_config_name: str) -> tuple[str | None, bool]:
-    """The ARN, and whether the configuration and its model were found.
+def _look(sagemaker: Any, endpoint_config_name: str) -> tuple[str | None, bool, str]:
+    """The ARN, whether the configuration and its model were found, and the mode.
 
     Where a role is limited by the project's tags, AWS refuses a look at what is not there: it has no tags.
     """
+    mode = "realtime"
     try:
         config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint_config_name)
+        mode = "serverless" if "ServerlessConfig" in config["ProductionVariants"][0] else "realtime"
         model_name = config["ProductionVariants"][0].get("ModelName")
         if model_name is None:
-            return None, True
+            return None, True, mode
         model = sagemaker.describe_model(ModelName=model_name)
     except ClientError as error:
         if is_missing(error) or error.response["Error"]["Code"] in ACCESS_DENIED:
-            return None, False
+            return None, False, mode
         raise
     containers = [model["PrimaryContainer"]] if "PrimaryContainer" in model else model.get("Containers", [])
     arns = [container["ModelPackageName"] for container in containers if "ModelPackageName" in container]
-    return (arns[0] if arns else None), True
+    return (arns[0] if arns else None), True, mode

@@ -80,6 +80,8 @@ class Parameter:
             return None
         if isinstance(value, float) and not isinstance(self.default, float):
             return None
+        if self.allowed_values:
+            return str(value) if str(value) in self.allowed_values else None
         too_small = self.minimum is not None and value < self.minimum
         too_large = self.maximum is not None and value > self.maximum
         return None if too_small or too_large else str(value)
@@ -95,7 +97,7 @@ def _parameter(name: str, declared: dict[str, Any]) -> Parameter:
         name=name,
         is_number=declared["Type"] == "Number",
         default=declared.get("Default"),
-        allowed_values=tuple(declared.get("AllowedValues", ())),
+        allowed_values=tuple(str(value) for value in declared.get("AllowedValues", ())),
         pattern=declared.get("AllowedPattern"),
         minimum=declared.get("MinValue"),
         maximum=declared.get("MaxValue"),

@@ -1,5 +1,6 @@
 """What the tests of the live staging endpoint share."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from deployment import expectations, variables
+from deployment import expectations, modes, variables
 from deployment.endpoint import Endpoint, check_in_service
 from deployment.errors import RefusedError, aws_errors_explained
 from deployment.figures import Figures
@@ -35,9 +36,12 @@ def connection(figures: Figures) -> Endpoint | RefusedError:
     try:
         with aws_errors_explained():
             settings = StagingTestSettings.from_environment(os.environ)
-            arn = check_in_service(boto3.client("sagemaker"), settings.endpoint_name, settings.model_package_arn)
-            figures.served = arn.rpartition(":model-package/")[2]
-            return Endpoint(settings.endpoint_name, boto3.client("sagemaker-runtime", config=ONE_ATTEMPT))
+            found = check_in_service(boto3.client("sagemaker"), settings.endpoint_name, settings.model_package_arn)
+            figures.served = str(found.model_package_arn).rpartition(":model-package/")[2]
+            endpoint = Endpoint(settings.endpoint_name, boto3.client("sagemaker-runtime", config=ONE_ATTEMPT))
+            if found.mode == modes.SERVERLESS:
+                endpoint.wake(json.dumps({"records": [expectations.golden_records()[0].record]}))
+            return endpoint
     except RefusedError as reason:
         return reason
 

@@ -78,6 +78,25 @@ class Sound(Endpoint):
     """Answers everything as it should."""
 
 
+class Serverless(Endpoint):
+    """Sound, and asleep until the first request has been refused."""
+
+    asleep = True
+
+    def control(self, operation: str) -> tuple[int, dict[str, Any], str]:
+        status, answer, error_type = super().control(operation)
+        if operation == "DescribeEndpointConfig":
+            type(self).asleep = True
+            answer["ProductionVariants"][0]["ServerlessConfig"] = {"MemorySizeInMB": 2048, "MaxConcurrency": 1}
+        return status, answer, error_type
+
+    def model(self, body: str, content_type: str) -> tuple[int, dict[str, Any]]:
+        if type(self).asleep:
+            type(self).asleep = False
+            return 504, {"error": "still starting"}
+        return super().model(body, content_type)
+
+
 class Broken(Endpoint):
     """Takes the lower decision for every record, and falls over where it should refuse."""
 

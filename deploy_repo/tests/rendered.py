@@ -93,6 +93,13 @@ MODES: dict[str, dict[str, object]] = {
         "TrafficRouting": "CANARY",
         "TerminationWaitSeconds": 300,
     },
+    "serverless": {
+        "DeploymentMode": "serverless",
+        "ServerlessMemoryMegabytes": 3072,
+        "ServerlessMaxConcurrency": 10,
+        "ServerlessProvisionedConcurrency": 1,
+        "EnableNetworkIsolation": "false",
+    },
 }
 """Of each mode, the parameters its golden file is made with."""
 

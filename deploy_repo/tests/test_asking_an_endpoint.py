@@ -49,11 +49,30 @@ def test_what_is_not_the_models_answer_is_not_taken_for_one(code: str) -> None:
             Endpoint("fraud-staging", stub.client).ask("{}")
 
 
+def test_a_serverless_endpoint_is_woken_before_anything_counts() -> None:
+    endpoint = Endpoint("fraud-staging", client("sagemaker-runtime"))
+    cold = {"OriginalStatusCode": 504, "OriginalMessage": "took too long", "LogStreamArn": "arn"}
+    with Stubber(endpoint.runtime) as stub:
+        stub.add_client_error("invoke_endpoint", "ModelNotReadyException", "still being provisioned")
+        stub.add_client_error("invoke_endpoint", "ModelError", "no", http_status_code=424, modeled_fields=cold)
+        stub.add_response("invoke_endpoint", {"Body": StreamingBody(io.BytesIO(b"{}"), 2)})
+        endpoint.wake("{}", pause_seconds=0)
+        stub.assert_no_pending_responses()
+    assert endpoint.statuses == []
+
+
+def test_waking_an_endpoint_hides_no_missing_right() -> None:
+    with Stubber(client("sagemaker-runtime")) as stub:
+        stub.add_client_error("invoke_endpoint", "AccessDeniedException", "no")
+        with pytest.raises(ClientError, match="AccessDenied"):
+            Endpoint("fraud-staging", stub.client).wake("{}", pause_seconds=0)
+
+
 def test_an_endpoint_in_service_tells_which_package_it_serves(registry: Registry) -> None:
     arn = registry.register()
     registry.serve(arn, "fraud-staging")
-    assert check_in_service(registry.sagemaker, "fraud-staging", "auto") == arn
-    assert check_in_service(registry.sagemaker, "fraud-staging", arn) == arn
+    assert check_in_service(registry.sagemaker, "fraud-staging", "auto").model_package_arn == arn
+    assert check_in_service(registry.sagemaker, "fraud-staging", arn).model_package_arn == arn
 
 
 def test_an_endpoint_that_serves_another_package_than_the_one_to_test_is_refused(registry: Registry) -> None:

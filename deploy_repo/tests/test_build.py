@@ -1,5 +1,6 @@
 """What build.py writes."""
 
+import json
 import runpy
 from pathlib import Path
 
@@ -184,3 +185,39 @@ def test_run_by_hand_without_its_environment_it_ends_with_a_message_that_names_e
     assert message.startswith("make build: ")
     for name in ENVIRONMENT.keys() - {"MODEL_PACKAGE_ARN"}:
         assert name in message
+
+
+# ---- another way of serving
+
+
+def write_mode(checkout: Path, stage_name: str, mode: str) -> None:
+    path = checkout / f"{stage_name}-config.json"
+    config = load(path)
+    config["Parameters"] |= {"DeploymentMode": mode, "EnableNetworkIsolation": False, "TrafficRouting": "ALL_AT_ONCE"}
+    path.write_text(json.dumps(config), encoding="utf-8")
+
+
+@pytest.mark.parametrize("stage_name", ["staging", "prod"])
+def test_an_endpoint_on_instances_is_not_made_serverless(checkout: Path, registry: Registry, stage_name: str) -> None:
+    registry.serve(registry.register(), f"fraud-{stage_name}")
+    write_mode(checkout, stage_name, "serverless")
+    with pytest.raises(RefusedError) as refusal:
+        run(checkout, registry)
+    assert f"The endpoint fraud-{stage_name} runs on instances" in str(refusal.value)
+    assert f"delete the stack sagemaker-fraud-p-abc123-deploy-{stage_name} first" in str(refusal.value)
+
+
+def test_a_stage_may_be_serverless_from_the_beginning_and_stay_so(
+    checkout: Path, registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arn = registry.register()
+    write_mode(checkout, "staging", "serverless")
+    run(checkout, registry)
+    told = capsys.readouterr().out
+    assert "staging-config.json: DeploymentMode serverless has no use for EndpointInstanceType" in told
+    assert "prod-config.json: DeploymentMode" not in told
+    size = {"ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5}}
+    registry.serve(arn, "fraud-staging", size)
+    run(checkout, registry)
+    assert load(checkout / "staging-config-export.json")["Parameters"]["DeploymentMode"] == "serverless"
+    assert "DeploymentMode" not in load(checkout / "prod-config-export.json")["Parameters"]

@@ -21,6 +21,14 @@ TAGS = {
 }
 
 
+def guardrails() -> dict[str, Any]:
+    """The DeploymentConfig of an endpoint on instances."""
+    [endpoint] = of_type("AWS::SageMaker::Endpoint").values()
+    condition, without, found = endpoint["DeploymentConfig"]["Fn::If"]
+    assert (condition, without) == ("Serverless", {"Ref": "AWS::NoValue"})
+    return dict(found)
+
+
 def of_type(resource_type: str) -> dict[str, Any]:
     return {name: res["Properties"] for name, res in RESOURCES.items() if res["Type"] == resource_type}
 
@@ -72,7 +80,8 @@ def test_every_parameter_says_what_it_means_and_what_it_accepts(name: str) -> No
     declared = TEMPLATE["Parameters"][name]
     assert declared["Description"].endswith(".")
     if declared["Type"] == "Number":
-        assert {"MinValue", "MaxValue", "Default"} <= declared.keys() | ({"Default"} & stage.RESOLVED_PARAMETERS)
+        assert "Default" in declared
+        assert "AllowedValues" in declared or {"MinValue", "MaxValue"} <= declared.keys()
     else:
         assert {"AllowedValues", "AllowedPattern"} & declared.keys()
 
@@ -94,8 +103,7 @@ def test_what_every_deployment_replaces_has_no_name(resource_type: str) -> None:
 
 def test_a_deployment_is_rolled_back_by_exactly_the_alarms_of_this_template() -> None:
     alarms = of_type("AWS::CloudWatch::Alarm")
-    [endpoint] = of_type("AWS::SageMaker::Endpoint").values()
-    watched = endpoint["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]
+    watched = guardrails()["AutoRollbackConfiguration"]["Alarms"]
     own = [alarm for alarm in watched if alarm.get("AlarmName") or alarm["Fn::If"][0] != "HasExistingAlarm"]
     listed = [alarm.get("AlarmName") or alarm["Fn::If"][1]["AlarmName"] for alarm in own]
     assert listed == [{"Ref": name} for name in alarms]
@@ -173,7 +181,9 @@ def test_without_autoscaling_a_deployment_takes_the_configured_instance_count() 
 def test_autoscaling_exists_only_where_the_fleet_may_grow(resource_type: str) -> None:
     [resource] = [res for res in RESOURCES.values() if res["Type"] == resource_type]
     counts = [{"Ref": "EndpointInstanceCount"}, {"Ref": "EndpointMaxInstanceCount"}]
-    assert TEMPLATE["Conditions"][resource["Condition"]] == {"Fn::Not": [{"Fn::Equals": counts}]}
+    assert TEMPLATE["Conditions"][resource["Condition"]] == {
+        "Fn::And": [{"Condition": "OnInstances"}, {"Fn::Not": [{"Fn::Equals": counts}]}]
+    }
 
 
 @pytest.mark.parametrize("name", [name for name in RESOURCES if name != "ScalingPolicy"])  # it cannot be tagged

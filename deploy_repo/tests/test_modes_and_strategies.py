@@ -91,3 +91,27 @@ def test_an_alarm_on_a_metric_of_your_own_watches_what_you_put_for_this_endpoint
 def test_without_a_metric_of_your_own_there_is_no_such_alarm() -> None:
     assert "OwnAlarm" not in Rendering().resources()
     assert len(deployment()["AutoRollbackConfiguration"]["Alarms"]) == 2
+
+
+# ---- serverless
+
+
+SERVERLESS = {"DeploymentMode": "serverless", "EnableNetworkIsolation": "false"}
+
+
+def test_serverless_has_memory_and_concurrency_instead_of_instances() -> None:
+    [variant] = Rendering(**SERVERLESS).resources()["EndpointConfig"]["ProductionVariants"]
+    assert variant["ServerlessConfig"] == {"MemorySizeInMB": 2048, "MaxConcurrency": 5}
+    assert not {"InstanceType", "InitialInstanceCount"} & variant.keys()
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"EndpointMaxInstanceCount": 9, "OwnAlarmMetricName": "mine", "EnableDataCapture": "true"}]
+)
+def test_serverless_has_nothing_that_sagemaker_has_for_instances_only(parameters: dict[str, object]) -> None:
+    resources = Rendering(**SERVERLESS, **parameters).resources()
+    assert resources.keys() == {"Model", "EndpointConfig", "Endpoint"}
+    assert "DeploymentConfig" not in resources["Endpoint"]
+    assert "DataCaptureConfig" not in resources["EndpointConfig"]
+    assert resources["Model"]["EnableNetworkIsolation"] == "false"
+    assert Rendering(**SERVERLESS, **parameters).outputs().keys() == {"EndpointName", "EndpointArn", "ModelPackageName"}

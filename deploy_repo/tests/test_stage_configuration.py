@@ -15,6 +15,7 @@ from .conftest import ROOT
 PARAMETERS = template.parameters(ROOT / "endpoint-config-template.yml")
 
 
+SERVERLESS = {"DeploymentMode": "serverless", "EnableNetworkIsolation": False}
 FLEET_OF_TEN = {"EndpointInstanceCount": 10, "EndpointMaxInstanceCount": 10}
 
 
@@ -55,6 +56,11 @@ def refusal_of(folder: Path, content: object) -> str:
         (
             {"TrafficRouting": "SLOWLY"},
             'TrafficRouting: must be one of ALL_AT_ONCE, CANARY, LINEAR, ROLLING, not "SLOWLY"',
+        ),
+        ({"DeploymentMode": "lambda"}, 'DeploymentMode: must be one of realtime, serverless, not "lambda"'),
+        (
+            {"ServerlessMemoryMegabytes": 2000},
+            "ServerlessMemoryMegabytes: must be one of 1024, 2048, 3072, 4096, 5120, 6144, not 2000",
         ),
         ({"LinearStepPercent": 5}, "LinearStepPercent: must be a whole number from 10 to 50, not 5"),
         ({"RollingBatchPercent": 60}, "RollingBatchPercent: must be a whole number from 5 to 50, not 60"),
@@ -107,6 +113,14 @@ def test_a_wrong_parameter_is_refused_by_file_and_key(tmp_path: Path, parameters
             {**FLEET_OF_TEN, "TrafficRouting": "ROLLING", "RollingBatchPercent": 10, "TrafficWaitSeconds": 900},
             "Parameters.TrafficWaitSeconds: is 900, with which ROLLING takes up to 15000 seconds",
         ),
+        (
+            {"DeploymentMode": "serverless"},
+            "Parameters.EnableNetworkIsolation: is true, but SageMaker cannot cut a serverless container off",
+        ),
+        (
+            {**SERVERLESS, "ServerlessProvisionedConcurrency": 6},
+            "Parameters.ServerlessProvisionedConcurrency: is 6, above ServerlessMaxConcurrency, which is 5",
+        ),
         ({"OwnAlarmThreshold": 5}, "Parameters.OwnAlarmThreshold: has no effect without OwnAlarmMetricName"),
         (
             {"OwnAlarmMetricName": "Invocations", "OwnAlarmNamespace": "AWS/SageMaker"},
@@ -145,11 +159,19 @@ def test_production_must_leave_the_alarms_time_to_bring_the_old_version_back(
         {**FLEET_OF_TEN, "TrafficRouting": "LINEAR", "LinearStepPercent": 10, "TrafficWaitSeconds": 1500},
         {**FLEET_OF_TEN, "TrafficRouting": "ROLLING", "RollingBatchPercent": 10, "TrafficWaitSeconds": 800},
         {"TrafficRouting": "LINEAR", "EndpointInstanceCount": 2, "EndpointMaxInstanceCount": 2},
+        SERVERLESS,
+        {**SERVERLESS, "ServerlessMaxConcurrency": 20, "ServerlessProvisionedConcurrency": 20},
         {"OwnAlarmMetricName": "pay-share", "OwnAlarmThreshold": 0.5, "OwnAlarmNamespace": "Claims"},
     ],
 )
 def test_what_fits_together_is_accepted(tmp_path: Path, parameters: dict[str, Any]) -> None:
     assert read(tmp_path, {"Parameters": parameters}).parameters.keys() == parameters.keys()
+
+
+@pytest.mark.parametrize("strategy", ["CANARY", "LINEAR", "ROLLING"])
+def test_serverless_moves_all_at_once_or_not_at_all(tmp_path: Path, strategy: str) -> None:
+    refusal = refusal_of(tmp_path, {"Parameters": {**SERVERLESS, "TrafficRouting": strategy}})
+    assert f"Parameters.TrafficRouting: is {strategy}, but SageMaker moves a serverless endpoint all at once" in refusal
 
 
 def test_an_alarm_that_sagemaker_may_not_look_at_is_refused_with_the_name_it_needs(tmp_path: Path) -> None:

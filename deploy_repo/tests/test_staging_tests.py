@@ -80,6 +80,15 @@ def test_a_sound_endpoint_passes_and_its_figures_go_to_the_pipeline(run_against:
     assert "not measured" not in run.exports
 
 
+def test_a_serverless_endpoint_that_is_asleep_passes_too(
+    run_against: Callable[[type], Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    run = run_against(fake_endpoint.Serverless)
+    assert run.exit_status == 0, run.log
+    assert not fake_endpoint.Serverless.asleep, "it has been asked while it slept"
+
+
 def test_an_endpoint_that_decides_all_alike_and_falls_over_on_bad_ones_fails_on_each_of_them_and_on_nothing_else(
     run_against: Callable[[type], Run],
 ) -> None:

@@ -111,3 +111,28 @@ def test_an_instance_type_changes_in_two_deployments_because_sagemaker_refuses_i
     second = serving.deploy("bigger", EndpointInstanceType="ml.m5.xlarge", EndpointMaxInstanceCount=4)
     assert (first, second) == ("UPDATE_COMPLETE", "UPDATE_COMPLETE"), serving.reasons()
     assert serving.serves() == "bigger"
+
+
+# ---- another mode
+
+
+def test_a_serverless_stage_gets_new_versions_without_a_failed_request_and_has_none_of_the_guardrails(
+    stage: Stage,
+) -> None:
+    serverless = DeployedStage(stage, DeploymentMode="serverless", EnableNetworkIsolation="false")
+    assert serverless.deploy("first") == "CREATE_COMPLETE", serverless.reasons()
+    with Client(stage, serverless.endpoint) as client:
+        until(lambda: client.heard["first"] > 5)
+        status = serverless.deploy("second")
+        until(lambda: client.heard["second"] > 5)
+    assert status == "UPDATE_COMPLETE", serverless.reasons()
+    assert set(client.heard) == {"first", "second"}
+    assert "LastDeploymentConfig" not in serverless.described()
+
+
+def test_a_stage_on_instances_cannot_become_serverless_and_goes_on_serving(serving: DeployedStage) -> None:
+    before = serving.serves()
+    refused = serving.deploy("never", DeploymentMode="serverless", EnableNetworkIsolation="false")
+    assert refused == "UPDATE_ROLLBACK_COMPLETE"
+    assert "Cannot update an instance-based endpoint to a serverless endpoint" in serving.reasons()
+    assert serving.serves() == before

@@ -1,0 +1,62 @@
+"""The ways in which a model can be served, and which parameters each of them has a use for.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/deploy-model-options.html
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from deployment import served
+from deployment.contradictions import Values
+from deployment.errors import RefusedError
+
+REALTIME = "realtime"
+SERVERLESS = "serverless"
+
+_OF_SERVERLESS = ("ServerlessMemoryMegabytes", "ServerlessMaxConcurrency", "ServerlessProvisionedConcurrency")
+_OF_INSTANCES = (
+    "EndpointInstanceType",
+    "EndpointInstanceCount",
+    "EndpointMaxInstanceCount",
+    "InvocationsPerInstanceTarget",
+    "CanaryPercent",
+    "LinearStepPercent",
+    "RollingBatchPercent",
+    "RollbackBatchPercent",
+    "TrafficWaitSeconds",
+    "TerminationWaitSeconds",
+    "ServerErrorsAlarmCount",
+    "ModelLatencyAlarmMicroseconds",
+    "OwnAlarmMetricName",
+    "OwnAlarmNamespace",
+    "OwnAlarmStatistic",
+    "OwnAlarmComparison",
+    "OwnAlarmThreshold",
+    "ExistingAlarmName",
+    "EnableDataCapture",
+    "SamplingPercentage",
+)
+UNUSED = {REALTIME: _OF_SERVERLESS, SERVERLESS: _OF_INSTANCES}
+"""The parameters that have no effect in a mode."""
+
+
+def unused(values: Values) -> list[str]:
+    """The parameters somebody wrote that have no effect in the mode they chose."""
+    return [name for name in UNUSED[values.text("DeploymentMode")] if values.is_set(name)]
+
+
+def check_change(client: Callable[[str], Any], endpoint_name: str, stack_name: str, mode: str) -> None:
+    """Refuse what SageMaker would refuse in the middle of a deployment: instances cannot become serverless.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html#serverless-endpoints-how-it-works-exclusions
+    """
+    if mode != SERVERLESS:
+        return
+    found = served.describe(client("sagemaker"), endpoint_name)
+    if found is None or not found.is_known or found.mode == SERVERLESS:
+        return
+    raise RefusedError(
+        f"The endpoint {endpoint_name} runs on instances, and SageMaker cannot make it serverless.\n"
+        f"Leave DeploymentMode as it is, or delete the stack {stack_name} first: the endpoint is then away until this "
+        "deployment has made a new one."
+    )
