@@ -281,8 +281,8 @@ def test_an_endpoint_comes_up_where_private_mounts_are_forbidden(stage: Stage, m
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5}}, "serverless inference"),
         ({"ManagedInstanceScaling": {"Status": "ENABLED"}}, "ManagedInstanceScaling"),
+        ({"AcceleratorType": "ml.eia1.medium"}, "AcceleratorType"),
     ],
 )
 def test_other_ways_of_hosting_are_refused_by_name(stage: Stage, change: dict[str, object], named: str) -> None:
