@@ -21,9 +21,11 @@ from ministack.core import iam_evaluator
 from ministack.core.responses import get_region
 from ministack.services import eventbridge
 
+from rehearsal.cloud import base_topic_keys
 from rehearsal.cloud.base_front_door import ask_front_door
 
 ACCOUNT = os.environ["MINISTACK_ACCOUNT_ID"]
+EVENTS = "events.amazonaws.com"
 ACTIONS_OF_EVENTS = {"sns": "sns:Publish", "sqs": "sqs:SendMessage", "lambda": "lambda:InvokeFunction"}
 
 log = logging.getLogger("base")
@@ -56,15 +58,17 @@ def install() -> None:
 
 
 def _target_lets_events_in(service: str, arn: str, rule_arn: str) -> bool:
-    """Whether the target's own policy lets the rule in. Conditions of a topic's policy find no keys to hold: AWS says
-    that Condition blocks in policies of SNS topics are not supported for EventBridge.
+    """Whether the target's own policy lets the rule in, and that of a topic's key.
+
+    Conditions of a topic's policy find no keys to hold: AWS says that Condition blocks in policies of SNS topics are
+    not supported for EventBridge.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
     """
     context = {} if service == "sns" else {"aws:sourcearn": rule_arn, "aws:sourceaccount": ACCOUNT}
     policy = iam_evaluator._resource_policy(service, arn)
     request = iam_evaluator.EvalContext(
-        principal_arn=f"arn:aws:iam::{ACCOUNT}:service/events.amazonaws.com",
+        principal_arn=EVENTS,  # no principal of the account: a statement for its root user does not speak of services
         principal_type="Service",
         principal_account=ACCOUNT,
         action=ACTIONS_OF_EVENTS[service],
@@ -73,8 +77,8 @@ def _target_lets_events_in(service: str, arn: str, rule_arn: str) -> bool:
         secure_transport=True,
         service_context=context,
     )
-    found = iam_evaluator.evaluate_resource_policy(policy[0] if policy else None, request, "events.amazonaws.com")
-    return bool(found.decision == "Allow")
+    found = iam_evaluator.evaluate_resource_policy(policy[0] if policy else None, request, EVENTS)
+    return bool(found.decision == "Allow") and (service != "sns" or base_topic_keys.lets_service_in(arn, EVENTS))
 
 
 def _hand_over(verb: str, target: dict[str, Any], rule: dict[str, Any], view: Any, payload: str | None) -> None:  # noqa: ANN401

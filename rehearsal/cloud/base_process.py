@@ -12,7 +12,7 @@ those names:
 - `base_events.py`, `base_event_requests.py`: events to and from the default bus
 - `base_evaluation.py`, `base_policy_grammar.py`: how policies are read, and which may be written
 - `base_objects.py`: what S3 says of objects
-- `base_encryption.py`: what S3 asks of the keys of objects
+- `base_keys.py`, `base_encryption.py`, `base_topic_keys.py`: what KMS keys are asked, for objects and topics
 - `base_logs.py`: which log stream or group a call is about
 - `base_policies.py`: the policies that AWS manages
 - `base_repairs.py`: what ministack's stacks forget
@@ -44,6 +44,7 @@ from rehearsal.cloud import (
     base_events,
     base_functions,
     base_identity,
+    base_keys,
     base_leftovers,
     base_logs,
     base_objects,
@@ -53,6 +54,7 @@ from rehearsal.cloud import (
     base_repairs,
     base_stack_records,
     base_stacks,
+    base_topic_keys,
     base_updates,
     base_withholding,
 )
@@ -110,7 +112,9 @@ def main() -> None:
     base_functions.install()
     base_identity.install()
     base_objects.install()
+    base_keys.install()
     base_encryption.install()
+    base_topic_keys.install()
     base_logs.install()
     base_evaluation.install()
     base_policy_grammar.install()
