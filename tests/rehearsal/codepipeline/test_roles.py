@@ -40,6 +40,21 @@ def test_without_a_grant_the_pipeline_stops_there(lab: Lab, grant: str) -> None:
         assert f"is not authorized to perform: {grant}" in error["message"]
 
 
+def test_the_artifact_stores_key_is_asked_for_the_role(lab: Lab) -> None:
+    """https://docs.aws.amazon.com/codepipeline/latest/userguide/S3-artifact-encryption.html"""
+    key = lab.client("kms").create_key()["KeyMetadata"]["Arn"]
+    role = lab.make_role("Keyless", "codepipeline.amazonaws.com", PIPELINE_GRANTS)
+    store = {"type": "S3", "location": BUCKET, "encryptionKey": {"id": key, "type": "KMS"}}
+    declaration = {**lab.declaration("keyed", stage("Build", build())), "roleArn": role, "artifactStore": store}
+    name = declaration["name"]
+    assert lab.finished(name, lab.create(declaration))["status"] == "Failed"
+    error = lab.action(name, "Source", "Commit")["errorDetails"]
+    assert error["code"] == "PermissionError"
+    assert f"is not authorized to perform: kms:GenerateDataKey on resource: {key}" in error["message"]
+    lab.grant("Keyless", [*PIPELINE_GRANTS, "kms:GenerateDataKey"])
+    assert lab.finished(name, lab.start(name))["status"] == "Succeeded"
+
+
 def test_a_refused_source_names_the_repository_and_the_missing_call(lab: Lab) -> None:
     role = lab.make_role("Sourceless", "codepipeline.amazonaws.com", ["s3:PutObject"])
     declaration = {**lab.declaration("sourceless", stage("Build", build())), "roleArn": role}
