@@ -34,6 +34,9 @@ Row = tuple[str, float, str, float | None]
 LAUNCHES = 20
 TOLD = (1, 5, 10, 20)
 LAUNCH_SECONDS, TWENTY_SECONDS, TWENTY_MIB = 3.0, 60.0, 1024.0
+SOME = 5
+GROWTH = 1.5
+"""How much longer a launch may take beside nineteen projects than beside few: the cost of projects grows linearly."""
 CALLS = 200
 CALL_MS = 5.0
 KIB_PER_MIB = 1024
@@ -84,9 +87,15 @@ def launch_rows(cloud: Cloud, scientist: Person) -> list[Row]:
     return [
         *((f"launches: {number}, one after the other", ended[number - 1], "s", _limit(number)) for number in TOLD),
         ("the slowest launch of twenty", max(each), "s", LAUNCH_SECONDS),
+        ("the last five launches over the second to the sixth", growth(each), "times", GROWTH),
         ("memory of the cloud with twenty projects (cloud and base)", after, "MiB", TWENTY_MIB),
         ("memory that one project adds", (after - before) / LAUNCHES, "MiB", None),
     ]
+
+
+def growth(each: list[float]) -> float:
+    """What the last launches took over what the first took, but for the very first, which finds everything cold."""
+    return sum(each[-SOME:]) / sum(each[1 : SOME + 1])
 
 
 def _limit(number: int) -> float | None:
