@@ -67,6 +67,8 @@ def _release(options: argparse.Namespace) -> int:
 
 
 def _publish(options: argparse.Namespace) -> int:
+    if options.roles_ahead and options.target == SERVICE_CATALOG:
+        return _refuse("--roles-ahead is for templates in S3: add --target s3 or --target both.")
     target = find_target(options.profile, options.region)
     print(f"Publishing to account {target.account} in {target.region}, as {target.caller}", flush=True)
     if _stopped_before_publishing(target):
@@ -80,6 +82,7 @@ def _publish(options: argparse.Namespace) -> int:
         domain_ids=tuple(options.domain_id),
         studio_role_arns=tuple(options.studio_role_arn),
         set_up_account=options.account_setup,
+        roles_ahead=options.roles_ahead,
         poll_seconds=options.poll_seconds,
     )
     published = publish(target, settings, say=lambda line: print(line, flush=True))
@@ -216,6 +219,11 @@ def _parser() -> argparse.ArgumentParser:
         dest="account_setup",
         action="store_false",
         help="use the launch role as it is: the account was set up by somebody else, or from another region",
+    )
+    publish_verb.add_argument(
+        "--roles-ahead",
+        action="store_true",
+        help="S3 only: make the roles of projects now, and offer a template that makes none (docs/publishing.md)",
     )
     publish_verb.add_argument("--yes", action="store_true", help="do not ask at a terminal (a script is never asked)")
     update_verb = verbs.add_parser(

@@ -20,7 +20,7 @@ def freeze(root: Path, version: str, say: Say) -> bool:
     """
     number, known = number_of(version), released(root)
     if number in known:
-        _check_same(root, version, pack_all(root, say))
+        _check_same(root, version, pack_all(root, say, roles_ahead=True))
         return False
     if known and number < known[-1]:
         raise PublishError(
@@ -29,7 +29,7 @@ def freeze(root: Path, version: str, say: Say) -> bool:
         )
     _check_committed(root)
     news = _news(root)
-    package = pack_all(root, say)
+    package = pack_all(root, say, roles_ahead=True)
     folder = write_release(root, version, package, commit(root))
     changelog = (root / CHANGELOG).read_text(encoding="utf-8")
     heading = f"{_UNRELEASED}\n\n## {version} ({commit_date(root)})"

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from service_catalog.bucket_removal import Contents, contents
 from service_catalog.catalog import STACK, Catalog, read_catalog
 from service_catalog.errors import code_of
-from service_catalog.publish import ACCOUNT_STACK, LAUNCH_ROLE
+from service_catalog.publish import ACCOUNT_STACK, LAUNCH_ROLE, ROLES_STACK
 from service_catalog.s3_templates import S3Templates
 from service_catalog.seed_bucket import SeedBucket
 from service_catalog.stacks import Stacks
@@ -45,7 +45,7 @@ class Holdings:
     @property
     def nothing(self) -> bool:
         """Whether there is nothing to remove."""
-        removable = set(self.stacks) - ({ACCOUNT_STACK} if self.account_setup_stays else set())
+        removable = set(self.stacks) - ({ACCOUNT_STACK, ROLES_STACK} if self.account_setup_stays else set())
         return not removable and self.contents is None and not self.domains
 
     def lines(self) -> Iterator[str]:
@@ -67,7 +67,9 @@ def look(target: Target) -> Holdings:
     seed_bucket = SeedBucket(target)
     bucket = seed_bucket.name
     cloudformation = target.client("cloudformation")
-    resources = {name: found for name in (STACK, ACCOUNT_STACK) if (found := _resources(cloudformation, name))}
+    resources = {
+        name: found for name in (STACK, ROLES_STACK, ACCOUNT_STACK) if (found := _resources(cloudformation, name))
+    }
     product = _physical(resources.get(STACK, []), _PRODUCT)
     portfolio = _physical(resources.get(STACK, []), _PORTFOLIO)
     catalog = target.client("servicecatalog")
@@ -82,7 +84,12 @@ def look(target: Target) -> Holdings:
         domains=tuple(S3Templates(target, seed_bucket).shown_by()),
         living=tuple(_living(target, product, bucket)),
         kept=tuple(_kept_by_projects(target)),
-        account_setup_stays=_who_needs_the_account_setup(target, bucket, set_up_here=ACCOUNT_STACK in resources),
+        account_setup_stays=_who_needs_the_account_setup(
+            target,
+            bucket,
+            set_up_here=ACCOUNT_STACK in resources,
+            made_ahead={each.get("PhysicalResourceId", "") for each in resources.get(ROLES_STACK, [])},
+        ),
     )
 
 
@@ -168,7 +175,7 @@ def _kept_by_projects(target: Target) -> Iterator[str]:
             yield f"{each['ResourceARN']} (of project {name})"
 
 
-def _who_needs_the_account_setup(target: Target, bucket: str, *, set_up_here: bool) -> str:
+def _who_needs_the_account_setup(target: Target, bucket: str, *, set_up_here: bool, made_ahead: set[str]) -> str:
     """Roles and the boundary belong to all regions: another region's catalog and projects need them, too."""
     iam = target.client("iam")
     if not set_up_here:
@@ -181,11 +188,12 @@ def _who_needs_the_account_setup(target: Target, bucket: str, *, set_up_here: bo
         return f"the account was not set up from {target.region}"
     mine = bucket.removesuffix(target.region)
     listed = target.client("s3").list_buckets()["Buckets"]
-    others = sorted(each["Name"] for each in listed if each["Name"].startswith(mine) and each["Name"] != bucket)
-    if others:
-        return f"the template is published in {', '.join(each.removeprefix(mine) for each in others)} too"
+    elsewhere = sorted(each["Name"] for each in listed if each["Name"].startswith(mine) and each["Name"] != bucket)
+    if elsewhere:
+        return f"the template is published in {', '.join(each.removeprefix(mine) for each in elsewhere)} too"
     pages = iam.get_paginator("list_roles").paginate(PathPrefix=PROJECT_PATH)
-    roles = sorted(role["RoleName"] for page in pages for role in page["Roles"] if _bounded(iam, role["RoleName"]))
+    others = sorted({role["RoleName"] for page in pages for role in page["Roles"]} - made_ahead)
+    roles = [each for each in others if _bounded(iam, each)]
     if roles:
         return f"{len(roles)} roles of projects live within its boundary, {roles[0]} among them"
     return ""

@@ -22,10 +22,29 @@ Say: TypeAlias = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class RolesAhead:
+    """The product template in two: the project without any role, and the roles, which are made ahead."""
+
+    project: bytes
+    roles: bytes
+
+    @property
+    def project_key(self) -> str:
+        """Where the project's half lies."""
+        return f"template/project-without-roles-{sha256(self.project)}.yaml"
+
+    @property
+    def roles_key(self) -> str:
+        """Where the roles' half lies."""
+        return f"template/project-roles-{sha256(self.roles)}.yaml"
+
+
+@dataclass(frozen=True)
 class Package:
     """One version's content. Every part lies in the catalog's bucket under the hash of what it holds.
 
-    ``account_setup`` is empty where there is none: an account that somebody else set up needs none.
+    ``account_setup`` is empty where there is none: an account that somebody else set up needs none. ``roles_ahead`` is
+    there in releases, and when it was asked for.
     """
 
     archives: tuple[Archive, ...]
@@ -33,6 +52,7 @@ class Package:
     account_setup: bytes
     version: str
     description: str
+    roles_ahead: RolesAhead | None = None
 
     @property
     def template_key(self) -> str:
@@ -58,8 +78,8 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def pack_all(root: Path, say: Say) -> Package:
-    """Pack the archives and render the product template; nothing leaves this machine.
+def pack_all(root: Path, say: Say, *, roles_ahead: bool = False) -> Package:
+    """Pack the archives and render the product template, also in two halves; nothing leaves this machine.
 
     The version is named after the project's version and the template, and so after all it is made from.
     """
@@ -76,7 +96,16 @@ def pack_all(root: Path, say: Say) -> Package:
     version = f"{project['version']}-{sha256(template)[:8]}"
     say(f"template: {len(template) / 1000:.0f} kB, sha256 {sha256(template)[:12]}…, version {version}")
     set_up = root / ACCOUNT_TEMPLATE
-    return Package(archives, template, set_up.read_bytes() if set_up.is_file() else b"", version, _origin(root))
+    halves = _halves(template.decode()) if roles_ahead else None
+    setting_up = set_up.read_bytes() if set_up.is_file() else b""
+    return Package(archives, template, setting_up, version, _origin(root), halves)
+
+
+def _halves(template: str) -> RolesAhead | None:
+    from seed_code.made_ahead import split  # late: reading templates takes half a second to import
+
+    halves = split(template)
+    return RolesAhead(halves.project.encode(), halves.roles.encode()) if halves else None
 
 
 def _origin(root: Path) -> str:

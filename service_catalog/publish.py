@@ -27,6 +27,7 @@ from service_catalog.target import StudioRole, Target, studio_role
 SERVICE_CATALOG, S3 = "service-catalog", "s3"
 """The two ways to offer the template. What people launch is the same."""
 ACCOUNT_STACK = "mlops-account-setup"
+ROLES_STACK = "mlops-project-roles"
 LAUNCH_ROLE = "MLOpsProjectLaunchRole"
 
 # Service Catalog lets the launch role read a version's template and archives because of this tag:
@@ -40,7 +41,8 @@ class Settings:
 
     ``root`` is this repository's folder. A ``release`` is published as it was frozen; without one, what the working
     tree holds. ``publishers`` are SERVICE_CATALOG, S3, or both; ``domain_ids`` the Studio domains that show what lies
-    in S3, to be named where there are several. No ``studio_role_arns`` means the roles published to last time.
+    in S3, to be named where there are several. With ``roles_ahead`` S3 offers the template without any role, and the
+    roles are made now. No ``studio_role_arns`` means the roles published to last time.
     ``poll_seconds`` is the longest pause between two looks at a stack.
     """
 
@@ -50,6 +52,7 @@ class Settings:
     domain_ids: tuple[str, ...] = ()
     studio_role_arns: tuple[str, ...] = ()
     set_up_account: bool = True
+    roles_ahead: bool = False
     poll_seconds: float = 2.0
 
 
@@ -80,6 +83,11 @@ def publish(target: Target, settings: Settings, say: Say = print) -> Published:
     domains = in_s3.domains(settings.domain_ids) if in_s3 else []
     with _verb(say, "1/4", "Pack"):
         package = _package(settings, _indented(say))
+        if settings.roles_ahead and package.roles_ahead is None:
+            raise PublishError(
+                f"Version {package.version} makes no role, so there is none to make ahead. Publish without "
+                "--roles-ahead."
+            )
         after = _with_version(before, package, bucket.url(package.template_key), roles)
     with ThreadPoolExecutor(1, "synthesis") as meanwhile:  # takes as long as the two verbs that follow
         catalog = None
@@ -95,8 +103,8 @@ def publish(target: Target, settings: Settings, say: Say = print) -> Published:
         with _verb(say, "4/4", f"Reveal version {package.version} ({' and '.join(where)})"):
             published = Published(package.version, new=False)
             if in_s3:  # first, for it may refuse
-                new = in_s3.offer(package, domains, _indented(say))
-                published = replace(published, new=new, template_url=in_s3.url(package.version))
+                new = in_s3.offer(package, domains, _indented(say), roles_ahead=settings.roles_ahead)
+                published = replace(published, new=new, template_url=in_s3.url(package.version, settings.roles_ahead))
             if catalog:
                 found = _reveal(bucket, stacks, before, after, catalog.result(), package, _indented(say))
                 published = replace(found, new=found.new or published.new, template_url=published.template_url)
@@ -106,7 +114,7 @@ def publish(target: Target, settings: Settings, say: Say = print) -> Published:
 def _package(settings: Settings, say: Say) -> Package:
     if settings.release:
         return read_release(settings.root, settings.release, say)
-    return pack_all(settings.root, say)
+    return pack_all(settings.root, say, roles_ahead=settings.roles_ahead)
 
 
 def _synthesised(catalog: Catalog, launch_role_arn: str) -> bytes:
@@ -198,6 +206,11 @@ def _set_up_account(
     )
     if not done.changed:
         say("nothing to change")
+    if settings.roles_ahead and package.roles_ahead:
+        bucket.put_once(package.roles_ahead.roles_key, package.roles_ahead.roles, "text/yaml")
+        url = bucket.url(package.roles_ahead.roles_key)
+        stacks.deploy(ROLES_STACK, url, capabilities=("CAPABILITY_NAMED_IAM",))  # its parameters stay as they were
+        say(f"roles of projects are made ahead (stack {ROLES_STACK}); all projects that use them share them")
     if in_s3:
         say("Studio users may act as the launch role now, with any template: docs/publishing.md says what that means")
 

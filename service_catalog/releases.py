@@ -7,14 +7,14 @@ each. It is committed. A release is never written twice; whatever differs from i
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from seed_code import Source
 from seed_code.archive import Archive
 from service_catalog.errors import PublishError
-from service_catalog.package import Package, Say, sha256
+from service_catalog.package import Package, RolesAhead, Say, sha256
 
 FOLDER = Path("releases")
 MANIFEST = "manifest.json"
@@ -67,7 +67,7 @@ def read_release(root: Path, version: str, say: Say) -> Package:
     newest, _ = (package, None) if number == known[-1] else _read(root / FOLDER / str(known[-1]))
     say(f"release {version}: {len(package.archives)} archives, template sha256 {sha256(package.template)[:12]}…")
     # Versions live side by side under one launch role, and only the newest set-up knows what all of them need.
-    return Package(package.archives, package.template, newest.account_setup, package.version, package.description)
+    return replace(package, account_setup=newest.account_setup)
 
 
 def same_content(root: Path, version: str, package: Package) -> list[str]:
@@ -89,6 +89,7 @@ def write_release(root: Path, version: str, package: Package, commit: str) -> Pa
         "commit": commit,
         "template": package.template_key,
         "account_setup": package.account_setup_key,
+        **_named_halves(package.roles_ahead),
         "archives": {archive.source.name: archive.key for archive in package.archives},
         "sha256": {key: sha256(data) for key, data in sorted(parts.items())},
     }
@@ -96,8 +97,15 @@ def write_release(root: Path, version: str, package: Package, commit: str) -> Pa
     return folder
 
 
+def _named_halves(halves: RolesAhead | None) -> dict[str, str]:
+    return {"template_without_roles": halves.project_key, "roles": halves.roles_key} if halves else {}
+
+
 def _parts(package: Package) -> Iterator[tuple[str, bytes]]:
     yield package.template_key, package.template
+    if package.roles_ahead:
+        yield package.roles_ahead.project_key, package.roles_ahead.project
+        yield package.roles_ahead.roles_key, package.roles_ahead.roles
     yield package.account_setup_key, package.account_setup
     yield from ((archive.key, archive.data) for archive in package.archives)
 
@@ -116,6 +124,9 @@ def _read(folder: Path) -> tuple[Package, dict[str, Any]]:
             account_setup=frozen[manifest["account_setup"]],
             version=manifest["version"],
             description=f"Release {manifest['version']}, packed from commit {manifest['commit'][:12]}",
+            roles_ahead=RolesAhead(frozen[manifest["template_without_roles"]], frozen[manifest["roles"]])
+            if "roles" in manifest
+            else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise PublishError(

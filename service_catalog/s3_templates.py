@@ -14,6 +14,8 @@ from service_catalog.seed_bucket import CHANGED, SeedBucket
 from service_catalog.target import Target
 
 PREFIX = "studio/"
+ROLES_AHEAD = "roles-made-ahead/"
+"""Below it lie the templates that take roles which are there already."""
 LOCATION_TAG = "sagemaker:projectS3TemplatesLocation"
 
 # The first shows it in Studio, the second lets the launch role read it.
@@ -29,9 +31,9 @@ class S3Templates:
         self._bucket = bucket
         self.location = f"s3://{bucket.name}/{PREFIX}"
 
-    def url(self, version: str) -> str:
+    def url(self, version: str, roles_ahead: bool = False) -> str:
         """Where a version's template lies, as ``CreateProject`` wants it."""
-        return self._bucket.url(self._key(version))
+        return self._bucket.url(self._key(version, roles_ahead))
 
     def domains(self, asked_for: Sequence[str]) -> list[str]:
         """The ARNs of the domains that are to show the templates: those asked for, or the only one there is.
@@ -60,15 +62,19 @@ class S3Templates:
                 )
         return chosen
 
-    def offer(self, package: Package, domains: Sequence[str], say: Say) -> bool:
-        """Show a version. Returns whether it was not there yet. Raises PublishError when it is, with other content."""
-        key = self._key(package.version)
+    def offer(self, package: Package, domains: Sequence[str], say: Say, *, roles_ahead: bool = False) -> bool:
+        """Show a version, as a whole or with its roles made ahead. Returns whether it was not there yet.
+
+        Raises PublishError when it is there, with other content.
+        """
+        key = self._key(package.version, roles_ahead)
+        body = package.roles_ahead.project if roles_ahead and package.roles_ahead else package.template
         try:
-            new = self._bucket.put_once(key, package.template, "text/yaml", _TAGS)
+            new = self._bucket.put_once(key, body, "text/yaml", _TAGS)
         except PublishError as problem:
             if CHANGED not in str(problem):
                 raise
-            raise other_content(package.version, self.url(package.version)) from problem
+            raise other_content(package.version, self._bucket.url(key)) from problem
         say(f"{'uploaded' if new else 'already there'}: {key}")
         if self._bucket.answer_studio():
             say("bucket answers Studio's web page (CORS)")
@@ -95,8 +101,8 @@ class S3Templates:
         return shown
 
     @staticmethod
-    def _key(version: str) -> str:
-        return f"{PREFIX}mlops-project-{version}.yaml"
+    def _key(version: str, roles_ahead: bool) -> str:
+        return f"{PREFIX}{ROLES_AHEAD if roles_ahead else ''}mlops-project-{version}.yaml"
 
     def _known_domains(self) -> Iterator[tuple[str, str]]:
         for page in self._sagemaker.get_paginator("list_domains").paginate():

@@ -9,7 +9,7 @@ from service_catalog.bucket_removal import remove
 from service_catalog.catalog import STACK
 from service_catalog.errors import PublishError
 from service_catalog.holdings import Holdings, added_by_hand, look
-from service_catalog.publish import ACCOUNT_STACK
+from service_catalog.publish import ACCOUNT_STACK, ROLES_STACK
 from service_catalog.s3_templates import S3Templates
 from service_catalog.seed_bucket import SeedBucket
 from service_catalog.stacks import Say, Stacks
@@ -71,10 +71,15 @@ class Teardown:
         self._stacks.delete(STACK)
 
     def _remove_account_setup(self) -> None:
-        if ACCOUNT_STACK not in self.holdings.stacks:
+        if not {ACCOUNT_STACK, ROLES_STACK} & set(self.holdings.stacks):
             return
         if self.holdings.account_setup_stays:
             self._say(f"Leave the account set up: {self.holdings.account_setup_stays}")
+            return
+        if ROLES_STACK in self.holdings.stacks:  # first: they carry the boundary
+            self._say(f"Remove the roles that were made ahead (stack {ROLES_STACK})")
+            self._stacks.delete(ROLES_STACK)
+        if ACCOUNT_STACK not in self.holdings.stacks:
             return
         self._say(f"Remove launch role, boundary and Studio rights (stack {ACCOUNT_STACK})")
         self._stacks.delete(ACCOUNT_STACK)

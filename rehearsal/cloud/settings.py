@@ -29,3 +29,5 @@ class CloudSettings:
     """Keep every authorisation with all that decided it, for `Identity.authorisations`."""
     builds: int = max(2, os.cpu_count() or 1)
     """How many builds of CodeBuild run at the same time; the others are queued."""
+    acknowledge_roles: bool = True
+    """Whether SageMaker acknowledges what a template in S3 does with IAM, which no page of AWS says."""

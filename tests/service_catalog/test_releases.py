@@ -71,6 +71,26 @@ def test_a_release_freezes_template_archives_and_set_up_with_the_sha256_of_each(
     assert head.stdout.startswith(manifest["commit"])
 
 
+ROLE = """  Role:
+    Type: AWS::IAM::Role
+    Properties: {Description: a role}
+"""
+
+
+def test_a_release_freezes_the_template_in_two_halves_too_for_roles_that_are_made_ahead(root: Path) -> None:
+    template = root / "cloudformation" / "project.yaml"
+    template.write_text(template.read_text() + ROLE)
+    commit(root)
+
+    freeze(root, "1.0.0", quiet)
+
+    halves = read_release(root, "1.0.0", quiet).roles_ahead
+    assert halves is not None
+    assert set(json.loads(halves.roles)["Resources"]) == {"Role"}
+    assert set(json.loads(halves.project)["Resources"]) == {"Topic"}
+    assert read_release(root, "1.0.0", quiet).roles_ahead == halves
+
+
 def test_the_changelog_gives_the_news_the_number_and_the_day_and_begins_anew(root: Path) -> None:
     freeze(root, "1.0.0", quiet)
 

@@ -131,7 +131,12 @@ class Projects(Tags):
         """Prepare the template's stack; answers what makes it."""
         template = project.template or {}
         own = self.cloud.client("cloudformation", self.cloud.identity.root)
-        stack = TemplateStack(f"SP-{self.cloud.account}-{project.id}", own, self.cloud.stopping)
+        stack = TemplateStack(
+            f"SP-{self.cloud.account}-{project.id}",
+            own,
+            self.cloud.stopping,
+            acknowledge_roles=self.cloud.settings.acknowledge_roles,
+        )
         project.stack, project.message = stack, "The stack is about to be created."
         given = self.parameters(project, template.get("Parameters", []))
         theirs = self.cloud.client("cloudformation", caller)

@@ -6,8 +6,8 @@ grant to the people who create such projects is what is asked of them here, all 
 is needed when: to assume the role, to pass it, and to manage stacks named ``SP-``.
 https://github.com/aws-samples/sagemaker-custom-project-templates/tree/main/s3_templates
 
-Not documented either: that SageMaker acknowledges what a template does with IAM. It is taken for granted here, as
-Service Catalog does it.
+Not documented either: whether SageMaker acknowledges what a template does with IAM. It does here, as Service Catalog
+does it, unless the cloud's settings say otherwise.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from rehearsal.cloud.stack_failures import first_failure
 
 POLL_SECONDS = 0.05
 LONGEST_MESSAGE = 4096
-ACKNOWLEDGED = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+MACROS = ["CAPABILITY_AUTO_EXPAND"]
+ROLES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
 
 
 def provider_calls(request: Document) -> list[Call]:
@@ -36,8 +37,16 @@ def provider_calls(request: Document) -> list[Call]:
 class TemplateStack:
     """One stack. `theirs` is a CloudFormation client of whoever changes it, `own` one of SageMaker, which watches."""
 
-    def __init__(self, name: str, own: Any, stopping: threading.Event) -> None:  # noqa: ANN401 - boto3
+    def __init__(
+        self,
+        name: str,
+        own: Any,  # noqa: ANN401 - boto3
+        stopping: threading.Event,
+        *,
+        acknowledge_roles: bool,
+    ) -> None:
         self.name = name
+        self._acknowledged = [*MACROS, *(ROLES if acknowledge_roles else [])]
         self.id = ""
         self._own = own
         self._stopping = stopping
@@ -50,7 +59,7 @@ class TemplateStack:
                 StackName=self.name,
                 TemplateURL=provider["TemplateURL"],
                 Parameters=_given(parameters),
-                Capabilities=ACKNOWLEDGED,
+                Capabilities=self._acknowledged,
                 **role,
             )["StackId"]
         except ClientError as refusal:
@@ -64,7 +73,7 @@ class TemplateStack:
                 StackName=self.name,
                 TemplateURL=template_url,
                 Parameters=_given(parameters),
-                Capabilities=ACKNOWLEDGED,
+                Capabilities=self._acknowledged,
             )
         except ClientError as refusal:
             raise AwsError("ValidationException", refusal.response["Error"]["Message"]) from refusal

@@ -46,7 +46,7 @@ class Project:
     def __init__(self, company: Company, *, first_builds_run: bool = False, **parameters: str) -> None:
         self.company = company
         self.name = f"p{uuid4().hex[:6]}"
-        described = company.launch(self.name, **parameters)
+        described = self.launch(**parameters)
         assert described["ProjectStatus"] == "CreateCompleted", described
         self.id = described["ProjectId"]
         self.prefix, self.group = f"sagemaker-{self.name}-{self.id}", f"{self.name}-{self.id}"
@@ -75,6 +75,10 @@ class Project:
         for build in running_builds(codebuild):
             if build.startswith(self.prefix):
                 codebuild.stop_build(id=build)
+
+    def launch(self, **parameters: str) -> dict[str, Any]:
+        """Launch it, and wait for the end of that."""
+        return self.company.launch(self.name, **parameters)
 
     # ---- what brings a project into a state
 
