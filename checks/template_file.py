@@ -35,6 +35,9 @@ WORST_CASE = {
     "SageMakerProjectId": LONGEST_ID,
     "NotificationEmail": "someone@example.com",
     "InputDataUrl": "s3://their-bucket/claims/2026.csv",
+    "KmsKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/" + "k" * 36,
+    "VpcSubnetIds": ",".join(f"subnet-{number:017x}" for number in range(16)),
+    "VpcSecurityGroupIds": ",".join(f"sg-{number:017x}" for number in range(5)),
     "WhenProjectIsDeleted": "delete-everything",
 }
 # Where a template's patterns want more than letters.

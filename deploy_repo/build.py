@@ -54,6 +54,7 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
     for stage_name, config in configs.items():
         values = Values(config.parameters, parameters)
         mode = values.text("DeploymentMode")
+        modes.check_network(f"{stage_name}-config.json", mode, settings.vpc_subnet_ids)
         if without_effect := modes.unused(values):
             print(f"{stage_name}-config.json: DeploymentMode {mode} has no use for {', '.join(without_effect)}.")
         modes.check_change(client, endpoints[stage_name], stack_prefix + stage_name, mode)

@@ -20,6 +20,7 @@ from typing import Any
 from sagemaker.core import image_uris
 from sagemaker.core.drift_check_baselines import DriftCheckBaselines
 from sagemaker.core.model_metrics import MetricsSource, ModelMetrics
+from sagemaker.core.network import NetworkConfig
 from sagemaker.core.processing import Processor
 from sagemaker.core.shapes import (
     OutputDataConfig,
@@ -48,7 +49,7 @@ from sagemaker.mlops.workflow.retry import (
 from sagemaker.mlops.workflow.steps import CacheConfig, ProcessingStep, TrainingStep
 from sagemaker.serve.model_builder import ModelBuilder
 from sagemaker.train import ModelTrainer
-from sagemaker.train.configs import Compute, InputData
+from sagemaker.train.configs import Compute, InputData, Networking
 
 from pipelines import knobs, quality_gate
 from pipelines.settings import UNKNOWN_COMMIT, Settings
@@ -165,9 +166,13 @@ def train(project: "Project", step_preprocess: ProcessingStep) -> TrainingStep:
             instance_type=parameters["TrainingInstanceType"],
             instance_count=parameters["TrainingInstanceCount"],
             volume_size_in_gb=knobs.VOLUME_SIZE_GB,
+            volume_kms_key_id=project.settings.kms_key,
         ),
+        networking=project.networking(),
         stopping_condition=StoppingCondition(max_runtime_in_seconds=knobs.MAX_RUNTIME_SECONDS),
-        output_data_config=OutputDataConfig(s3_output_path=project.run_url("Train")),
+        output_data_config=OutputDataConfig(
+            s3_output_path=project.run_url("Train"), kms_key_id=project.settings.kms_key
+        ),
         hyperparameters={
             **knobs.hyperparameters(),
             "max_depth": parameters["MaxDepth"].to_string(),
@@ -274,10 +279,27 @@ class Project:
             instance_type=self.parameters["ProcessingInstanceType"],
             instance_count=self.parameters["ProcessingInstanceCount"],
             volume_size_in_gb=knobs.VOLUME_SIZE_GB,
+            volume_kms_key=self.settings.kms_key,
+            output_kms_key=self.settings.kms_key,
+            network_config=self.network_config(),
             max_runtime_in_seconds=knobs.MAX_RUNTIME_SECONDS,
             tags=self.settings.tags,
             sagemaker_session=self.session,
         )
+
+    def network_config(self) -> NetworkConfig | None:
+        """The VPC of the project's processing jobs, if it was launched with one."""
+        if not self.settings.subnets:
+            return None
+        return NetworkConfig(
+            subnets=list(self.settings.subnets), security_group_ids=list(self.settings.security_groups)
+        )
+
+    def networking(self) -> Networking | None:
+        """The same for training jobs."""
+        if not self.settings.subnets:
+            return None
+        return Networking(subnets=list(self.settings.subnets), security_group_ids=list(self.settings.security_groups))
 
     def code_url(self, script: str) -> str:
         """The S3 prefix of a script and its modules; run.py uploads them there."""

@@ -17,7 +17,13 @@ REQUIRED = {
     "SAGEMAKER_PIPELINE_ROLE_ARN": "the role the pipeline and its jobs run with",
     "MODEL_PACKAGE_GROUP_NAME": "the Model Registry group that receives the models",
     "ARTIFACT_BUCKET": "the S3 bucket for code, data and results (a name, not a URL)",
-    "INPUT_DATA_URL": "the raw claims: s3://bucket/key.csv, or the word synthetic",
+    "INPUT_DATA_URL": "the raw claims: s3://bucket/key.csv, s3://bucket/folder/ with one such file, or synthetic",
+}
+# Set only where the project was launched with them.
+OPTIONAL = {
+    "KMS_KEY_ARN": "the KMS key for the volumes and results of jobs; without it AWS manages the keys",
+    "VPC_SUBNET_IDS": "the subnets that jobs run in, separated by commas",
+    "VPC_SECURITY_GROUP_IDS": "the security groups of these jobs, separated by commas",
 }
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")  # the first one set counts
 COMMIT_VARIABLE = "CODEBUILD_RESOLVED_SOURCE_VERSION"  # optional; recorded on the registered model
@@ -56,6 +62,9 @@ class Settings:
     input_data_url: str
     region: str
     commit: str
+    kms_key: str | None = None
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
@@ -67,8 +76,13 @@ class Settings:
         if missing:
             raise SettingsError("these environment variables are not set:\n" + "\n".join(missing))
         url = environment["INPUT_DATA_URL"]
-        if url != SYNTHETIC and not re.fullmatch(r"s3://[^/]+/.+\.csv", url):
-            raise SettingsError(f"INPUT_DATA_URL is {url!r}: expected s3://bucket/key.csv, or the word {SYNTHETIC}")
+        if url != SYNTHETIC and not re.fullmatch(r"s3://[^/]+/.+(\.csv|/)", url):
+            raise SettingsError(
+                f"INPUT_DATA_URL is {url!r}: expected s3://bucket/key.csv, s3://bucket/folder/, or the word {SYNTHETIC}"
+            )
+        subnets, groups = (_listed(environment, name) for name in ("VPC_SUBNET_IDS", "VPC_SECURITY_GROUP_IDS"))
+        if bool(subnets) != bool(groups):
+            raise SettingsError("VPC_SUBNET_IDS and VPC_SECURITY_GROUP_IDS: set both or none; SageMaker takes no less")
         return cls(
             project_name=environment["SAGEMAKER_PROJECT_NAME"],
             project_id=environment["SAGEMAKER_PROJECT_ID"],
@@ -80,6 +94,9 @@ class Settings:
             input_data_url=url,
             region=region,
             commit=environment.get(COMMIT_VARIABLE) or UNKNOWN_COMMIT,
+            kms_key=environment.get("KMS_KEY_ARN") or None,
+            subnets=subnets,
+            security_groups=groups,
         )
 
     @property
@@ -89,3 +106,7 @@ class Settings:
             {"Key": "sagemaker:project-name", "Value": self.project_name},
             {"Key": "sagemaker:project-id", "Value": self.project_id},
         ]
+
+
+def _listed(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(filter(None, environment.get(name, "").split(",")))

@@ -71,6 +71,23 @@ def test_jobs_are_cached_and_retried(compiled: Compilation, name: str) -> None:
     assert {"Step.THROTTLING", "SageMaker.CAPACITY_ERROR", "SageMaker.JOB_INTERNAL_ERROR"} <= retried
 
 
+def test_every_job_has_the_key_and_the_network_of_the_project(compiled: Compilation) -> None:
+    """In a project that was launched with them, its builds hold them to that; in others, to have none."""
+    settings = Settings.read({**EXAMPLES, **os.environ})
+    vpc = {"Subnets": list(settings.subnets), "SecurityGroupIds": list(settings.security_groups)}
+    network = vpc if settings.subnets else None
+
+    for name in ("Preprocess", "Evaluate"):
+        arguments = compiled.steps[name]["Arguments"]
+        assert arguments["ProcessingResources"]["ClusterConfig"].get("VolumeKmsKeyId") == settings.kms_key
+        assert arguments["ProcessingOutputConfig"].get("KmsKeyId") == settings.kms_key
+        assert arguments.get("NetworkConfig", {}).get("VpcConfig") == network
+    train = compiled.steps["Train"]["Arguments"]
+    assert train["ResourceConfig"].get("VolumeKmsKeyId") == settings.kms_key
+    assert train["OutputDataConfig"].get("KmsKeyId") == settings.kms_key
+    assert train.get("VpcConfig") == network
+
+
 @pytest.mark.parametrize("name", ["Preprocess", "Train", "Evaluate", "RegisterModel"])
 def test_step_arguments_are_requests_the_api_accepts(compiled: Compilation, sagemaker: ServiceModel, name: str) -> None:
     step = compiled.steps[name]

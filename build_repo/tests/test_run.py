@@ -57,8 +57,27 @@ def test_every_missing_variable_is_named_at_once() -> None:
 
 
 def test_an_input_that_is_no_csv_in_s3_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"expected s3://bucket/key\.csv, or the word synthetic"):
-        Settings.read({**EXAMPLES, "INPUT_DATA_URL": "https://example.com/claims.csv"})
+    for url in ("https://example.com/claims.csv", "s3://bucket/claims", "s3://bucket/"):
+        with pytest.raises(SettingsError, match=r"expected s3://bucket/key\.csv, s3://bucket/folder/, or the word"):
+            Settings.read({**EXAMPLES, "INPUT_DATA_URL": url})
+
+
+def test_a_file_or_a_folder_in_s3_is_taken() -> None:
+    for url in ("s3://bucket/claims.csv", "s3://bucket/claims/2026/"):
+        assert Settings.read({**EXAMPLES, "INPUT_DATA_URL": url}).input_data_url == url
+
+
+def test_key_and_network_are_those_the_project_was_launched_with_or_none() -> None:
+    launched = {"KMS_KEY_ARN": "arn:key", "VPC_SUBNET_IDS": "subnet-1,subnet-2", "VPC_SECURITY_GROUP_IDS": "sg-1"}
+    settings = Settings.read({**EXAMPLES, **launched})
+    assert (settings.kms_key, settings.subnets, settings.security_groups) == (
+        "arn:key",
+        ("subnet-1", "subnet-2"),
+        ("sg-1",),
+    )
+    assert (SETTINGS.kms_key, SETTINGS.subnets, SETTINGS.security_groups) == (None, (), ())
+    with pytest.raises(SettingsError, match="set both or none"):
+        Settings.read({**EXAMPLES, "VPC_SUBNET_IDS": "subnet-1"})
 
 
 def test_the_parameters_sent_exist_in_the_definition(compiled: Compilation) -> None:

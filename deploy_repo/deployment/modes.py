@@ -45,6 +45,18 @@ def unused(values: Values) -> list[str]:
     return [name for name in UNUSED[values.text("DeploymentMode")] if values.is_set(name)]
 
 
+def check_network(file: str, mode: str, subnets: str) -> None:
+    """Refuse a mode that would take the model out of the network that the project was launched with.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html#serverless-endpoints-how-it-works-exclusions
+    """
+    if mode == SERVERLESS and subnets:
+        raise RefusedError(
+            f"{file}: Parameters.DeploymentMode: is serverless, but this project was launched with subnets, and SageMaker "
+            "runs no serverless endpoint in a network of yours; write realtime"
+        )
+
+
 def check_change(client: Callable[[str], Any], endpoint_name: str, stack_name: str, mode: str) -> None:
     """Refuse what SageMaker would refuse in the middle of a deployment: instances cannot become serverless.
 

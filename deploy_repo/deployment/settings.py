@@ -31,6 +31,9 @@ BUILD_VARIABLES = (
         "the package to deploy; or `auto`: the live one, else the newest approved; or `rollback`: the one before",
         AUTO,
     ),
+    Variable("KMS_KEY_ARN", "KMS key for instance volumes and captured data, if the project was launched with one", ""),
+    Variable("VPC_SUBNET_IDS", "subnets of both endpoints, if the project was launched with any", ""),
+    Variable("VPC_SECURITY_GROUP_IDS", "security groups of both endpoints, likewise", ""),
 )
 
 STAGING_TEST_VARIABLES = (
@@ -53,11 +56,17 @@ class BuildSettings:
     staging_endpoint_name: str
     production_endpoint_name: str
     model_package_arn: str
+    kms_key_arn: str
+    vpc_subnet_ids: str
+    vpc_security_group_ids: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "BuildSettings":
         """Read BUILD_VARIABLES, in that order; raise RefusedError naming every one that is missing."""
-        return cls(*_values(BUILD_VARIABLES, environment))
+        found = cls(*_values(BUILD_VARIABLES, environment))
+        if bool(found.vpc_subnet_ids) != bool(found.vpc_security_group_ids):
+            raise RefusedError("VPC_SUBNET_IDS and VPC_SECURITY_GROUP_IDS: set both or none; SageMaker takes no less.")
+        return found
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,9 @@ RESOLVED_PARAMETERS = frozenset(
         "ModelPackageName",
         "ModelExecutionRoleArn",
         "DataCaptureS3Uri",
+        "KmsKeyArn",
+        "VpcSubnetIds",
+        "VpcSecurityGroupIds",
     }
 )
 
@@ -121,6 +124,9 @@ def export(
             "ModelPackageName": chosen.arn,
             "ModelExecutionRoleArn": settings.model_execution_role_arn,
             "DataCaptureS3Uri": f"s3://{settings.artifact_bucket}/data-capture",
+            "KmsKeyArn": settings.kms_key_arn,
+            "VpcSubnetIds": settings.vpc_subnet_ids,
+            "VpcSecurityGroupIds": settings.vpc_security_group_ids,
             **config.parameters,
         },
         "Tags": {

@@ -21,6 +21,9 @@ SET_BY_BUILD = {
     "ModelPackageName": "arn:aws:sagemaker:eu-west-1:123456789012:model-package/fraud-p-abc123/7",
     "ModelExecutionRoleArn": "arn:aws:iam::123456789012:role/sagemaker-projects/model",
     "DataCaptureS3Uri": "s3://bucket/data-capture",
+    "KmsKeyArn": "",
+    "VpcSubnetIds": "",
+    "VpcSecurityGroupIds": "",
 }
 _NOTHING = object()
 
@@ -75,6 +78,8 @@ class Rendering:
                     return all(self._resolve(each) for each in value)
                 case "Fn::Or":
                     return any(self._resolve(each) for each in value)
+                case "Fn::Split":
+                    return str(self._resolve(value[1])).split(value[0])
                 case "Fn::GetAtt":
                     return f"<{'.'.join(value)}>"
                 case "Fn::Sub":

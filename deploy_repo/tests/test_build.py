@@ -17,6 +17,31 @@ def run(checkout: Path, registry: Registry, **changes: str) -> None:
     build.main(checkout, {**ENVIRONMENT, **changes}, registry.client)
 
 
+def test_both_exports_hold_the_key_and_the_network_that_the_project_was_launched_with(
+    checkout: Path, registry: Registry
+) -> None:
+    registry.register()
+    launched = {"KMS_KEY_ARN": "arn:key", "VPC_SUBNET_IDS": "subnet-1,subnet-2", "VPC_SECURITY_GROUP_IDS": "sg-1"}
+    run(checkout, registry, **launched)
+    for stage in ("staging", "prod"):
+        exported = load(checkout / f"{stage}-config-export.json")["Parameters"]
+        names = ("KmsKeyArn", "VpcSubnetIds", "VpcSecurityGroupIds")
+        assert [exported[name] for name in names] == list(launched.values())
+
+
+def test_a_serverless_stage_cannot_leave_the_network_of_its_project(checkout: Path, registry: Registry) -> None:
+    config = {"Parameters": {"DeploymentMode": "serverless", "EnableNetworkIsolation": False}}
+    (checkout / "staging-config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(RefusedError, match=r"staging-config\.json: .* launched with subnets"):
+        run(checkout, registry, VPC_SUBNET_IDS="subnet-1", VPC_SECURITY_GROUP_IDS="sg-1")
+
+
+@pytest.mark.parametrize("name", ["VPC_SUBNET_IDS", "VPC_SECURITY_GROUP_IDS"])
+def test_half_a_network_is_refused(checkout: Path, registry: Registry, name: str) -> None:
+    with pytest.raises(RefusedError, match="set both or none"):
+        run(checkout, registry, **{name: "x"})
+
+
 def test_the_staging_export_holds_exactly_this(checkout: Path, registry: Registry) -> None:
     arn = registry.register()
     run(checkout, registry)
@@ -29,6 +54,9 @@ def test_the_staging_export_holds_exactly_this(checkout: Path, registry: Registr
             "ModelPackageName": arn,
             "ModelExecutionRoleArn": ROLE,
             "DataCaptureS3Uri": f"s3://{BUCKET}/data-capture",
+            "KmsKeyArn": "",
+            "VpcSubnetIds": "",
+            "VpcSecurityGroupIds": "",
             "EndpointInstanceType": "ml.m5.large",
             "EndpointInstanceCount": "1",
             "EndpointMaxInstanceCount": "1",
@@ -60,6 +88,9 @@ def test_the_production_export_holds_exactly_this(checkout: Path, registry: Regi
             "ModelPackageName": arn,
             "ModelExecutionRoleArn": ROLE,
             "DataCaptureS3Uri": f"s3://{BUCKET}/data-capture",
+            "KmsKeyArn": "",
+            "VpcSubnetIds": "",
+            "VpcSecurityGroupIds": "",
             "EndpointInstanceType": "ml.m5.large",
             "EndpointInstanceCount": "2",
             "EndpointMaxInstanceCount": "4",

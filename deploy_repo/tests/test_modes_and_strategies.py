@@ -13,6 +13,16 @@ def test_a_mode_is_exactly_what_its_golden_file_says(mode: str) -> None:
     assert text_of(mode) == (GOLDEN / f"{mode}.json").read_text(encoding="utf-8")
 
 
+def test_a_project_s_key_and_network_are_the_model_s_the_volumes_and_the_captured_requests() -> None:
+    key = "arn:aws:kms:eu-west-1:123456789012:key/ours"
+    found = Rendering(KmsKeyArn=key, VpcSubnetIds="subnet-1,subnet-2", VpcSecurityGroupIds="sg-1").resources()
+    assert found["Model"]["VpcConfig"] == {"Subnets": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}
+    assert found["EndpointConfig"]["KmsKeyId"] == found["EndpointConfig"]["DataCaptureConfig"]["KmsKeyId"] == key
+    without = Rendering().resources()
+    assert "VpcConfig" not in without["Model"]
+    assert "KmsKeyId" not in without["EndpointConfig"]
+
+
 def deployment(**parameters: object) -> dict[str, Any]:
     found: dict[str, Any] = Rendering(**parameters).resources()["Endpoint"]["DeploymentConfig"]
     return found

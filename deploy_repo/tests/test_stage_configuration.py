@@ -68,7 +68,8 @@ def refusal_of(folder: Path, content: object) -> str:
         ({"EnableDataCapture": "yes"}, 'Parameters.EnableDataCapture: must be one of true, false, not "yes"'),
         ({"EndpointInstanceType": "m5.large"}, "Parameters.EndpointInstanceType: must be text that matches ^ml"),
         ({"EndpointInstanceType": 5}, "Parameters.EndpointInstanceType: must be text that matches ^ml"),
-        ({"KmsKeyId": None}, "Parameters.KmsKeyId: must be text of at most 2048 characters"),
+        ({"EndpointInstanceType": None}, "Parameters.EndpointInstanceType: must be text that matches ^ml"),
+        ({"KmsKeyArn": ""}, "Parameters.KmsKeyArn: set by build.py; remove it here"),
     ],
 )
 def test_a_wrong_parameter_is_refused_by_file_and_key(tmp_path: Path, parameters: dict[str, Any], message: str) -> None:

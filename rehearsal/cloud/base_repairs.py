@@ -267,5 +267,9 @@ def _complete_alarm(name: str, attributes: Properties, previous: Properties, pro
 
 
 def _complete_topic(arn: str, attributes: Properties, previous: Properties, props: Properties) -> None:
-    """A topic that is given no name to show has none; ministack shows the topic's own."""
-    sns._topics[arn]["attributes"]["DisplayName"] = str(props.get("DisplayName") or "")
+    """A topic that is given no name to show has none; ministack shows the topic's own, and drops the topic's key."""
+    kept = sns._topics[arn]["attributes"]
+    kept["DisplayName"] = str(props.get("DisplayName") or "")
+    kept.pop("KmsMasterKeyId", None)
+    if props.get("KmsMasterKeyId"):
+        kept["KmsMasterKeyId"] = str(props["KmsMasterKeyId"])

@@ -146,21 +146,21 @@ SAGEMAKER_OUTPUT_KEY = ServiceCalls(
     "https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createtrainingjob-perms",
 )
 
-SAGEMAKER_VOLUME_KEY = ServiceCalls(
+SAGEMAKER_VPC_INTERFACES = ServiceCalls(
     "sagemaker.amazonaws.com",
-    "a job's instance has a volume encrypted with a customer managed key",
-    ("kms:CreateGrant",),
-    "https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createtrainingjob-perms",
-)
-
-SAGEMAKER_VPC = ServiceCalls(
-    "sagemaker.amazonaws.com",
-    "a job's instance joins a VPC",
+    "a job's or a model's instance joins a VPC (CreateNetworkInterface is asked besides, on what the interface joins)",
     (
-        "ec2:CreateNetworkInterface",
         "ec2:CreateNetworkInterfacePermission",
         "ec2:DeleteNetworkInterface",
         "ec2:DeleteNetworkInterfacePermission",
+    ),
+    "https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createtrainingjob-perms",
+)
+
+SAGEMAKER_VPC_LOOKS = ServiceCalls(
+    "sagemaker.amazonaws.com",
+    "a job's or a model's instance joins a VPC: what knows no resource",
+    (
         "ec2:DescribeNetworkInterfaces",
         "ec2:DescribeVpcs",
         "ec2:DescribeDhcpOptions",

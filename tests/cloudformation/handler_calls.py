@@ -81,12 +81,10 @@ NOT_CAUSED = {
     "AWS::Logs::LogGroup": {
         "properties that are not set": {
             "firehose:TagDeliveryStream",
-            "logs:AssociateKmsKey",
             "logs:CreateLogDelivery",
             "logs:DeleteDataProtectionPolicy",
             "logs:DeleteIndexPolicy",
             "logs:DeleteResourcePolicy",
-            "logs:DisassociateKmsKey",
             "logs:PutBearerTokenAuthentication",
             "logs:PutDataProtectionPolicy",
             "logs:PutIndexPolicy",
@@ -116,7 +114,7 @@ NOT_CAUSED = {
         "policies are inline": {"iam:AttachRolePolicy", "iam:DetachRolePolicy"},
         "the boundary stays": {"iam:DeleteRolePermissionsBoundary"},
     },
-    "AWS::SageMaker::EndpointConfig": {"properties that are not set": {"iam:PassRole", "kms:DescribeKey"}},
+    "AWS::SageMaker::EndpointConfig": {"properties that are not set": {"iam:PassRole"}},
     "AWS::ApplicationAutoScaling::ScalableTarget": {
         "properties that are not set": {
             "application-autoscaling:DeleteScheduledAction",

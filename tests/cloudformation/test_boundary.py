@@ -45,12 +45,23 @@ def test_no_role_of_a_project_can_become_more_than_it_is(account_setup: Template
         "iam:PassRole",
         "iam:CreateServiceLinkedRole",
     }
-    assert not {action for action in allowed if action.startswith(("sts:", "organizations:", "kms:"))}
+    assert not {action for action in allowed if action.startswith(("sts:", "organizations:"))}
     # Whoever creates a function or changes its code acts with the function's role.
     assert {action for action in allowed if action.startswith("lambda:")} == {
         "lambda:InvokeFunction",
         "lambda:ListFunctions",
     }
+
+
+def test_keys_are_used_only_in_this_account_and_only_through_the_services_that_encrypt(
+    account_setup: Template,
+) -> None:
+    (keys,) = (
+        each for each in boundary_statements(account_setup) if any(one.startswith("kms:") for one in each.actions)
+    )
+    assert keys.resources == [f"arn:aws:kms:*:{ACCOUNT}:key/*"]
+    assert keys.condition == {"StringLike": {"kms:ViaService": ["s3.*", "sagemaker.*", "sns.*"]}}
+    assert all(action.startswith("kms:") for action in keys.actions)
 
 
 def test_an_action_beyond_the_boundary_is_noticed(account_setup: Template) -> None:

@@ -95,7 +95,7 @@ def test_a_forgotten_dependency_is_noticed(tmp_path: Path) -> None:
 def deployed_endpoints(project: Template) -> list[str]:
     """The names that the build of the deploy repository is given for its endpoints, staging first."""
     variables = project.resource("ModelDeployProject").properties["Environment"]["EnvironmentVariables"]
-    named = {each["Name"]: project.resolve(each["Value"]) for each in variables}
+    named = {each["Name"]: each["Value"] for each in project.resolve(variables)}
     return [str(named["STAGING_ENDPOINT_NAME"]), str(named["PRODUCTION_ENDPOINT_NAME"])]
 
 
@@ -113,9 +113,9 @@ def test_clean_up_is_told_of_everything_by_the_name_it_has(project: Template) ->
     endpoints = [f"/aws/sagemaker/Endpoints/{name}" for name in deployed_endpoints(project)]
     assert told["EndpointLogs"] == endpoints
     assert told["ModelPackageGroup"] == project.name(project.resource("ModelPackageGroup"))
-    variables = builds[0].properties["Environment"]["EnvironmentVariables"]
+    variables = project.resolve(builds[0].properties["Environment"]["EnvironmentVariables"])
     (pipeline,) = (each["Value"] for each in variables if each["Name"] == "SAGEMAKER_PIPELINE_NAME")
-    assert told["SageMakerPipeline"] == project.resolve(pipeline)
+    assert told["SageMakerPipeline"] == pipeline
 
 
 def test_clean_up_has_the_hour_that_cloudformation_gives_at_most(project: Template) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from checks.statements import Statement, statements
-from checks.template_file import Template, line_of
+from checks.template_file import ACCOUNT, Template, line_of
 
 
 @pytest.fixture
@@ -60,7 +60,13 @@ def test_whatever_sagemaker_does_not_fill_in_has_a_default_that_works(project: T
         ("NotificationEmail", ["", "a.b+c@example.co.uk"], ["someone", "a@b", "a b@example.com", "a@b.c, d@e.f"]),
         (
             "InputDataUrl",
-            ["synthetic", "s3://my-bucket/claims.csv", "s3://my.bucket/a/b/claims_2026-01.csv"],
+            [
+                "synthetic",
+                "s3://my-bucket/claims.csv",
+                "s3://my.bucket/a/b/claims_2026-01.csv",
+                "s3://my-bucket/folder/",
+                "s3://my-bucket/1/2/3/4/5/6/7/8/9/10/",
+            ],
             [
                 "",
                 "s3://my-bucket",
@@ -68,7 +74,25 @@ def test_whatever_sagemaker_does_not_fill_in_has_a_default_that_works(project: T
                 "s3://my-bucket/*.csv",
                 "https://x/y.csv",
                 "s3://my-bucket/a b.csv",
+                "s3://my-bucket/a//b.csv",
+                "s3://my-bucket/folder.csv/",
+                "s3://my-bucket/1/2/3/4/5/6/7/8/9/10/11/",
             ],
+        ),
+        (
+            "KmsKeyArn",
+            ["", f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/mrk-0a1b", f"arn:aws-us-gov:kms:us-gov-west-1:{ACCOUNT}:key/0a"],
+            ["0a1b", "alias/ours", f"arn:aws:kms:eu-west-1:{ACCOUNT}:alias/ours", f"arn:aws:kms:*:{ACCOUNT}:key/0a"],
+        ),
+        (
+            "VpcSubnetIds",
+            ["", "subnet-0123abcd", ",".join(["subnet-0a1b2c3d4e5f60718"] * 16)],
+            ["subnet-*", "subnet-0123abcd,", "sg-0123abcd", ",".join(["subnet-0a1b2c3d4e5f60718"] * 17)],
+        ),
+        (
+            "VpcSecurityGroupIds",
+            ["", "sg-0123abcd", ",".join(["sg-0a1b2c3d4e5f60718"] * 5)],
+            ["sg-0123abcd sg-0123abce", "subnet-0123abcd", ",".join(["sg-0a1b2c3d4e5f60718"] * 6)],
         ),
     ],
 )
@@ -132,11 +156,114 @@ def own_data(project: Template, url: str) -> list[Statement]:
     return [each for each in statements(chosen) if each.policy == "own-input-data" and each.policy in names]
 
 
-def test_the_pipeline_may_read_the_file_it_is_given_and_no_other(project: Template) -> None:
-    read, listed = own_data(project, "s3://their-bucket/claims/2026.csv")
-    assert (read.actions, read.resources) == (["s3:GetObject"], ["arn:aws:s3:::their-bucket/claims/2026.csv"])
+@pytest.mark.parametrize(
+    ("url", "objects", "prefix"),
+    [
+        ("s3://their-bucket/claims/2026.csv", "their-bucket/claims/2026.csv", "claims/2026.csv"),
+        ("s3://their-bucket/claims.csv", "their-bucket/claims.csv", "claims.csv"),
+        ("s3://their-bucket/claims/2026/", "their-bucket/claims/2026/*", "claims/2026/*"),
+        ("s3://their-bucket/a/b/c/d/e/f/g/h/i/j/", "their-bucket/a/b/c/d/e/f/g/h/i/j/*", "a/b/c/d/e/f/g/h/i/j/*"),
+        (
+            "s3://their-bucket/a/b/c/d/e/f/g/h/i/j.csv",
+            "their-bucket/a/b/c/d/e/f/g/h/i/j.csv",
+            "a/b/c/d/e/f/g/h/i/j.csv",
+        ),
+    ],
+)
+def test_the_pipeline_may_read_and_list_what_it_is_given_and_nothing_beside_it(
+    project: Template, url: str, objects: str, prefix: str
+) -> None:
+    read, listed = own_data(project, url)
+    assert (read.actions, read.resources) == (["s3:GetObject"], [f"arn:aws:s3:::{objects}"])
     assert (listed.actions, listed.resources) == (["s3:ListBucket"], ["arn:aws:s3:::their-bucket"])
+    assert listed.condition == {"StringLike": {"s3:prefix": prefix}}
 
 
 def test_synthetic_data_needs_no_further_grant(project: Template) -> None:
     assert own_data(project, "synthetic") == []
+
+
+def chosen(project: Template, **parameters: str) -> Template:
+    """The template with some fields filled in and the other options left empty."""
+    empty = {"KmsKeyArn": "", "VpcSubnetIds": "", "VpcSecurityGroupIds": ""}
+    return Template(project.path, {**project.parameters, **empty, **parameters}, project.document)
+
+
+def role_statements(template: Template, service: str) -> dict[str, list[dict[str, Any]]]:
+    """The statements about a service that each role really gets, by role."""
+    found = {}
+    for role in template.of_type("AWS::IAM::Role"):
+        policies = template.resolve(role.properties.get("Policies", []))
+        about = [
+            statement
+            for policy in policies
+            for statement in policy["PolicyDocument"]["Statement"]
+            if f"{service}:" in str(statement["Action"])
+        ]
+        found.update({role.logical_id: about} if about else {})
+    return found
+
+
+def test_without_a_key_and_a_network_no_role_may_use_any(project: Template) -> None:
+    assert role_statements(chosen(project), "kms") == role_statements(chosen(project), "ec2") == {}
+
+
+def test_roles_use_the_chosen_key_alone_and_only_through_a_service(project: Template) -> None:
+    key = "arn:aws:kms:ap-northeast-1:123456789012:key/ours"
+    found = role_statements(chosen(project, KmsKeyArn=key), "kms")
+    through = {
+        (role, each["Condition"]["StringEquals"]["kms:ViaService"].split(".")[0])
+        for role, about in found.items()
+        for each in about
+    }
+    assert {each["Resource"] for about in found.values() for each in about} == {key}
+    assert through == {
+        *((role, "s3") for role in ("BuildPipelineRole", "DeployPipelineRole", "ModelBuildRole", "ModelDeployRole")),
+        *((role, "s3") for role in ("ModelExecutionRole", "PipelineExecutionRole", "StagingTestRole")),
+        *((role, "sagemaker") for role in ("EndpointDeploymentRole", "PipelineExecutionRole")),
+        *((role, "sns") for role in ("CleanUpRole", "DeployPipelineRole")),
+        *((role, "sns") for role in ("FollowDeploymentsRole", "FollowRejectionRole")),
+    }
+
+
+def test_whoever_publishes_to_the_topic_may_encrypt_for_it(project: Template) -> None:
+    found = role_statements(chosen(project, KmsKeyArn="arn:key"), "kms")
+    publishers = set(role_statements(project, "sns"))
+    assert publishers == {role for role, about in found.items() if "sns." in str(about)}
+
+
+def test_roles_join_the_chosen_network_alone(project: Template) -> None:
+    found = role_statements(chosen(project, VpcSubnetIds="subnet-1,subnet-2", VpcSecurityGroupIds="sg-1"), "ec2")
+    assert set(found) == {"ModelExecutionRole", "PipelineExecutionRole"}
+    assert found["ModelExecutionRole"] == found["PipelineExecutionRole"]
+    conditions = {each["Sid"]: each.get("Condition") for each in found["ModelExecutionRole"]}
+    assert conditions == {
+        "JoinChosenSubnets": {"StringEquals": {"ec2:SubnetID": ["subnet-1", "subnet-2"]}},
+        "TakeChosenSecurityGroups": {"StringEquals": {"ec2:SecurityGroupID": ["sg-1"]}},
+        "MakeInterfaces": None,
+        "ManageInterfacesThere": {"StringLike": {"ec2:Subnet": ["*/subnet-1", "*/subnet-2"]}},
+        "LookAtNetwork": None,
+    }
+
+
+def test_every_rule_says_the_remedy(project: Template) -> None:
+    for name, rule in project.document["Rules"].items():
+        for each in rule["Assertions"]:
+            assert re.search(r"\b(Add|Leave|Choose)\b", each["AssertDescription"]), name
+
+
+def test_every_place_that_can_be_encrypted_with_the_key_is(project: Template) -> None:
+    """Whoever adds a resource of these types has to think of the key."""
+    key = "arn:aws:kms:ap-northeast-1:123456789012:key/ours"
+    where = {
+        "AWS::CodeBuild::Project": "EncryptionKey",
+        "AWS::CodePipeline::Pipeline": "ArtifactStore",
+        "AWS::Logs::LogGroup": "KmsKeyId",
+        "AWS::S3::Bucket": "BucketEncryption",
+        "AWS::SNS::Topic": "KmsMasterKeyId",
+    }
+    for template, expected in ((chosen(project, KmsKeyArn=key), True), (chosen(project), False)):
+        for kind, name in where.items():
+            for resource in template.of_type(kind):
+                value = template.resolve(resource.properties).get(name)
+                assert (key in str(value)) is expected, f"{resource.logical_id}: {name}"

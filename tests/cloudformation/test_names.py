@@ -44,11 +44,11 @@ def test_the_longest_name_and_id_are_the_ones_the_parameters_allow(project: Temp
 
 def test_names_handed_to_the_seed_code_fit(project: Template) -> None:
     for build in project.of_type("AWS::CodeBuild::Project"):
-        for variable in build.properties["Environment"]["EnvironmentVariables"]:
-            longest = VARIABLE_LIMITS.get(str(variable["Name"]))
+        for variable in project.resolve(build.properties["Environment"]["EnvironmentVariables"]):
+            longest = VARIABLE_LIMITS.get(variable["Name"])
             if longest is not None:
-                value = project.resolve(variable["Value"])
-                assert len(value) <= longest, f"{project.at(line_of(variable))}: {value}"
+                value = variable["Value"]
+                assert len(value) <= longest, f"{project.at(build.line)}: {variable['Name']}: {value}"
 
 
 def test_stack_and_seed_bucket_names_fit(project: Template) -> None:

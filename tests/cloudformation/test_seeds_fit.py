@@ -25,6 +25,7 @@ BUILDS = {
     "StagingTestProject": (DEPLOY_REPO, "StagingTestReportGroup"),
 }
 STAGES = ("staging", "prod")
+NOT_CHOSEN = {"KmsKeyArn": "", "VpcSubnetIds": "", "VpcSecurityGroupIds": ""}
 
 
 def buildspec(project: Template, build: str) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def buildspec(project: Template, build: str) -> dict[str, Any]:
 def variables(project: Template, build: str) -> set[str]:
     """The environment variables a build gets, from its project and from the pipeline's action."""
     resource = project.resource(build)
-    own = {str(each["Name"]) for each in resource.properties["Environment"]["EnvironmentVariables"]}
+    own = {each["Name"] for each in project.resolve(resource.properties["Environment"]["EnvironmentVariables"])}
     for pipeline in ("BuildPipeline", "DeployPipeline"):
         for action in actions(project, pipeline):
             configuration = action["Configuration"]
@@ -59,7 +60,9 @@ def test_the_model_build_gets_exactly_the_variables_it_reads(
     project: Template, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = module_of("build_repo", "pipelines.settings", monkeypatch)
-    assert variables(project, "ModelBuildProject") == set(settings.REQUIRED)
+    assert variables(project, "ModelBuildProject") == set(settings.REQUIRED) | set(settings.OPTIONAL)
+    plain = Template(project.path, {**project.parameters, **NOT_CHOSEN}, project.document)
+    assert variables(plain, "ModelBuildProject") == set(settings.REQUIRED)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +83,14 @@ def test_a_buildspec_exports_every_variable_the_pipeline_reads(project: Template
     read = {name for where, name in references(project, "DeployPipeline") if where == namespace}
     assert read
     assert read <= set(buildspec(project, build)["env"]["exported-variables"])
+
+
+@pytest.mark.parametrize("name", ["KmsKeyArn", "VpcSubnetIds", "VpcSecurityGroupIds"])
+def test_what_the_launch_form_takes_the_endpoints_take(project: Template, name: str) -> None:
+    endpoint = Template(DEPLOY_REPO / "endpoint-config-template.yml", {}).document["Parameters"][name]
+    form = project.document["Parameters"][name]
+    for limit in ("Type", "AllowedPattern", "MaxLength"):
+        assert endpoint[limit] == form[limit]
 
 
 # ---- files
@@ -171,6 +182,8 @@ def arns(stack: Template, resource: Resource, action: str) -> list[str]:
             return [f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/{service}/{role}"]
         case "AWS::SageMaker::Model", _:
             return [f"arn:aws:sagemaker:{here}:model/model-x0x0"]
+        case _, _ if action.startswith("kms:"):
+            return [WORST_CASE["KmsKeyArn"]]
         case "AWS::SageMaker::EndpointConfig", _:
             return [config_arn]
         case "AWS::SageMaker::Endpoint", "sagemaker:CreateEndpoint" | "sagemaker:UpdateEndpoint":
@@ -208,6 +221,8 @@ def test_the_deployment_role_grants_nothing_that_no_endpoint_stack_needs(project
     caused = set().union(*(caused_calls(resource.type) for resource in stack.resources))
     # https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-prerequisites.html
     caused.add("sagemaker:UpdateEndpointWeightsAndCapacities")
+    # https://docs.aws.amazon.com/sagemaker/latest/dg/api-permissions-reference.html (CreateEndpoint, with a key)
+    caused.add("kms:CreateGrant")
     granted = [each for each in statements(project) if each.owner.logical_id == "EndpointDeploymentRole"]
     assert {action for each in granted for action in each.actions} - caused == set()
 

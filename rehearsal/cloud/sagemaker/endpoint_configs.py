@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.sagemaker import serverless
+from rehearsal.cloud.sagemaker.keys_and_networks import key_arn, through_sagemaker
 from rehearsal.cloud.sagemaker.listing import listing, page
 from rehearsal.cloud.sagemaker.models import Models
 from rehearsal.cloud.sagemaker.tags import Context, creating, tag_map
@@ -21,7 +22,7 @@ from rehearsal.cloud.service import Call, Credentials, Document, operation
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
 
-MEMBERS = {"EndpointConfigName", "ProductionVariants", "DataCaptureConfig", "Tags"}
+MEMBERS = {"EndpointConfigName", "ProductionVariants", "DataCaptureConfig", "KmsKeyId", "Tags"}
 VARIANT_MEMBERS = {
     "VariantName",
     "ModelName",
@@ -38,7 +39,6 @@ WAYS = {
     "AsyncInferenceConfig": "asynchronous inference (AsyncInferenceConfig)",
     "ShadowProductionVariants": "shadow variants (ShadowProductionVariants)",
     "ExecutionRoleArn": "inference components (ExecutionRoleArn of an endpoint configuration)",
-    "KmsKeyId": "volume encryption with a key (KmsKeyId of an endpoint configuration)",
 }
 ROUTING = ("RANDOM", "LEAST_OUTSTANDING_REQUESTS")
 """Between the instances of a variant; one process stands for all of them, so either is honoured."""
@@ -105,7 +105,13 @@ class EndpointConfigs(Models):
             context["sagemaker:InstanceTypes"] = types
         if models:
             context["sagemaker:ModelArn"] = models[0]
-        return creating("CreateEndpointConfig", arn, request, context)
+        key = request.get("KmsKeyId")
+        if not key:
+            return creating("CreateEndpointConfig", arn, request, context)
+        found = key_arn(self.cloud, key)
+        calls = creating("CreateEndpointConfig", arn, request, {**context, "sagemaker:VolumeKmsKey": found})
+        # The handler of AWS::SageMaker::EndpointConfig lists it: SageMaker looks at the key in the caller's name.
+        return [*calls, Call("kms:DescribeKey", found, through_sagemaker(self.cloud))]
 
     @operation("CreateEndpointConfig", lambda self, request: self._config_creation(request))
     def create_endpoint_config(self, request: Document, caller: Credentials) -> Document:
@@ -170,6 +176,12 @@ class EndpointConfigs(Models):
         with self._configs_lock:
             configs, token = listing(self._configs.values(), request)
         return page("EndpointConfigs", [config.summary for config in configs], token)
+
+    def volume_key_of(self, name: str) -> str | None:
+        """The KMS key of the volumes under a configuration; none for a configuration that does not exist."""
+        with self._configs_lock:
+            found = self._configs.get(name.lower())
+        return found.document.get("KmsKeyId") if found else None
 
     def endpoint_config(self, name: str) -> EndpointConfig:
         """A configuration by name, whatever its case. Raises AwsError as the API does for one that does not exist."""

@@ -21,6 +21,7 @@ from rehearsal.cloud.sagemaker.endpoint_configs import EndpointConfig, EndpointC
 from rehearsal.cloud.sagemaker.endpoint_metrics import EndpointMetrics
 from rehearsal.cloud.sagemaker.endpoint_state import DEPLOYMENT_STATE_CHANGE, IN_PROGRESS, Endpoint
 from rehearsal.cloud.sagemaker.fleets import Fleet, VariantFleet
+from rehearsal.cloud.sagemaker.keys_and_networks import granting
 from rehearsal.cloud.sagemaker.listing import listing, page
 from rehearsal.cloud.sagemaker.model_server import FleetFailedError, ModelServer
 from rehearsal.cloud.sagemaker.models import SERVICE
@@ -56,18 +57,21 @@ class Endpoints(EndpointConfigs):
         arn = self._endpoint_arn(name)
         return Call(action, arn, self.resource_tags(arn))
 
-    def _config_use(self, action: str, request: Document) -> Call:
-        """Creating and updating are authorised on the endpoint's configuration, too, with that one's tags."""
+    def _config_use(self, action: str, request: Document) -> list[Call]:
+        """Creating and updating are authorised on the endpoint's configuration, too, with that one's tags; and on its
+        key, where it has one. https://docs.aws.amazon.com/sagemaker/latest/dg/api-permissions-reference.html"""
         arn = self._config_arn(request["EndpointConfigName"])
-        return Call(action, arn, {**request_tags(tag_map(request.get("Tags"))), **self.resource_tags(arn)})
+        calls = [Call(action, arn, {**request_tags(tag_map(request.get("Tags"))), **self.resource_tags(arn)})]
+        key = self.volume_key_of(request["EndpointConfigName"])
+        return [*calls, granting(self.cloud, key)] if key else calls
 
     def _creation(self, request: Document) -> list[Call]:
         calls = creating("CreateEndpoint", self._endpoint_arn(request["EndpointName"]), request)
-        return [*calls, self._config_use("sagemaker:CreateEndpoint", request)]
+        return [*calls, *self._config_use("sagemaker:CreateEndpoint", request)]
 
     def _update(self, request: Document) -> list[Call]:
         action = "sagemaker:UpdateEndpoint"
-        return [self.endpoint_call(action, request["EndpointName"]), self._config_use(action, request)]
+        return [self.endpoint_call(action, request["EndpointName"]), *self._config_use(action, request)]
 
     # ---- operations
 

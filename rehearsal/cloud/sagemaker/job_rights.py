@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from rehearsal.cloud import service_calls
-from rehearsal.cloud.errors import AwsError
+from rehearsal.cloud.sagemaker.keys_and_networks import granting, key_arn, require_network, through_sagemaker
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
@@ -38,17 +36,12 @@ def require_rights(
         f"arn:aws:logs:{cloud.region}:{cloud.account}:log-group:{log_group}:log-stream:",
     )
     if output_key:
-        require(credentials, service_calls.SAGEMAKER_OUTPUT_KEY, _key_arn(cloud, output_key))
+        key = key_arn(cloud, output_key)
+        require(credentials, service_calls.SAGEMAKER_OUTPUT_KEY, key, through_sagemaker(cloud))
     if volume_key:
-        # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-grant-is-for-aws-resource
-        through = {
-            "kms:GrantIsForAWSResource": "true",
-            "kms:ViaService": f"sagemaker.{cloud.region}.amazonaws.com",
-            "kms:CallerAccount": cloud.account,
-        }
-        require(credentials, service_calls.SAGEMAKER_VOLUME_KEY, _key_arn(cloud, volume_key), through)
+        cloud.identity.require(credentials, [granting(cloud, volume_key)])
     if vpc:
-        require(credentials, service_calls.SAGEMAKER_VPC)
+        require_network(cloud, credentials, vpc)
 
 
 def repository_arn(image: str) -> str:
@@ -56,13 +49,3 @@ def repository_arn(image: str) -> str:
     registry, _, rest = image.partition("/")
     account, region = registry.split(".")[0], registry.split(".")[3]
     return f"arn:aws:ecr:{region}:{account}:repository/{rest.split('@')[0].split(':')[0]}"
-
-
-def _key_arn(cloud: Cloud, key: str) -> str:
-    """Policies name keys, never aliases."""
-    try:
-        answer = cloud.client("kms", cloud.identity.root).describe_key(KeyId=key)
-    except ClientError as problem:
-        raise AwsError("ValidationException", f"KMS key {key}: {problem}") from problem
-    arn: str = answer["KeyMetadata"]["Arn"]
-    return arn

@@ -30,6 +30,7 @@ from rehearsal.cloud.container import Containers
 from rehearsal.cloud.errors import AccessDenied, AwsError
 from rehearsal.cloud.runtimes.images import ECR_IMAGE
 from rehearsal.cloud.sagemaker.container_logs import ContainerLogs
+from rehearsal.cloud.sagemaker.keys_and_networks import require_network
 from rehearsal.cloud.sagemaker.models import SERVICE, Container, split_s3_url
 from rehearsal.cloud.sagemaker.serving_container import ServingContainer
 from rehearsal.cloud.service import Credentials
@@ -119,6 +120,7 @@ class ModelServer:
         """Fetch, extract, run, and wait for the first healthy ping. Raises FleetFailedError with AWS's words."""
         try:
             self._role = self._assume()
+            self._join_network()
             self._pull()
             self._fetch()
             self._run()
@@ -134,6 +136,16 @@ class ModelServer:
             raise FleetFailedError(
                 f"Could not assume role {self._container.role_arn}. Please ensure that the role exists and allows "
                 f'principal "{SERVICE}" to assume the role.'
+            ) from problem
+
+    def _join_network(self) -> None:
+        try:
+            if self._container.vpc:
+                require_network(self._cloud, self.role, self._container.vpc)
+        except AccessDenied as problem:
+            raise FleetFailedError(
+                f"The role '{self._container.role_arn}' does not have permission to join the model's VPC: "
+                f"{problem.message}"
             ) from problem
 
     def _pull(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.cloud.errors import AccessDenied, AwsError, NotImplementedHere
 from rehearsal.cloud.runtimes.images import runtime_for
+from rehearsal.cloud.sagemaker.keys_and_networks import network_conditions
 from rehearsal.cloud.sagemaker.listing import listing, page
 from rehearsal.cloud.sagemaker.registry import Registry
 from rehearsal.cloud.sagemaker.tags import Context, creating, passing, tag_map
@@ -33,6 +34,7 @@ class Container:
     model_data_url: str | None
     environment: dict[str, str]
     role_arn: str
+    vpc: Document | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def split_s3_url(url: str) -> tuple[str, str]:
 
 def _network_conditions(request: Document) -> Context:
     isolated = str(bool(request.get("EnableNetworkIsolation", False))).lower()
-    return {"sagemaker:NetworkIsolation": isolated}
+    return {"sagemaker:NetworkIsolation": isolated, **network_conditions(request.get("VpcConfig"))}
 
 
 class Models(Registry):
@@ -92,15 +94,13 @@ class Models(Registry):
     def create_model(self, request: Document, caller: Credentials) -> Document:
         name = request["ModelName"]
         arn = self._model_arn(name)
-        if "VpcConfig" in request:
-            raise NotImplementedHere("VpcConfig of a model")
         if "InferenceExecutionConfig" in request:
             raise NotImplementedHere("InferenceExecutionConfig of a model")
         definition = self._definition(request)
         role = request.get("ExecutionRoleArn")
         if not role:
             raise AwsError("ValidationException", "ExecutionRoleArn must be provided for a model that is to be hosted.")
-        container = self._container(definition, role)
+        container = replace(self._container(definition, role), vpc=copy.deepcopy(request.get("VpcConfig")))
         if "ModelPackageName" not in definition and container.model_data_url:
             self._check_model_data(container.model_data_url, role)
         with self._models_lock:

@@ -118,7 +118,13 @@ RESOURCES: dict[str, dict[str, Any]] = {
         PolicyDocument=READ_POLICY,
         Roles=[{"Ref": "Role"}],
     ),
-    "Topic": resource("AWS::SNS::Topic", TopicName="conforming", DisplayName="MLOps project churn", Tags=OWN_TAGS),
+    "Topic": resource(
+        "AWS::SNS::Topic",
+        TopicName="conforming",
+        DisplayName="MLOps project churn",
+        KmsMasterKeyId="arn:aws:kms:us-east-1:123456789012:key/ours",
+        Tags=OWN_TAGS,
+    ),
     "TopicPolicy": resource(
         "AWS::SNS::TopicPolicy",
         Topics=[{"Ref": "Topic"}],
@@ -154,7 +160,11 @@ RESOURCES: dict[str, dict[str, Any]] = {
         Tags=OWN_TAGS,
     ),
     "LogGroup": resource(
-        "AWS::Logs::LogGroup", LogGroupName="/aws/codebuild/conforming", RetentionInDays=365, Tags=OWN_TAGS
+        "AWS::Logs::LogGroup",
+        LogGroupName="/aws/codebuild/conforming",
+        RetentionInDays=365,
+        KmsKeyId="arn:aws:kms:us-east-1:123456789012:key/ours",
+        Tags=OWN_TAGS,
     ),
     "SumAlarm": resource("AWS::CloudWatch::Alarm", AlarmName="conforming-sum", Statistic="Sum", Tags=OWN_TAGS, **ALARM),
     "PercentileAlarm": resource(
@@ -256,6 +266,7 @@ def test_a_topic_has_its_name_policy_tags_and_subscription(ask: Any) -> None:
     arn = next(each["TopicArn"] for each in sns.list_topics()["Topics"] if each["TopicArn"].endswith(":conforming"))
     attributes = sns.get_topic_attributes(TopicArn=arn)["Attributes"]
     assert attributes["DisplayName"] == "MLOps project churn"
+    assert attributes["KmsMasterKeyId"] == "arn:aws:kms:us-east-1:123456789012:key/ours"
     (statement,) = json.loads(attributes["Policy"])["Statement"]
     assert (statement["Sid"], statement["Resource"]) == ("EventRulesMayPublish", arn)
     check_tags(as_dict(sns.list_tags_for_resource(ResourceArn=arn)["Tags"]))
@@ -278,7 +289,7 @@ def test_a_rule_has_its_pattern_targets_and_tags(ask: Any) -> None:
 def test_a_log_group_keeps_its_lines_as_long_as_it_was_told(ask: Any) -> None:
     logs = ask("logs")
     (group,) = logs.describe_log_groups(logGroupNamePrefix="/aws/codebuild/conforming")["logGroups"]
-    assert group["retentionInDays"] == 365
+    assert (group["retentionInDays"], group["kmsKeyId"]) == (365, "arn:aws:kms:us-east-1:123456789012:key/ours")
     check_tags(logs.list_tags_for_resource(resourceArn=group["arn"].removesuffix(":*"))["tags"])
 
 

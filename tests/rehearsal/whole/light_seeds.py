@@ -52,6 +52,11 @@ train = {{
     "StoppingCondition": {{"MaxRuntimeInSeconds": 600}},
     "RoleArn": os.environ["SAGEMAKER_PIPELINE_ROLE_ARN"],
 }}
+key, subnets, groups = (os.environ.get(name) for name in ("KMS_KEY_ARN", "VPC_SUBNET_IDS", "VPC_SECURITY_GROUP_IDS"))
+if key:
+    train["ResourceConfig"]["VolumeKmsKeyId"] = train["OutputDataConfig"]["KmsKeyId"] = key
+if subnets:
+    train["VpcConfig"] = {{"Subnets": subnets.split(","), "SecurityGroupIds": groups.split(",")}}
 model = {{"Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"}}
 register = {{
     "ModelPackageGroupName": os.environ["MODEL_PACKAGE_GROUP_NAME"],

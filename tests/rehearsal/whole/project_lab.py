@@ -138,6 +138,7 @@ class Project:
             "ModelPackageName": package,
             "ModelExecutionRoleArn": self.role("ModelExecution"),
             "DataCaptureS3Uri": f"s3://{self.bucket}/data-capture",
+            **dict.fromkeys(("KmsKeyArn", "VpcSubnetIds", "VpcSecurityGroupIds"), ""),
             **more,
         }
         tags = {

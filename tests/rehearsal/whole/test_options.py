@@ -1,0 +1,229 @@
+"""The launch form: a project launched with every option builds and deploys with them; what cannot work is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from rehearsal.cloud.rooms import new_cloud
+from rehearsal.cloud.settings import CloudSettings
+from rehearsal.people import settle
+from tests.rehearsal.conftest import ENVIRONMENTS
+from tests.rehearsal.whole.company import Company, until
+from tests.rehearsal.whole.light_seeds import WORD, lighten
+from tests.rehearsal.whole.project_lab import Project
+
+SUBNETS = ["subnet-0a1b2c3d4e5f60718", "subnet-0123abcd"]
+GROUPS = ["sg-0a1b2c3d4e5f60718"]
+VPC = {"Subnets": SUBNETS, "SecurityGroupIds": GROUPS}
+DATA = "their-lake"
+KEY = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d"
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    """A company that has published the template with light seeds."""
+    with new_cloud(CloudSettings(tmp_path_factory.mktemp("options"), ENVIRONMENTS)) as cloud:
+        published = Company(cloud, settle(cloud))
+        lighten(published)
+        yield published
+
+
+# ---- what cannot work
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"VpcSubnetIds": SUBNETS[0]}, "Add the security groups, or leave the subnets empty."),
+        ({"VpcSecurityGroupIds": GROUPS[0]}, "Add the subnets, or leave the security groups empty."),
+        ({"VpcSubnetIds": "subnet-1, subnet-2"}, "separated by commas without spaces"),
+        ({"VpcSubnetIds": ",".join(SUBNETS * 9), "VpcSecurityGroupIds": GROUPS[0]}, "up to 16 ids"),
+        ({"VpcSubnetIds": SUBNETS[0], "VpcSecurityGroupIds": ",".join(GROUPS * 6)}, "up to 5 ids"),
+        ({"KmsKeyArn": KEY.replace("key/0a1b2c3d", "alias/ours")}, "An alias is none."),
+        ({"InputDataUrl": "s3://their-lake/claims"}, "s3://bucket/folder/ with a slash at its end"),
+        ({"InputDataUrl": "s3://their-lake/*/claims.csv"}, "without wildcards"),
+        ({"NotificationEmail": "a@example.com, b@example.com"}, "one e-mail address"),
+        ({"WhenProjectIsDeleted": "ask-me"}, "WhenProjectIsDeleted"),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
+)
+def test_what_cannot_work_is_refused_before_anything_is_made(
+    company: Company, given: dict[str, str], said: str
+) -> None:
+    with pytest.raises(ClientError) as refusal:
+        company.engineer.client("cloudformation").create_stack(
+            StackName="by-hand",
+            TemplateURL=published_template(company),
+            Parameters=[
+                {"ParameterKey": key, "ParameterValue": value}
+                for key, value in {"SageMakerProjectName": "no", "SageMakerProjectId": "p-0", **given}.items()
+            ],
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+    assert refusal.value.response["Error"]["Code"] == "ValidationError"
+    assert said in refusal.value.response["Error"]["Message"]
+
+
+def published_template(company: Company) -> str:
+    s3 = company.engineer.client("s3")
+    bucket = next(each["Name"] for each in s3.list_buckets()["Buckets"] if "-catalog-" in each["Name"])
+    (key,) = (
+        each["Key"]
+        for each in s3.list_objects_v2(Bucket=bucket)["Contents"]
+        if each["Key"].startswith("template/project-")
+    )
+    return f"https://{bucket}.s3.{company.cloud.region}.amazonaws.com/{key}"
+
+
+def test_a_launch_that_cannot_work_tells_the_data_scientist_the_remedy(company: Company) -> None:
+    described = company.launch("half", VpcSubnetIds=SUBNETS[0])
+    assert described["ProjectStatus"] == "CreateFailed"
+    reason = described["ServiceCatalogProvisionedProductDetails"]["ProvisionedProductStatusMessage"]
+    assert "Add the security groups, or leave the subnets empty." in reason
+
+
+# ---- everything at once
+
+
+@dataclass
+class Chosen:
+    """A project with every option, and the key it was given."""
+
+    project: Project
+    key: str
+
+    @property
+    def company(self) -> Company:
+        return self.project.company
+
+    def client(self, service: str) -> Any:
+        return self.company.engineer.client(service)
+
+    def acting_as(self, role: str, service: str) -> Any:
+        """A client of one of the project's roles."""
+        credentials = self.company.cloud.identity.session_of(self.project.role(role), "a-program")
+        return self.company.cloud.client(service, credentials)
+
+    def key_of(self, key: str) -> str | None:
+        """The KMS key that an object of the project's bucket is encrypted with."""
+        found = self.client("s3").head_object(Bucket=self.project.bucket, Key=key)
+        return found.get("SSEKMSKeyId") if found["ServerSideEncryption"] == "aws:kms" else None
+
+    def objects(self, prefix: str = "") -> list[str]:
+        listed = self.client("s3").list_objects_v2(Bucket=self.project.bucket, Prefix=prefix)
+        return [each["Key"] for each in listed.get("Contents", [])]
+
+    def build(self) -> dict[str, Any]:
+        """Push a word to the model-build repository; the training job that this brings."""
+        scientist, name = self.company.scientist, f"{self.project.prefix}-modelbuild"
+        clone = scientist.home / name
+        url = self.client("codecommit").get_repository(repositoryName=name)["repositoryMetadata"]["cloneUrlHttp"]
+        scientist.git("clone", "--quiet", url, str(clone))
+        (clone / WORD).write_text("encrypted")
+        scientist.git("add", WORD, folder=clone)
+        scientist.git("commit", "--quiet", "--message", "Answer", folder=clone)
+        scientist.git("push", "--quiet", "origin", "main", folder=clone)
+        codepipeline = self.client("codepipeline")
+
+        def ended() -> list[str] | None:
+            listed = codepipeline.list_pipeline_executions(pipelineName=name)["pipelineExecutionSummaries"]
+            over = all(each["status"] not in ("InProgress", "Stopping") for each in listed)
+            return [each["status"] for each in listed] if over and len(listed) > 1 else None
+
+        assert until(ended)[0] == "Succeeded"
+        (job,) = self.client("sagemaker").list_training_jobs()["TrainingJobSummaries"]
+        found: dict[str, Any] = self.client("sagemaker").describe_training_job(TrainingJobName=job["TrainingJobName"])
+        return found
+
+    def deploy(self) -> None:
+        """Approve the version; wait until staging serves it."""
+        sagemaker = self.client("sagemaker")
+        (version,) = sagemaker.list_model_packages(ModelPackageGroupName=self.project.group)["ModelPackageSummaryList"]
+        arn = version["ModelPackageArn"]
+        sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
+        until(lambda: self.project.endpoint_status("staging") in ("InService", "Failed"))
+        assert self.project.endpoint_status("staging") == "InService"
+
+
+@pytest.fixture(scope="module")
+def chosen(company: Company) -> Chosen:
+    key = company.engineer.client("kms").create_key()["KeyMetadata"]["Arn"]
+    s3 = company.engineer.client("s3")
+    s3.create_bucket(Bucket=DATA)
+    for name in ("claims/2026/claims.csv", "claims/2025/claims.csv", "salaries.csv"):
+        s3.put_object(Bucket=DATA, Key=name, Body=b"amount\n1\n")
+    project = Project(
+        company,
+        NotificationEmail="someone@example.com",
+        InputDataUrl=f"s3://{DATA}/claims/2026/",
+        KmsKeyArn=key,
+        VpcSubnetIds=",".join(SUBNETS),
+        VpcSecurityGroupIds=",".join(GROUPS),
+    )
+    return Chosen(project, key)
+
+
+def test_what_the_project_keeps_and_says_is_encrypted_with_its_key(chosen: Chosen) -> None:
+    project, key = chosen.project, chosen.key
+    (rule,) = chosen.client("s3").get_bucket_encryption(Bucket=project.bucket)["ServerSideEncryptionConfiguration"][
+        "Rules"
+    ]
+    assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    topic = next(each["TopicArn"] for each in chosen.client("sns").list_topics()["Topics"] if project.id in str(each))
+    assert chosen.client("sns").get_topic_attributes(TopicArn=topic)["Attributes"]["KmsMasterKeyId"] == key
+    groups = [each for each in chosen.client("logs").describe_log_groups()["logGroups"] if project.id in str(each)]
+    assert {each["logGroupName"].rpartition("-")[2]: each.get("kmsKeyId") for each in groups} == dict.fromkeys(
+        ("modelbuild", "modeldeploy", "testing", "functions"), key
+    )
+    names = [f"{project.prefix}-{each}" for each in ("modelbuild", "modeldeploy", "testing")]
+    builds = chosen.client("codebuild").batch_get_projects(names=names)["projects"]
+    assert {each["encryptionKey"] for each in builds} == {key}
+    for name in names[:2]:
+        store = chosen.client("codepipeline").get_pipeline(name=name)["pipeline"]["artifactStore"]
+        assert store["encryptionKey"] == {"id": key, "type": "KMS"}
+    subscriptions = chosen.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert ("email", "someone@example.com") in {(each["Protocol"], each["Endpoint"]) for each in subscriptions}
+
+
+def test_the_pipeline_reads_the_folder_it_was_given_and_nothing_beside_it(chosen: Chosen) -> None:
+    s3 = chosen.acting_as("PipelineExecution", "s3")
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket=DATA, Prefix="claims/2026/")["Contents"]]
+    assert s3.get_object(Bucket=DATA, Key="claims/2026/claims.csv")["Body"].read()
+    for beside in ("claims/2025/claims.csv", "salaries.csv"):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            s3.get_object(Bucket=DATA, Key=beside)
+    for prefix in ("", "claims/", "claims/2025/"):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            s3.list_objects_v2(Bucket=DATA, Prefix=prefix)
+
+
+def test_a_model_is_trained_and_served_in_the_network_and_with_the_key(chosen: Chosen) -> None:
+    job = chosen.build()
+    assert job["VpcConfig"] == VPC
+    assert job["ResourceConfig"]["VolumeKmsKeyId"] == job["OutputDataConfig"]["KmsKeyId"] == chosen.key
+    chosen.deploy()
+    sagemaker = chosen.client("sagemaker")
+    endpoint = sagemaker.describe_endpoint(EndpointName=f"{chosen.project.name}-staging")
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    assert config["KmsKeyId"] == config["DataCaptureConfig"]["KmsKeyId"] == chosen.key
+    model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+    assert model["VpcConfig"] == VPC
+    answer = chosen.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=endpoint["EndpointName"], ContentType="application/json", Body=json.dumps({"records": [{}]})
+    )
+    assert json.load(answer["Body"]) == {"predictions": ["encrypted"]}
+    captured = until(lambda: chosen.objects("data-capture/"))
+    assert {chosen.key_of(each) for each in (*chosen.objects(), *captured)} == {chosen.key}
+    assert [each for each in chosen.company.cloud.identity.denials() if each.action.startswith(("kms:", "ec2:"))] == []
+
+
+def test_the_project_s_roles_use_its_key_through_services_only(chosen: Chosen) -> None:
+    for role in ("PipelineExecution", "ModelExecution", "ModelBuild"):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            chosen.acting_as(role, "kms").encrypt(KeyId=chosen.key, Plaintext=b"by hand")
