@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.faults import ENDPOINT_KILLED
 from rehearsal.cloud.sagemaker.alarms import EndpointAlarms
+from rehearsal.cloud.sagemaker.async_inference import try_notifications
 from rehearsal.cloud.sagemaker.deployment_plan import ROLLING, Plan
 from rehearsal.cloud.sagemaker.endpoint_state import DEPLOYMENT_STATE_CHANGE, Endpoint
 from rehearsal.cloud.sagemaker.fleets import Fleet
@@ -82,6 +83,8 @@ class Deployment:
         first = self._plan.steps[0].instances if self._rolling else self._green.instances
         self._endpoint.step(self._green, "Creating", f"Launching {first} instance(s).")
         self._green.start()
+        if self._green.config.async_inference:
+            try_notifications(self._cloud, self._green.config.async_inference, self._green.variants[0].server.role)
 
     def _shift(self, blue: Fleet) -> None:
         before = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.sagemaker.endpoint_configs import EndpointConfig
 from rehearsal.cloud.sagemaker.endpoint_state import Endpoint
@@ -16,6 +18,8 @@ def refuse_another_way_of_hosting(now: EndpointConfig, planned: EndpointConfig) 
     """
     if planned.serverless and not now.serverless:
         raise AwsError("ValidationException", "Cannot update an instance-based endpoint to a serverless endpoint.")
+    if bool(planned.async_inference) != bool(now.async_inference):
+        raise NotImplementedHere("Updating an endpoint from or to asynchronous inference")
 
 
 def refuse_changed_scalable_instances(endpoint: Endpoint, planned: EndpointConfig, scaled: set[str]) -> None:
@@ -40,8 +44,24 @@ def refuse_impossible_size(endpoint: Endpoint, change: Document) -> None:
         raise NotImplementedHere("ServerlessUpdateConfig (provisioned concurrency changed in place)")
     if variant.serverless is not None and "DesiredInstanceCount" in change:
         raise AwsError("ValidationException", f'Variant "{variant.name}" is serverless: it has no instances.')
-    if change.get("DesiredInstanceCount", 1) < 1:
-        raise AwsError("ValidationException", "DesiredInstanceCount must be at least 1.")
+    least = 0 if endpoint.fleet is not None and endpoint.fleet.config.async_inference else 1
+    if change.get("DesiredInstanceCount", 1) < least:
+        raise AwsError("ValidationException", f"DesiredInstanceCount must be at least {least}.")
+
+
+def resize(endpoint: Endpoint, change: Document) -> None:
+    """Carry one entry out. No instance means no container; the first of them has to start."""
+    variant = endpoint.variant(change["VariantName"])
+    if variant is None:
+        return
+    before, after = variant.instances, int(change.get("DesiredInstanceCount", variant.instances))
+    if before == 0 and after > 0:
+        variant.server.wake()
+    with endpoint.backlog.holding() if endpoint.backlog else nullcontext(), endpoint.lock:
+        variant.instances = after
+        variant.weight = float(change.get("DesiredWeight", variant.weight))
+    if after == 0 and before > 0:
+        variant.server.sleep()
 
 
 def retain(blue: Fleet, green: Fleet, excluded: set[str]) -> None:
@@ -56,6 +76,6 @@ def retain(blue: Fleet, green: Fleet, excluded: set[str]) -> None:
         if now is None:
             continue
         if "DesiredInstanceCount" not in excluded and now.serverless is None and variant.serverless is None:
-            variant.instances = now.instances
+            variant.instances = now.instances or variant.instances  # what AWS does with none is undocumented
         if "DesiredWeight" not in excluded:
             variant.weight = now.weight

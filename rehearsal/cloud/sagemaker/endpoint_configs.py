@@ -1,6 +1,6 @@
 """Endpoint configurations: which models a fleet of which size serves, and what of the traffic is captured.
 
-Real-time instances and serverless. Every other way of hosting is refused by name.
+Real-time and asynchronous inference on instances, and serverless. Every other way of hosting is refused by name.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
-from rehearsal.cloud.sagemaker import serverless
+from rehearsal.cloud.sagemaker import async_inference, serverless
 from rehearsal.cloud.sagemaker.keys_and_networks import key_arn, through_sagemaker
 from rehearsal.cloud.sagemaker.listing import listing, page
 from rehearsal.cloud.sagemaker.models import Models
@@ -22,7 +22,14 @@ from rehearsal.cloud.service import Call, Credentials, Document, operation
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
 
-MEMBERS = {"EndpointConfigName", "ProductionVariants", "DataCaptureConfig", "KmsKeyId", "Tags"}
+MEMBERS = {
+    "EndpointConfigName",
+    "ProductionVariants",
+    "DataCaptureConfig",
+    "AsyncInferenceConfig",
+    "KmsKeyId",
+    "Tags",
+}
 VARIANT_MEMBERS = {
     "VariantName",
     "ModelName",
@@ -36,7 +43,6 @@ VARIANT_MEMBERS = {
 }
 SERVERLESS_MEMBERS = {"VariantName", "ModelName", "InitialVariantWeight", "ServerlessConfig"}
 WAYS = {
-    "AsyncInferenceConfig": "asynchronous inference (AsyncInferenceConfig)",
     "ShadowProductionVariants": "shadow variants (ShadowProductionVariants)",
     "ExecutionRoleArn": "inference components (ExecutionRoleArn of an endpoint configuration)",
 }
@@ -65,6 +71,12 @@ class EndpointConfig:
     @property
     def serverless(self) -> bool:
         return any("ServerlessConfig" in variant for variant in self.variants)
+
+    @property
+    def async_inference(self) -> Document:
+        """AsyncInferenceConfig; empty for an endpoint that answers at once."""
+        found: Document = self.document.get("AsyncInferenceConfig", {})
+        return found
 
     @property
     def instances(self) -> int:
@@ -121,6 +133,8 @@ class EndpointConfigs(Models):
             raise NotImplementedHere(f"An endpoint configuration with {WAYS.get(member, member)}")
         if not request.get("DataCaptureConfig", {}).get("DestinationS3Uri", "s3://").startswith("s3://"):
             raise NotImplementedHere("A DestinationS3Uri of data capture that does not begin with s3://")
+        if "AsyncInferenceConfig" in request:
+            async_inference.check(request)
         names = [variant["VariantName"] for variant in request["ProductionVariants"]]
         if len(set(names)) != len(names):
             raise AwsError("ValidationException", f"Duplicate variant names are not allowed: {', '.join(names)}.")

@@ -51,11 +51,14 @@ class Point:
         return self.metric == metric and dimensions in dimension_sets(self.endpoint, self.variant, self.config)
 
 
-def dimension_sets(endpoint: str, variant: str, config: str) -> tuple[dict[str, str], dict[str, str]]:
+def dimension_sets(endpoint: str, variant: str, config: str) -> tuple[dict[str, str], ...]:
     """The dimensions a value is put with: the variant's, and those of the fleet that answered.
 
+    What is about the whole endpoint, and names no variant, has the endpoint's only.
     https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html
     """
+    if not variant:
+        return ({"EndpointName": endpoint},)
     variant_wide = {"EndpointName": endpoint, "VariantName": variant}
     return variant_wide, {**variant_wide, "EndpointConfigName": config}
 
@@ -95,6 +98,23 @@ class EndpointMetrics:
             "ModelLatency": model_seconds * 1e6,
             "OverheadLatency": overhead_seconds * 1e6,
         }
+        self._keep(endpoint, variant, config, values)
+
+    def backlog(self, endpoint: str, size: int, instances: int) -> None:
+        """How many asynchronous requests an endpoint has been given and not answered.
+
+        Per instance there is no value while there is no instance.
+        https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-monitor.html
+        """
+        values = {
+            "ApproximateBacklogSize": float(size),
+            "HasBacklogWithoutCapacity": float(size > 0 and instances == 0),
+        }
+        if instances:
+            values["ApproximateBacklogSizePerInstance"] = size / instances
+        self._keep(endpoint, "", "", values)
+
+    def _keep(self, endpoint: str, variant: str, config: str, values: Mapping[str, float]) -> None:
         now = time.time()
         points = [Point(now, endpoint, variant, config, metric, value) for metric, value in values.items()]
         with self._lock:

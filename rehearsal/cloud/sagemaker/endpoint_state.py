@@ -17,6 +17,7 @@ from rehearsal.cloud.service import Document
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
+    from rehearsal.cloud.sagemaker.async_inference import AsyncBacklog
 
 STATE_CHANGE = "SageMaker Endpoint State Change"
 DEPLOYMENT_STATE_CHANGE = "SageMaker Endpoint Deployment State Change"
@@ -41,6 +42,8 @@ class Endpoint:
         self.pending_since: datetime | None = None
         self.deployment_config: Document | None = None
         self.traffic = Traffic()
+        self.backlog: AsyncBacklog | None = None
+        """The queue of an endpoint for asynchronous inference, once it has been in service."""
         self.lock = threading.RLock()
 
     @property
@@ -101,6 +104,8 @@ class Endpoint:
                 answer["ProductionVariants"] = self._variants(self.fleet)
                 if self.fleet.capture is not None:
                     answer["DataCaptureConfig"] = self.fleet.capture.report()
+                if self.fleet.config.async_inference:
+                    answer["AsyncInferenceConfig"] = self.fleet.config.async_inference
             if self.pending is not None and self.fleet is not None:
                 answer["PendingDeploymentSummary"] = self._pending_summary(self.pending)
             return answer

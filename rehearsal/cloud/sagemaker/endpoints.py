@@ -14,6 +14,7 @@ from rehearsal.cloud.container import Containers
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.sagemaker import endpoint_changes
 from rehearsal.cloud.sagemaker.alarms import EndpointAlarms
+from rehearsal.cloud.sagemaker.async_inference import AsyncBacklog, try_notifications
 from rehearsal.cloud.sagemaker.data_capture import DataCapture
 from rehearsal.cloud.sagemaker.deployment import Deployment
 from rehearsal.cloud.sagemaker.deployment_plan import Plan, plan
@@ -97,6 +98,8 @@ class Endpoints(EndpointConfigs):
         endpoint.enter("Creating")
         try:
             fleet.start()
+            if fleet.config.async_inference:
+                try_notifications(self.cloud, fleet.config.async_inference, fleet.variants[0].server.role)
         except FleetFailedError as problem:
             endpoint.enter("Failed", str(problem))
         except Exception as problem:
@@ -110,6 +113,8 @@ class Endpoints(EndpointConfigs):
             with endpoint.lock:
                 endpoint.fleet = fleet
             endpoint.traffic.shift([(1.0, fleet)])
+            if fleet.config.async_inference:
+                endpoint.backlog = AsyncBacklog(self.cloud, endpoint, self.metrics)
             endpoint.enter("InService")
 
     def _fleet(self, endpoint: Endpoint, config: EndpointConfig) -> Fleet:
@@ -204,14 +209,14 @@ class Endpoints(EndpointConfigs):
     @staticmethod
     def _scale(endpoint: Endpoint, changes: list[Document]) -> None:
         endpoint.enter("Updating")
-        with endpoint.lock:
+        reason = None
+        try:
             for change in changes:
-                variant = endpoint.variant(change["VariantName"])
-                if variant is not None:
-                    variant.instances = int(change.get("DesiredInstanceCount", variant.instances))
-                    variant.weight = float(change.get("DesiredWeight", variant.weight))
+                endpoint_changes.resize(endpoint, change)
+        except FleetFailedError as problem:
+            reason = str(problem)
         endpoint.announce(DEPLOYMENT_STATE_CHANGE)
-        endpoint.enter("InService")
+        endpoint.enter("InService", reason)
 
     @operation(
         "DescribeEndpoint",
@@ -234,6 +239,8 @@ class Endpoints(EndpointConfigs):
 
     def _take_down(self, endpoint: Endpoint) -> None:
         endpoint.enter("Deleting")
+        if endpoint.backlog is not None:
+            endpoint.backlog.end()
         endpoint.traffic.shift([])
         if endpoint.fleet is not None:
             endpoint.fleet.stop()

@@ -305,11 +305,24 @@ class ModelServer:
         if self._serving is not None:
             self._serving.kill()
 
+    def _drain(self) -> None:
+        with self._quiet:
+            self._quiet.wait_for(lambda: self._busy == 0 or self._cloud.stopping.is_set(), DRAIN_SECONDS)
+
+    def sleep(self) -> None:
+        """End the container after the requests it is answering; `wake` brings it back."""
+        self._drain()
+        self._end_container()
+
+    def wake(self) -> None:
+        """Start the container again, and wait until it is healthy. Raises FleetFailedError."""
+        self._run()
+        self._await_health()
+
     def stop(self, *, drain: bool = True) -> None:
         """End the process, after the requests it is answering when `drain`. Safe to call twice."""
         if drain:
-            with self._quiet:
-                self._quiet.wait_for(lambda: self._busy == 0 or self._cloud.stopping.is_set(), DRAIN_SECONDS)
+            self._drain()
         self._end_container()
         shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -14,6 +14,7 @@ from botocore.model import StructureShape
 from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.errors import AccessDenied, AwsError, NotImplementedHere
+from rehearsal.cloud.sagemaker.async_inference import new_request
 from rehearsal.cloud.sagemaker.endpoint_state import Endpoint
 from rehearsal.cloud.sagemaker.endpoints import Endpoints
 from rehearsal.cloud.sagemaker.fleets import NoSuchVariantError
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from rehearsal.cloud.sagemaker.fleets import Fleet, VariantFleet
 
 PATH = re.compile(r"^/endpoints/(?P<name>[^/]+)/(?P<what>[a-z-]+)$")
+OPERATIONS = {"invocations": "InvokeEndpoint", "async-invocations": "InvokeEndpointAsync"}
 OTHER_PATHS = {
-    "async-invocations": "sagemaker-runtime:InvokeEndpointAsync",
     "invocations-response-stream": "sagemaker-runtime:InvokeEndpointWithResponseStream",
 }
 LARGEST_MESSAGE = 2048
@@ -39,6 +40,9 @@ NOT_PLAYED = {
     "X-Amzn-SageMaker-Inference-Component": "InferenceComponentName",
     "X-Amzn-SageMaker-Session-Id": "SessionId (stateful sessions)",
     "X-Amzn-SageMaker-Prefix-Aware-Id": "PrefixAwareId",
+    "X-Amzn-SageMaker-S3OutputPathExtension": "S3OutputPathExtension",
+    "X-Amzn-SageMaker-Filename": "Filename",
+    "X-Amzn-SageMaker-InvocationTimeoutSeconds": "InvocationTimeoutSeconds",
 }
 
 
@@ -69,35 +73,77 @@ class SageMakerRuntime(Service):
             raise AwsError("UnknownOperationException", f"No operation has the path {request.path}.", 404)
         if found["what"] in OTHER_PATHS:
             raise NotImplementedHere(OTHER_PATHS[found["what"]])
-        if found["what"] != "invocations" or request.method != "POST":
+        operation = OPERATIONS.get(found["what"])
+        if operation is None or request.method != "POST":
             raise AwsError("UnknownOperationException", f"No operation is {request.method} {request.path}.", 404)
         name = found["name"]
         body = request.get_data()
-        self._check(request, name, body)
+        self._check(request, operation, name, body)
         caller: Credentials | None = request.environ.get("rehearsal.caller")
         if caller is None:
             raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
-        self.cloud.identity.require(caller, [self._endpoints.endpoint_call("sagemaker:InvokeEndpoint", name)])
+        self.cloud.identity.require(caller, [self._endpoints.endpoint_call(f"sagemaker:{operation}", name)])
         for header, member in NOT_PLAYED.items():
             if header in request.headers:
-                raise NotImplementedHere(f"InvokeEndpoint with {member}")
+                raise NotImplementedHere(f"{operation} with {member}")
         endpoint = self._serving(name)
+        if operation == "InvokeEndpointAsync":
+            return self._queue(request, endpoint)
+        if endpoint.backlog is not None:
+            raise AwsError(
+                self.validation_error,
+                f"Endpoint {name} is for asynchronous inference: it can be invoked with InvokeEndpointAsync only.",
+            )
         try:
             with endpoint.traffic.take(request.headers.get(TARGET_VARIANT)) as (fleet, variant):
                 return self._invoke(request, body, endpoint, fleet, variant, arrived)
         except NoSuchVariantError as problem:
             raise self._not_found(name, f"Variant {problem} of endpoint") from problem
 
-    def _check(self, request: Request, name: str, body: bytes) -> None:
+    def _headers(self, operation: str) -> dict[str, str]:
+        """The names of headers by the names of the members they carry."""
+        shape = cast(StructureShape, self.cloud.shapes.model(self.name).operation_model(operation).input_shape)
+        return {member: inner.serialization.get("name", "") for member, inner in shape.members.items()}
+
+    def _check(self, request: Request, operation: str, name: str, body: bytes) -> None:
         """Hold the request to the API's model. Raises AwsError."""
-        model = self.cloud.shapes.model(self.name).operation_model("InvokeEndpoint")
-        shape = cast(StructureShape, model.input_shape)
-        headers = {member: inner.serialization.get("name", "") for member, inner in shape.members.items()}
-        document: Document = {"EndpointName": name, "Body": body}
-        document |= {member: request.headers[header] for member, header in headers.items() if header in request.headers}
-        problem = self.cloud.shapes.request_problem(self.name, "InvokeEndpoint", document)
+        shape = cast(StructureShape, self.cloud.shapes.model(self.name).operation_model(operation).input_shape)
+        document: Document = {"EndpointName": name}
+        if body:
+            document["Body"] = body
+        for member, header in self._headers(operation).items():
+            if header in request.headers:
+                text = request.headers[header]
+                number = shape.members[member].type_name == "integer" and text.lstrip("-").isdigit()
+                document[member] = int(text) if number else text
+        problem = self.cloud.shapes.request_problem(self.name, operation, document)
         if problem:
             raise AwsError(self.validation_error, problem)
+
+    def _queue(self, request: Request, endpoint: Endpoint) -> Response:
+        """Take an asynchronous request in.
+
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpointAsync.html
+        """
+        fleet = endpoint.fleet
+        if endpoint.backlog is None or fleet is None:
+            raise AwsError(self.validation_error, f"Endpoint {endpoint.name} is not for asynchronous inference.")
+        if request.get_data():
+            raise NotImplementedHere("InvokeEndpointAsync with Body (a payload that is not in S3)")
+        headers = self._headers("InvokeEndpointAsync")
+        if headers["InputLocation"] not in request.headers:
+            raise AwsError(self.validation_error, "InputLocation must be provided.")
+        queued = new_request(
+            fleet.config.async_inference["OutputConfig"],
+            lambda member: request.headers.get(headers[member]),
+            self.cloud.clock.real_seconds,
+        )
+        endpoint.backlog.submit(queued)
+        response = Response(json.dumps({"InferenceId": queued.inference_id}), 202, content_type="application/json")
+        response.headers["X-Amzn-SageMaker-OutputLocation"] = queued.output_location
+        if queued.failure_location:
+            response.headers["X-Amzn-SageMaker-FailureLocation"] = queued.failure_location
+        return response
 
     def _serving(self, name: str) -> Endpoint:
         try:

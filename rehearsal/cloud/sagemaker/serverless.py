@@ -92,16 +92,15 @@ class ServerlessServer(ModelServer):
         with self._waking:
             self._used = time.monotonic()
             if not self.awake:
-                self._wake()
+                self._start_cold()
         try:
             return super().invoke(body, headers)
         finally:
             self._used = time.monotonic()
 
-    def _wake(self) -> None:
+    def _start_cold(self) -> None:
         try:
-            self._run()
-            self._await_health()
+            self.wake()
         except FleetFailedError as problem:
             self._end_container()
             raise ContainerSilentError(str(problem)) from problem

@@ -74,6 +74,8 @@ GRANTS: dict[str, tuple[list[str], list[str]]] = {
     "image": (["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"], [REPOSITORY]),
     "logs": (["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], ["*"]),
     "capture": (["s3:PutObject"], ["arn:aws:s3:::models/captured/*"]),
+    "answers": (["s3:PutObject"], ["arn:aws:s3:::models/answers/*", "arn:aws:s3:::models/failures/*"]),
+    "notifications": (["sns:Publish"], ["arn:aws:sns:us-east-1:123456789012:results-*"]),
     "alarms": (["cloudwatch:DescribeAlarms"], ["arn:aws:cloudwatch:us-east-1:123456789012:alarm:*-of-*"]),
 }
 

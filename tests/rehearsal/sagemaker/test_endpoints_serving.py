@@ -296,16 +296,13 @@ def test_other_ways_of_hosting_are_refused_by_name(stage: Stage, change: dict[st
         stage.sagemaker.create_endpoint_config(EndpointConfigName="other", ProductionVariants=[variant | change])
 
 
-def test_asynchronous_inference_and_shadow_variants_are_refused_by_name(stage: Stage) -> None:
+def test_shadow_variants_are_refused_by_name(stage: Stage) -> None:
     variant = {
         "VariantName": "AllTraffic",
         "ModelName": "any",
         "InstanceType": "ml.m5.large",
         "InitialInstanceCount": 1,
     }
-    for more, named in (
-        ({"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://models/out"}}}, "asynchronous inference"),
-        ({"ShadowProductionVariants": [variant]}, "shadow variants"),
-    ):
+    for more, named in (({"ShadowProductionVariants": [variant]}, "shadow variants"),):
         with pytest.raises(ClientError, match=named):
             stage.sagemaker.create_endpoint_config(EndpointConfigName="other", ProductionVariants=[variant], **more)
