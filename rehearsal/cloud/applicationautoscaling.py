@@ -1,14 +1,16 @@
 """Application Auto Scaling for SageMaker variants: scalable targets and their policies.
 
-A target is checked against its endpoint and a policy is kept, but nothing scales by itself here: load on this machine
-says nothing about load on AWS. Counts change through UpdateEndpointWeightsAndCapacities, as they would after a scaling
-activity, and survive deployments that retain them.
+A target is checked against its endpoint and a policy is kept. Endpoints for asynchronous inference follow their queue
+(`scaling_activities.py`); real-time ones do not scale by themselves here: load on this machine says nothing about load
+on AWS. Their counts change through UpdateEndpointWeightsAndCapacities, as they would after a scaling activity, and
+survive deployments that retain them.
 https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling.html
 """
 
 from __future__ import annotations
 
 import copy
+import logging
 import re
 import threading
 from dataclasses import dataclass, field
@@ -16,13 +18,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.pages import paged
 from rehearsal.cloud.sagemaker.endpoints import Endpoints
+from rehearsal.cloud.scaling_activities import LOOK_SECONDS, Scaling, ScalingActivities
+from rehearsal.cloud.scaling_policies import check_policy
 from rehearsal.cloud.service import Call, Credentials, Document, Service, operation
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
+
+log = logging.getLogger(__name__)
 
 VARIANT = re.compile(r"^endpoint/(?P<endpoint>[^/]+)/variant/(?P<variant>[^/]+)$")
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
@@ -38,7 +46,6 @@ TARGET_CALLS = (
 https://docs.aws.amazon.com/autoscaling/application/userguide/security_iam_id-based-policy-examples.html#application-auto-scaling-additional-permissions
 """
 ALARM_CALLS = ("cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm")
-PREDEFINED_METRICS = ("SageMakerVariantInvocationsPerInstance",)
 Key = tuple[str, str]
 
 
@@ -50,6 +57,7 @@ class Target:
     document: Document
     tags: dict[str, str]
     policies: dict[str, Document] = field(default_factory=dict)
+    scaling: Scaling = field(default_factory=Scaling)
 
 
 class ApplicationAutoScaling(Service):
@@ -62,6 +70,7 @@ class ApplicationAutoScaling(Service):
         self._targets: dict[Key, Target] = {}
         self._lock = threading.RLock()
         self._linked = False
+        self._looking = False
 
     @property
     def _endpoints(self) -> Endpoints:
@@ -201,21 +210,7 @@ class ApplicationAutoScaling(Service):
 
     @operation("PutScalingPolicy", lambda self, request: self._policy_calls("PutScalingPolicy", request, ALARM_CALLS))
     def put_scaling_policy(self, request: Document, caller: Credentials) -> Document:
-        if request.get("PolicyType") != "TargetTrackingScaling":
-            raise NotImplementedHere(f"Scaling policies of type {request.get('PolicyType', 'StepScaling')}")
-        tracking = request.get("TargetTrackingScalingPolicyConfiguration")
-        if tracking is None:
-            raise AwsError("ValidationException", "A TargetTrackingScalingPolicyConfiguration is required.")
-        metric = tracking.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType")
-        if metric is None and "CustomizedMetricSpecification" not in tracking:
-            raise AwsError(
-                "ValidationException",
-                "Exactly one of PredefinedMetricSpecification and CustomizedMetricSpecification must be specified.",
-            )
-        if metric is not None and metric not in PREDEFINED_METRICS:
-            raise AwsError(
-                "ValidationException", f"Unsupported predefined metric type for sagemaker variants: {metric}"
-            )
+        check_policy(request)
         with self._lock:
             target = self._target(request)
             name = request["PolicyName"]
@@ -226,7 +221,11 @@ class ApplicationAutoScaling(Service):
                 ),
                 "CreationTime": datetime.now(UTC),
             }
+            policy.setdefault("PolicyType", "StepScaling")
             target.policies[name] = {**policy, **copy.deepcopy(request), "Alarms": []}
+            begin, self._looking = not self._looking, True
+        if begin:
+            self.cloud.background("scaling by policies", self._look_often)
         return {"PolicyARN": policy["PolicyARN"], "Alarms": []}
 
     @operation(
@@ -260,7 +259,8 @@ class ApplicationAutoScaling(Service):
     )
     @paged("ScalingActivities", 50, most=50, error="InvalidNextTokenException")
     def describe_scaling_activities(self, request: Document, caller: Credentials) -> Document:
-        return {"ScalingActivities": []}
+        found = [activity for target in self._selected(request) for activity in target.scaling.activities]
+        return {"ScalingActivities": copy.deepcopy(found)}
 
     @operation(
         "DescribeScheduledActions", lambda _self, _request: [Call("application-autoscaling:DescribeScheduledActions")]
@@ -268,6 +268,18 @@ class ApplicationAutoScaling(Service):
     @paged("ScheduledActions", 50, most=50, error="InvalidNextTokenException")
     def describe_scheduled_actions(self, request: Document, caller: Credentials) -> Document:
         return {"ScheduledActions": []}
+
+    def _look_often(self) -> None:
+        activities = ScalingActivities(self.cloud, self._endpoints)
+        while not self.cloud.stopping.wait(LOOK_SECONDS):
+            with self._lock:
+                targets = [(t.document, list(t.policies.values()), t.scaling) for t in self._targets.values()]
+            for document, policies, scaling in targets:
+                try:
+                    activities.look(document, policies, scaling)
+                except (ClientError, BotoCoreError) as problem:
+                    if not self.cloud.stopping.is_set():
+                        log.warning("%s was not looked at: %s", document["ResourceId"], problem)
 
     # ---- for endpoints
 

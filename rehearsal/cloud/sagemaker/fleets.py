@@ -8,11 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rehearsal.cloud.sagemaker.data_capture import DataCapture
-from rehearsal.cloud.sagemaker.endpoint_configs import EndpointConfig
 from rehearsal.cloud.sagemaker.model_server import ModelServer
 from rehearsal.cloud.service import Document
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.sagemaker.endpoint_configs import EndpointConfig
 
 
 class NoSuchVariantError(Exception):

@@ -10,7 +10,9 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
+from rehearsal.cloud.applicationautoscaling import ApplicationAutoScaling
 from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
+from rehearsal.cloud.scaling_policies import stepped, tracked
 from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.sagemaker.hosting import Hosting, Stage, until
 
@@ -41,7 +43,7 @@ class Mailbox:
 
 @pytest.fixture(scope="module")
 def stage(start_cloud: StartCloud) -> Stage:
-    return Stage(start_cloud([Hosting, SageMakerRuntime], speed=240.0)).set()
+    return Stage(start_cloud([Hosting, SageMakerRuntime, ApplicationAutoScaling], speed=240.0)).set()
 
 
 def mailbox(stage: Stage) -> Mailbox:
@@ -169,6 +171,97 @@ def test_requests_wait_while_there_is_no_instance_and_are_answered_by_the_first_
     answers = [until(lambda each=each: file_at(stage, each["OutputLocation"])) for each in queued]
     assert [json.loads(answer)["predictions"] for answer in answers] == [["late"]] * 3
     until(lambda: alarm() == "OK")
+
+
+def test_autoscaling_takes_an_idle_endpoint_to_zero_and_the_first_request_brings_it_back(stage: Stage) -> None:
+    name = stage.endpoint(config(stage, stage.model("yes")))
+    scaling = stage.client("application-autoscaling")
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"endpoint/{name}/variant/AllTraffic",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+    dimensions = [{"Name": "EndpointName", "Value": name}]
+    scaling.register_scalable_target(**target, MinCapacity=0, MaxCapacity=2)
+    backlog = {"MetricName": "ApproximateBacklogSizePerInstance", "Namespace": "AWS/SageMaker", "Statistic": "Average"}
+    scaling.put_scaling_policy(
+        **target,
+        PolicyName="backlog",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={
+            "TargetValue": 5,
+            "CustomizedMetricSpecification": {**backlog, "Dimensions": dimensions},
+        },
+    )
+    step = {"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}
+    from_zero = scaling.put_scaling_policy(
+        **target,
+        PolicyName="from-zero",
+        PolicyType="StepScaling",
+        StepScalingPolicyConfiguration={
+            "AdjustmentType": "ChangeInCapacity",
+            "StepAdjustments": [step],
+            "Cooldown": 60,
+        },
+    )["PolicyARN"]
+    stage.client("cloudwatch").put_metric_alarm(
+        AlarmName=f"from-zero-{name}",
+        Namespace="AWS/SageMaker",
+        MetricName="HasBacklogWithoutCapacity",
+        Dimensions=dimensions,
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="missing",
+        AlarmActions=[from_zero],
+    )
+
+    def count() -> int:
+        [variant] = stage.sagemaker.describe_endpoint(EndpointName=name)["ProductionVariants"]
+        found: int = variant["CurrentInstanceCount"]
+        return found
+
+    until(lambda: count() == 0)
+    queued = ask(stage, name)
+    answer = until(lambda: file_at(stage, queued["OutputLocation"]))
+    assert json.loads(answer) == {"predictions": ["yes"]}
+    [back, away] = scaling.describe_scaling_activities(ServiceNamespace="sagemaker", ResourceId=target["ResourceId"])[
+        "ScalingActivities"
+    ][:2]
+    assert "from-zero" in back["Cause"]
+    assert "backlog" in away["Cause"]
+
+
+@pytest.mark.parametrize(
+    ("instances", "values", "age", "wanted"),
+    [
+        (1, [(10, 12.0), (100, 11.0)], 200, 3),
+        (1, [(10, 12.0), (100, 11.0)], 100, 1),
+        (1, [(10, 12.0), (100, 4.0)], 200, 1),
+        (2, [(10, 0.0), (800, 0.0)], 1000, 0),
+        (2, [(10, 0.0), (800, 5.0)], 1000, 2),
+        (2, [(10, 0.0), (800, 0.0)], 500, 2),
+        (0, [], 1000, 0),
+    ],
+    ids=["out", "not yet out", "one value is not above", "in", "one value is not below", "not yet in", "none"],
+)
+def test_target_tracking_asks_for_as_many_as_bring_the_metric_to_its_target(
+    instances: int, values: list[tuple[float, float]], age: float, wanted: int
+) -> None:
+    policy = {"TargetTrackingScalingPolicyConfiguration": {"TargetValue": 5.0}}
+    assert tracked(policy, instances, values, age) == wanted
+
+
+@pytest.mark.parametrize(("beyond", "wanted"), [(0.0, 2), (9.0, 2), (10.0, 4), (-1.0, 1)])
+def test_a_step_is_chosen_by_how_far_the_metric_is_beyond_the_threshold(beyond: float, wanted: int) -> None:
+    steps = [
+        {"MetricIntervalLowerBound": 0, "MetricIntervalUpperBound": 10, "ScalingAdjustment": 1},
+        {"MetricIntervalLowerBound": 10, "ScalingAdjustment": 3},
+    ]
+    config = {"AdjustmentType": "ChangeInCapacity", "StepAdjustments": steps}
+    assert stepped({"StepScalingPolicyConfiguration": config}, 1, beyond) == wanted
 
 
 def test_a_new_version_comes_in_while_requests_are_queued_and_each_gets_one_answer(stage: Stage) -> None:
