@@ -1,9 +1,13 @@
 """What the values of a stage's configuration say together that none of them can show alone."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from deployment.template import Parameter
+if TYPE_CHECKING:  # the staging tests, too, ask which mode is chosen, and cannot read templates
+    from deployment.template import Parameter
 
 # The alarms look at one or two periods of a minute: a shorter wait is over before they can say anything.
 SHORTEST_WATCHED_WAIT_SECONDS = 120

@@ -52,8 +52,8 @@ def check_network(file: str, mode: str, subnets: str) -> None:
     """
     if mode == SERVERLESS and subnets:
         raise RefusedError(
-            f"{file}: Parameters.DeploymentMode: is serverless, but this project was launched with subnets, and SageMaker "
-            "runs no serverless endpoint in a network of yours; write realtime"
+            f"{file}: Parameters.DeploymentMode: is serverless, but this project was launched with subnets, and "
+            "SageMaker runs no serverless endpoint in a network of yours; write realtime"
         )
 
 
