@@ -57,7 +57,8 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
         modes.check_network(f"{stage_name}-config.json", mode, settings.vpc_subnet_ids)
         if without_effect := modes.unused(values):
             print(f"{stage_name}-config.json: DeploymentMode {mode} has no use for {', '.join(without_effect)}.")
-        modes.check_change(client, endpoints[stage_name], stack_prefix + stage_name, mode)
+        if change := modes.check_change(client, endpoints[stage_name], stack_prefix + stage_name, values):
+            print(change)
     choice = registry.choose(client("sagemaker"), client("s3"), settings)
 
     if isinstance(choice, NothingToDeploy):

@@ -57,18 +57,30 @@ def check_network(file: str, mode: str, subnets: str) -> None:
         )
 
 
-def check_change(client: Callable[[str], Any], endpoint_name: str, stack_name: str, mode: str) -> None:
+def check_change(client: Callable[[str], Any], endpoint_name: str, stack_name: str, values: Values) -> str | None:
     """Refuse what SageMaker would refuse in the middle of a deployment: instances cannot become serverless.
 
+    Answers what a person should know of another change, or None. Whether autoscaling is on now is not looked at: the
+    build has no right to, and needs none for anything else.
     https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html#serverless-endpoints-how-it-works-exclusions
+    https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-edit.html
     """
-    if mode != SERVERLESS:
-        return
     found = served.describe(client("sagemaker"), endpoint_name)
-    if found is None or not found.is_known or found.mode == SERVERLESS:
-        return
-    raise RefusedError(
-        f"The endpoint {endpoint_name} runs on instances, and SageMaker cannot make it serverless.\n"
-        f"Leave DeploymentMode as it is, or delete the stack {stack_name} first: the endpoint is then away until this "
-        "deployment has made a new one."
+    if found is None or not found.is_known:
+        return None
+    if values.text("DeploymentMode") == SERVERLESS:
+        if found.mode == SERVERLESS:
+            return None
+        raise RefusedError(
+            f"The endpoint {endpoint_name} runs on instances, and SageMaker cannot make it serverless.\n"
+            f"Leave DeploymentMode as it is, or delete the stack {stack_name} first: the endpoint is then away until "
+            "this deployment has made a new one."
+        )
+    planned = values.text("EndpointInstanceType")
+    if found.instance_type in (None, planned):
+        return None
+    return (
+        f"The endpoint {endpoint_name} moves from {found.instance_type} to {planned}. SageMaker refuses that while "
+        "autoscaling is on: if it is, push EndpointMaxInstanceCount equal to EndpointInstanceCount first, and the type "
+        "after that."
     )

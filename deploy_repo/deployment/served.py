@@ -14,7 +14,7 @@ class Served:
 
     While a deployment is under way, `arriving_config` names the endpoint configuration that is on its way in. What an
     endpoint serves whose configuration or model cannot be found is not known. `mode` says how it serves, in the words
-    of DeploymentMode.
+    of DeploymentMode, and `instance_type` on what, unless it is serverless.
     """
 
     status: str
@@ -23,6 +23,7 @@ class Served:
     arriving_config: str | None = None
     is_known: bool = True
     mode: str = "realtime"
+    instance_type: str | None = None
 
 
 def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
@@ -37,14 +38,15 @@ def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
         if is_missing(error):
             return None
         raise
-    arn, is_known, mode = _look(sagemaker, endpoint["EndpointConfigName"])
+    variant, arn, is_known = _look(sagemaker, endpoint["EndpointConfigName"])
     return Served(
         status=endpoint["EndpointStatus"],
         model_package_arn=arn,
         failure_reason=endpoint.get("FailureReason", ""),
         arriving_config=endpoint.get("PendingDeploymentSummary", {}).get("EndpointConfigName"),
         is_known=is_known,
-        mode=mode,
+        mode="serverless" if "ServerlessConfig" in variant else "realtime",
+        instance_type=variant.get("InstanceType"),
     )
 
 
@@ -54,26 +56,24 @@ def model_package_arn(sagemaker: Any, endpoint_config_name: str) -> str | None:
     That is so for a model that came from no package, and where somebody deleted the configuration or the model by hand
     while the endpoint lives on.
     """
-    return _look(sagemaker, endpoint_config_name)[0]
+    return _look(sagemaker, endpoint_config_name)[1]
 
 
-def _look(sagemaker: Any, endpoint_config_name: str) -> tuple[str | None, bool, str]:
-    """The ARN, whether the configuration and its model were found, and the mode.
+def _look(sagemaker: Any, endpoint_config_name: str) -> tuple[dict[str, Any], str | None, bool]:
+    """The variant, the ARN, and whether the configuration and its model were found.
 
     Where a role is limited by the project's tags, AWS refuses a look at what is not there: it has no tags.
     """
-    mode = "realtime"
+    variant: dict[str, Any] = {}
     try:
-        config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint_config_name)
-        mode = "serverless" if "ServerlessConfig" in config["ProductionVariants"][0] else "realtime"
-        model_name = config["ProductionVariants"][0].get("ModelName")
-        if model_name is None:
-            return None, True, mode
-        model = sagemaker.describe_model(ModelName=model_name)
+        variant = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint_config_name)["ProductionVariants"][0]
+        if "ModelName" not in variant:
+            return variant, None, True
+        model = sagemaker.describe_model(ModelName=variant["ModelName"])
     except ClientError as error:
         if is_missing(error) or error.response["Error"]["Code"] in ACCESS_DENIED:
-            return None, False, mode
+            return variant, None, False
         raise
     containers = [model["PrimaryContainer"]] if "PrimaryContainer" in model else model.get("Containers", [])
     arns = [container["ModelPackageName"] for container in containers if "ModelPackageName" in container]
-    return (arns[0] if arns else None), True, mode
+    return variant, (arns[0] if arns else None), True

@@ -252,3 +252,13 @@ def test_a_stage_may_be_serverless_from_the_beginning_and_stay_so(
     run(checkout, registry)
     assert load(checkout / "staging-config-export.json")["Parameters"]["DeploymentMode"] == "serverless"
     assert "DeploymentMode" not in load(checkout / "prod-config-export.json")["Parameters"]
+
+
+@pytest.mark.parametrize(("now", "is_told"), [("ml.m5.large", False), ("ml.m5.xlarge", True)])
+def test_another_instance_type_is_told_with_what_sagemaker_asks_for(
+    checkout: Path, registry: Registry, capsys: pytest.CaptureFixture[str], now: str, is_told: bool
+) -> None:
+    registry.serve(registry.register(), variant={"InstanceType": now, "InitialInstanceCount": 2})
+    run(checkout, registry)
+    told = "The endpoint fraud-prod moves from ml.m5.xlarge to ml.m5.large." in capsys.readouterr().out
+    assert told == is_told
