@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from rehearsal.cloud.rooms import new_cloud
 from rehearsal.cloud.settings import CloudSettings
 from rehearsal.people import settle
+from rehearsal.person import REPOSITORY_ROOT
 from tests.rehearsal.conftest import ENVIRONMENTS
 from tests.rehearsal.whole.company import Company, until
 from tests.rehearsal.whole.light_seeds import WORD, lighten
@@ -151,9 +152,19 @@ class Chosen:
         assert self.project.endpoint_status("staging") == "InService"
 
 
+def documented_key_policy(company: Company) -> str:
+    """The key policy that AWS gives a key, with what docs/launch-form.md says to add."""
+    page = (REPOSITORY_ROOT / "docs" / "launch-form.md").read_text()
+    added = page.partition("```json\n")[2].partition("```")[0]
+    statements = json.loads(added.replace("ACCOUNT", company.cloud.account).replace("REGION", company.cloud.region))
+    root = {"AWS": f"arn:aws:iam::{company.cloud.account}:root"}
+    by_default = {"Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [by_default, *statements]})
+
+
 @pytest.fixture(scope="module")
 def chosen(company: Company) -> Chosen:
-    key = company.engineer.client("kms").create_key()["KeyMetadata"]["Arn"]
+    key = company.engineer.client("kms").create_key(Policy=documented_key_policy(company))["KeyMetadata"]["Arn"]
     s3 = company.engineer.client("s3")
     s3.create_bucket(Bucket=DATA)
     for name in ("claims/2026/claims.csv", "claims/2025/claims.csv", "salaries.csv"):
@@ -207,7 +218,9 @@ def test_a_model_is_trained_and_served_in_the_network_and_with_the_key(chosen: C
     job = chosen.build()
     assert job["VpcConfig"] == VPC
     assert job["ResourceConfig"]["VolumeKmsKeyId"] == job["OutputDataConfig"]["KmsKeyId"] == chosen.key
+    assert until(lambda: chosen.project.mailbox.find("waits for your approval")), "an event rule said it"
     chosen.deploy()
+    assert until(lambda: chosen.project.mailbox.find("answers in staging")), "the pipeline's role said it"
     sagemaker = chosen.client("sagemaker")
     endpoint = sagemaker.describe_endpoint(EndpointName=f"{chosen.project.name}-staging")
     config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
