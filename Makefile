@@ -49,7 +49,7 @@ cost: install ## what a project costs, by resource: idle, a training run, a mont
 	@$(BIN)/python -m pricing $(ARGS)
 
 preflight: install ## what would keep a launch from working, and its fix: ARGS="--profile P --region R --studio-role-arn ARN"
-	@$(BIN)/python -m service_catalog preflight $(ARGS)
+	@$(BIN)/python -m service_catalog preflight $(addprefix --target=,$(TARGET)) $(ARGS)
 
 new-model: install ## the two repositories rewritten for your own table: DATA=claims.csv LABEL=fraud NAME=claims-fraud
 	@$(BIN)/python -m new_model --data "$(DATA)" --label "$(LABEL)" --name "$(NAME)" --positive "$(POSITIVE)" \

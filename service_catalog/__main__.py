@@ -43,7 +43,8 @@ def _preflight(options: argparse.Namespace) -> int:
 
     target = find_target(options.profile, options.region)
     print(f"Looking at account {target.account} in {target.region}, as {target.caller}", flush=True)
-    report = run(Account(target, ROOT, tuple(options.studio_role_arn)), checks())
+    wanted = checks(service_catalog=options.target != S3, s3=options.target != SERVICE_CATALOG)
+    report = run(Account(target, ROOT, tuple(options.studio_role_arn)), wanted)
     print("\n".join(report.lines()), flush=True)
     return report.status
 
@@ -178,6 +179,12 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="ARN",
         help="execution role whose users are to launch; may be repeated (default: as published)",
+    )
+    preflight_verb.add_argument(
+        "--target",
+        choices=(SERVICE_CATALOG, S3, BOTH),
+        default=SERVICE_CATALOG,
+        help="where people launch from (default: service-catalog)",
     )
     publish_verb = verbs.add_parser(
         "publish",

@@ -19,7 +19,7 @@ CHANGED = "does not hold what its name says"
 
 # The rule of AWS's own samples. It gives no right: it lets a browser use the rights that its user has.
 # https://github.com/aws-samples/sagemaker-custom-project-templates/tree/main/s3_templates
-_STUDIO_PAGE = {
+STUDIO_PAGE = {
     "ID": "SageMakerStudio",
     "AllowedHeaders": ["*"],
     "AllowedMethods": ["POST", "PUT", "GET", "HEAD", "DELETE"],
@@ -99,9 +99,9 @@ class SeedBucket:
     def answer_studio(self) -> bool:
         """Let Studio's web page read the bucket, besides whatever pages may already. Returns whether that was new."""
         rules = self._setting("get_bucket_cors", "NoSuchCORSConfiguration").get("CORSRules", [])
-        if any(each.get("ID") == _STUDIO_PAGE["ID"] for each in rules):
+        if any(each.get("ID") == STUDIO_PAGE["ID"] for each in rules):
             return False
-        self._s3.put_bucket_cors(**self._mine, CORSConfiguration={"CORSRules": [*rules, _STUDIO_PAGE]})
+        self._s3.put_bucket_cors(**self._mine, CORSConfiguration={"CORSRules": [*rules, STUDIO_PAGE]})
         return True
 
     def _holds(self, key: str, body: bytes, checksum: str) -> bool:

@@ -1,8 +1,8 @@
 """Preflight: what usually keeps a launch from working, each with its fix: ``python -m service_catalog preflight``.
 
 ``asking`` puts the questions to AWS, ``before`` holds the checks that publishing needs, ``studio`` those of who
-launches and with what machines, ``published`` those of what was published. A check is a function that yields what it
-found; what it may not ask is told as not checked, and never passed silently.
+launches and with what machines, ``published`` and ``in_s3`` those of what was published. A check is a function that
+yields what it found; what it may not ask is told as not checked, and never passed silently.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -94,11 +94,17 @@ def run(account: Account, checks: Iterable[Check]) -> Report:
     return Report(tuple(_result(account, check) for check in checks))
 
 
-def checks() -> tuple[Check, ...]:
-    """All of them, in the order in which a person mends what they find."""
-    from service_catalog.preflight import before, published, studio  # they are made of what stands above
+def checks(service_catalog: bool = True, s3: bool = False) -> tuple[Check, ...]:
+    """Those for the publishers in use, in the order in which a person mends what they find."""
+    from service_catalog.preflight import before, in_s3, published, studio  # they are made of what stands above
 
-    return (*before.CHECKS, *studio.CHECKS, *published.CHECKS)
+    return (
+        *before.CHECKS,
+        *studio.CHECKS,
+        *published.SET_UP_CHECKS,
+        *(published.CHECKS if service_catalog else ()),
+        *(in_s3.CHECKS if s3 else ()),
+    )
 
 
 def _result(account: Account, check: Check) -> Result:

@@ -14,28 +14,29 @@ from service_catalog.seed_bucket import SeedBucket
 BOUNDARY = "policy/sagemaker-projects/MLOpsProjectBoundary"
 USER_POLICY = "policy/MLOpsProjectUser"
 """As `cloudformation/account-setup.yaml` names them."""
-_SET_UP = (
+SET_UP = (
     f"'make publish' sets the account up. Where the stack {ACCOUNT_STACK} stands nonetheless, somebody went past it: "
     f"'aws cloudformation create-change-set --stack-name {ACCOUNT_STACK} --change-set-name repair "
     "--use-previous-template --deployment-mode REVERT_DRIFT --capabilities CAPABILITY_NAMED_IAM', then execute it."
 )
-_RESTORE = (
+RESTORE = (
     "'make publish' from the same commit or release uploads it again; or restore it: the bucket keeps earlier versions."
 )
-_KEY = re.compile(r"(?:seed|functions)/[a-z]+-[0-9a-f]{64}\.zip")
+PROVISIONING = {"Key": "servicecatalog:provisioning", "Value": "true"}
+KEY = re.compile(r"(?:seed|functions)/[a-z]+-[0-9a-f]{64}\.zip")
 
 
 def launch_role(account: Account) -> Iterator[Finding]:
     """The role that launches projects is there, and Service Catalog may take it."""
     found = account.look_up("iam", "get_role", ("NoSuchEntity",), RoleName=LAUNCH_ROLE)
     if found is None:
-        yield Finding(f"The launch role {LAUNCH_ROLE} is missing: the account is not set up.", _SET_UP)
+        yield Finding(f"The launch role {LAUNCH_ROLE} is missing: the account is not set up.", SET_UP)
         return
     document = found["Role"]["AssumeRolePolicyDocument"]
     trust = unquote(document) if isinstance(document, str) else json.dumps(document)
     if "servicecatalog.amazonaws.com" not in trust:
         yield Finding(
-            f"Service Catalog may not take the launch role {LAUNCH_ROLE}: its trust policy was changed.", _SET_UP
+            f"Service Catalog may not take the launch role {LAUNCH_ROLE}: its trust policy was changed.", SET_UP
         )
 
 
@@ -43,7 +44,7 @@ def boundary(account: Account) -> Iterator[Finding]:
     """The boundary that every role of a project has to carry is there."""
     arn = _policy(account, BOUNDARY)
     if account.look_up("iam", "get_policy", ("NoSuchEntity",), PolicyArn=arn) is None:
-        yield Finding(f"The permissions boundary {arn} is missing; no role of a project can be made.", _SET_UP)
+        yield Finding(f"The permissions boundary {arn} is missing; no role of a project can be made.", SET_UP)
 
 
 def user_rights(account: Account) -> Iterator[Finding]:
@@ -122,15 +123,15 @@ def objects(account: Account) -> Iterator[Finding]:
     key = urlparse(version.template_url).path.lstrip("/")
     template = account.look_up("s3", "get_object", missing, Bucket=bucket, Key=key)
     if template is None:
-        yield Finding(f"s3://{bucket}/{key} is missing, the template of version {version.name}.", _RESTORE)
+        yield Finding(f"s3://{bucket}/{key} is missing, the template of version {version.name}.", RESTORE)
         return
     text = template["Body"].read().decode()
-    for named in (key, *dict.fromkeys(_KEY.findall(text))):
+    for named in (key, *dict.fromkeys(KEY.findall(text))):
         if account.look_up("s3", "head_object", missing, Bucket=bucket, Key=named) is None:
-            yield Finding(f"s3://{bucket}/{named} is missing; version {version.name} is made from it.", _RESTORE)
+            yield Finding(f"s3://{bucket}/{named} is missing; version {version.name} is made from it.", RESTORE)
             continue
         tags = account.ask("s3", "get_object_tagging", Bucket=bucket, Key=named)["TagSet"]
-        if {"Key": "servicecatalog:provisioning", "Value": "true"} not in tags:
+        if PROVISIONING not in tags:
             tag = "TagSet=[{Key=servicecatalog:provisioning,Value=true}]"
             yield Finding(
                 f"s3://{bucket}/{named} lacks the tag servicecatalog:provisioning=true: no launch may read it.",
@@ -145,10 +146,12 @@ def _policy(account: Account, name: str) -> str:
     return f"arn:{account.target.partition}:iam::{account.target.account}:{name}"
 
 
-CHECKS = (
+SET_UP_CHECKS = (
     Check("launch role", launch_role),
     Check("permissions boundary", boundary),
     Check("rights of the Studio roles", user_rights),
+)
+CHECKS = (
     Check("product in Service Catalog", product),
     Check("portfolio open to the Studio roles", access),
     Check("templates and archives", objects),

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.people import STUDIO_ROLE
 from rehearsal.person import REPOSITORY_ROOT
+from rehearsal.watch import StoryError
 from tests.rehearsal.whole.company import Company, until
 
 LOCATION = "sagemaker:projectS3TemplatesLocation"
@@ -55,6 +56,16 @@ def ended(company: Company, name: str, what: str = "Create") -> Any:
     return until(project)
 
 
+def preflight(company: Company) -> list[str]:
+    """What the platform engineer is told, of S3 only. That quotas are not played ends it with another status."""
+    verb = (sys.executable, "-m", "service_catalog", "preflight", "--target", "s3")
+    with pytest.raises(StoryError, match="failed with 2") as told:
+        company.engineer.run(*verb, folder=REPOSITORY_ROOT)
+    lines = str(told.value).splitlines()
+    assert sum(line.startswith("ok") for line in lines) > 10
+    return lines
+
+
 def resources(company: Company, stack: str) -> dict[str, str]:
     pages = company.engineer.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
     return {
@@ -70,6 +81,8 @@ def test_a_launch_from_s3_makes_the_very_stack_that_service_catalog_makes_and_go
 
     both = ("-m", "service_catalog", "publish", "--target", "both")
     company.engineer.run(sys.executable, *both, folder=REPOSITORY_ROOT)
+
+    assert [line for line in preflight(company) if line.startswith("FIX")] == []
 
     [url] = what_studio_shows(company, domain)
     in_s3 = launch_from_s3(company, "from-s3", url)
