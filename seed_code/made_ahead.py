@@ -205,6 +205,8 @@ def _patterned(node: Node) -> Node:
     if node == {"Ref": "AWS::StackId"}:
         return {"Fn::Sub": _OF_REGION % "cloudformation" + f"stack/{_STACKS}/*"}
     made = {key: _patterned(each) for key, each in node.items()}
+    if isinstance(made.get("Fn::Sub"), str) and "${" not in made["Fn::Sub"]:
+        return made["Fn::Sub"]
     if isinstance(made.get("Condition"), dict):
         made["Condition"] = _comparing_patterns(made["Condition"])
     return made
