@@ -46,6 +46,7 @@ class LatencyLimits:
     measured_requests: int
     p50_milliseconds: float
     p95_milliseconds: float
+    p99_milliseconds: float
 
 
 def answer_words() -> AnswerWords:

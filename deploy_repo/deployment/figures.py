@@ -26,13 +26,13 @@ class Figures:
     def variables(self) -> dict[str, str]:
         """The figures as variables of the pipeline; `not measured` where the tests did not get that far."""
         golden = f"{self.golden_passed} of {self.golden_total}"
-        p50, p95 = (
-            (f"{percentile(self.milliseconds, percent):.0f}" for percent in (50, 95))
+        p50, p95, p99 = (
+            (f"{percentile(self.milliseconds, percent):.0f}" for percent in (50, 95, 99))
             if self.milliseconds
-            else ("not measured", "not measured")
+            else ("not measured",) * 3
         )
         latency = (
-            f"latency p50 {p50} ms, p95 {p95} ms of {len(self.milliseconds)} requests"
+            f"latency p50 {p50} ms, p95 {p95} ms, p99 {p99} ms of {len(self.milliseconds)} requests"
             if self.milliseconds
             else "latency not measured"
         )
@@ -40,6 +40,7 @@ class Figures:
             "GOLDEN_RECORDS_PASSED": golden,
             "LATENCY_P50_MS": p50,
             "LATENCY_P95_MS": p95,
+            "LATENCY_P99_MS": p99,
             "STAGING_SUMMARY": (
                 f"{golden} golden records right, {self.bad_passed} of {self.bad_total} bad records refused clearly, "
                 f"{latency}, serving {self.served}"

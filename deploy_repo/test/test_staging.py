@@ -76,6 +76,7 @@ def test_answers_come_fast_enough(endpoint: Endpoint, figures: Figures) -> None:
     assert {answer.status for answer in answers} == {200}
     assert percentile(figures.milliseconds, 50) <= limits.p50_milliseconds
     assert percentile(figures.milliseconds, 95) <= limits.p95_milliseconds
+    assert percentile(figures.milliseconds, 99) <= limits.p99_milliseconds
 
 
 def test_no_request_of_this_run_ended_in_a_server_error(endpoint: Endpoint) -> None:

@@ -114,8 +114,9 @@ def test_the_summary_is_one_line_a_person_can_decide_by() -> None:
         "GOLDEN_RECORDS_PASSED": "12 of 12",
         "LATENCY_P50_MS": "12",
         "LATENCY_P95_MS": "80",
+        "LATENCY_P99_MS": "80",
         "STAGING_SUMMARY": (
             "12 of 12 golden records right, 10 of 10 bad records refused clearly, "
-            "latency p50 12 ms, p95 80 ms of 3 requests, serving fraud/3"
+            "latency p50 12 ms, p95 80 ms, p99 80 ms of 3 requests, serving fraud/3"
         ),
     }

@@ -23,7 +23,9 @@ ENVIRONMENT = {
     "STAGING_ENDPOINT_NAME": fake_endpoint.NAME,
     "MODEL_PACKAGE_ARN": fake_endpoint.PACKAGE,
 }
-FEW_REQUESTS = LatencyLimits(warm_up_requests=1, measured_requests=20, p50_milliseconds=5000, p95_milliseconds=5000)
+FEW_REQUESTS = LatencyLimits(
+    warm_up_requests=1, measured_requests=20, p50_milliseconds=5000, p95_milliseconds=5000, p99_milliseconds=5000
+)
 
 
 @dataclass(frozen=True)
@@ -112,4 +114,4 @@ def test_a_missing_endpoint_fails_once_with_what_to_do_and_skips_the_rest(run_ag
     assert run.skipped > len(golden_records())
     assert "There is no endpoint fraud-staging." in run.log
     assert "DeployStaging" in run.log
-    assert "LATENCY_P95_MS='not measured'" in run.exports
+    assert "LATENCY_P99_MS='not measured'" in run.exports

@@ -194,6 +194,13 @@ def test_the_approver_s_message_stays_within_its_limit(project: Template) -> Non
     assert len(filled) <= LONGEST_CUSTOM_DATA, len(filled)
 
 
+def test_an_approval_expires_and_its_message_says_when_and_what_leads_back(project: Template) -> None:
+    (approval,) = stages(project, "DeployPipeline")["ApproveProduction"]["Actions"]
+    message = approval["Configuration"]["CustomData"]
+    assert f"expires after {approval['TimeoutInMinutes'] // (24 * 60)} days" in message
+    assert 'make rollback REASON="..."' in message
+
+
 def test_stacks_get_the_role_made_for_them(project: Template) -> None:
     deployments = [each for each in actions(project, "DeployPipeline") if "StackName" in each["Configuration"]]
     role = project.arn(project.resource("EndpointDeploymentRole"))
