@@ -243,6 +243,7 @@ def register(
         ),
         customer_metadata_properties={
             "EvaluationReports": evaluation,
+            "HeldOutSample": Join(on="/", values=[evaluation, "held_out.json"]),
             "PipelineExecutionArn": ExecutionVariables.PIPELINE_EXECUTION_ARN,
             "SourceCommit": project.parameters["SourceCommit"],
         },

@@ -6,6 +6,7 @@ Writes  <base>/processing/evaluation/
             evaluation.json       model quality, read by the quality gate and shown by the Model Registry
             bias.json             per-group bias, in Clarify's format
             explainability.json   feature importance, in Clarify's format
+            held_out.json         a sample of the test claims and its metrics, for the tests of the staging endpoint
             lift_chart.png, confusion_matrix.png, feature_importance.png
         <base>/output/message     why the step failed, shown as the job's ExitMessage
 """
@@ -24,6 +25,7 @@ from typing import Any
 
 import charts
 import fairness
+import held_out
 import measures
 import numpy as np
 import pandas as pd
@@ -97,6 +99,7 @@ def main(base_dir: Path) -> None:
     write(output / "evaluation.json", quality)
     write(output / "bias.json", fairness.bias(claims, labels, decisions))
     write(output / "explainability.json", explanation(importance, expected))
+    write(output / "held_out.json", held_out.sample(claims, labels, probabilities, decisions))
     charts.lift_chart(labels, probabilities, output / "lift_chart.png")
     charts.confusion_chart(measures.confusion(labels, decisions), output / "confusion_matrix.png")
     charts.importance_chart(importance, output / "feature_importance.png")

@@ -1,10 +1,14 @@
 import json
 
 import fairness
+import held_out
 import measures
 import numpy as np
+import pandas as pd
 import pytest
+from claims_contract import LABEL
 from conftest import Run
+from records import read_records
 
 from pipelines import quality_gate
 from pipelines.knobs import GATE, Threshold
@@ -75,6 +79,32 @@ def test_evaluation_reports_the_importance_of_every_feature(run: Run) -> None:
 
     features = json.loads((run.train / "model" / "metadata.json").read_text())["features"]
     assert list(explained["global_shap_values"]) == features
+
+
+def test_evaluation_leaves_held_out_claims_that_an_endpoint_takes_with_the_metrics_it_found(run: Run) -> None:
+    directory = run.evaluate / "processing" / "evaluation"
+    sample = json.loads((directory / "held_out.json").read_text())
+    evaluated = json.loads((directory / "evaluation.json").read_text())
+
+    assert sample["of"] == evaluated["dataset"]["item_count"] == len(sample["records"]) == len(sample["labels"])
+    assert sum(sample["labels"]) == evaluated["dataset"]["positive"]
+    assert len(read_records(sample["records"])) == sample["of"]
+    expected = evaluated["binary_classification_metrics"]
+    assert sample["metrics"] == {name: expected[name]["value"] for name in sample["metrics"]}
+
+
+def test_of_many_claims_a_sample_is_held_out_with_metrics_of_its_own(claims: pd.DataFrame) -> None:
+    labels = claims[LABEL.name].to_numpy()
+    probabilities = np.linspace(0, 1, len(claims))
+
+    sample = held_out.sample(claims, labels, probabilities, (probabilities >= 0.5).astype(int))
+
+    assert len(claims) == sample["of"] > held_out.LARGEST == len(sample["records"]) == len(sample["probabilities"])
+    assert sample["probabilities"][0] == 0
+    assert sample["probabilities"][-1] == 1
+    chosen = np.array(sample["probabilities"])
+    found = measures.metrics(np.array(sample["labels"]), chosen, (chosen >= 0.5).astype(int))
+    assert sample["metrics"] == {name: found[name] for name in held_out.COMPARED}
 
 
 def test_evaluation_draws_its_pictures(run: Run) -> None:

@@ -185,7 +185,12 @@ def test_the_registered_model_is_served_by_its_own_code_and_carries_its_reports(
     assert arguments["InferenceSpecification"]["SupportedContentTypes"] == ["application/json", "text/csv"]
     assert set(arguments["ModelMetrics"]) == {"ModelQuality", "Bias", "Explainability"}
     assert set(arguments["DriftCheckBaselines"]["ModelDataQuality"]) == {"Statistics", "Constraints"}
-    assert set(arguments["CustomerMetadataProperties"]) == {"EvaluationReports", "PipelineExecutionArn", "SourceCommit"}
+    assert set(arguments["CustomerMetadataProperties"]) == {
+        "EvaluationReports",
+        "HeldOutSample",
+        "PipelineExecutionArn",
+        "SourceCommit",
+    }
 
 
 def test_reports_are_looked_up_where_a_cached_step_wrote_them(compiled: Compilation) -> None:
@@ -205,7 +210,7 @@ def test_a_step_ships_only_the_modules_it_imports() -> None:
     assert shipped == {
         "preprocess.py": {"baseline.py", "preprocess.py"} | shared,
         "train.py": {"features.py", "inference.py", "train.py"} | shared,
-        "evaluate.py": {"charts.py", "evaluate.py", "fairness.py", "measures.py"} | shared,
+        "evaluate.py": {"charts.py", "evaluate.py", "fairness.py", "held_out.py", "measures.py"} | shared,
     }
 
 
