@@ -73,6 +73,9 @@ class DeployedStage:
             "ModelPackageName": self.package(answer),
             "ModelExecutionRoleArn": self._role,
             "DataCaptureS3Uri": "s3://models/captured",
+            "KmsKeyArn": "",
+            "VpcSubnetIds": "",
+            "VpcSecurityGroupIds": "",
         }
         arguments = {
             "StackName": self.stack,
