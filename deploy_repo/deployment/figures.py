@@ -21,7 +21,8 @@ class Figures:
     golden_passed: int = 0
     bad_passed: int = 0
     milliseconds: list[float] = field(default_factory=list)
-    served: str = "an unknown version"  # such as fraud-p-abc123/7
+    package_arn: str = ""  # of the model package that is tested
+    held_out: str = "held-out records not compared"
 
     def variables(self) -> dict[str, str]:
         """The figures as variables of the pipeline; `not measured` where the tests did not get that far."""
@@ -31,6 +32,7 @@ class Figures:
             if self.milliseconds
             else ("not measured",) * 3
         )
+        served = self.package_arn.rpartition(":model-package/")[2] or "an unknown version"  # such as fraud-p-abc123/7
         latency = (
             f"latency p50 {p50} ms, p95 {p95} ms, p99 {p99} ms of {len(self.milliseconds)} requests"
             if self.milliseconds
@@ -43,6 +45,6 @@ class Figures:
             "LATENCY_P99_MS": p99,
             "STAGING_SUMMARY": (
                 f"{golden} golden records right, {self.bad_passed} of {self.bad_total} bad records refused clearly, "
-                f"{latency}, serving {self.served}"
+                f"{latency}, {self.held_out}, serving {served}"
             ),
         }

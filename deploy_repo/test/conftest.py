@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from deployment import expectations, modes, variables
+from deployment import expectations, held_out, modes, variables
 from deployment.endpoint import Endpoint, check_in_service
 from deployment.errors import RefusedError, aws_errors_explained
 from deployment.figures import Figures
@@ -37,7 +37,7 @@ def connection(figures: Figures) -> Endpoint | RefusedError:
         with aws_errors_explained():
             settings = StagingTestSettings.from_environment(os.environ)
             found = check_in_service(boto3.client("sagemaker"), settings.endpoint_name, settings.model_package_arn)
-            figures.served = str(found.model_package_arn).rpartition(":model-package/")[2]
+            figures.package_arn = str(found.model_package_arn)
             endpoint = Endpoint(settings.endpoint_name, boto3.client("sagemaker-runtime", config=ONE_ATTEMPT))
             if found.mode == modes.SERVERLESS:
                 endpoint.wake(json.dumps({"records": [expectations.golden_records()[0].record]}))
@@ -58,6 +58,17 @@ def endpoint(connection: Endpoint | RefusedError) -> Endpoint:
         pytest.skip("there is no endpoint to test: see the first failure")
     _already_told.append(connection)
     pytest.fail(str(connection), pytrace=False)
+
+
+@pytest.fixture
+def held_out_sample(endpoint: Endpoint, figures: Figures) -> held_out.Sample | None:  # noqa: ARG001  # needs one
+    """Claims the served model was evaluated with; None where its package names none."""
+    try:
+        with aws_errors_explained():
+            package = boto3.client("sagemaker").describe_model_package(ModelPackageName=figures.package_arn)
+            return held_out.find(boto3.client("s3"), package)
+    except RefusedError as reason:
+        pytest.fail(str(reason), pytrace=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from deployment import held_out
 from deployment.endpoint import CSV, Endpoint
 from deployment.expectations import BadRequest, Golden, answer_words, bad_requests, golden_records, latency_limits
 from deployment.figures import Figures, percentile
@@ -65,6 +66,19 @@ def test_a_bad_request_is_refused_with_a_clear_message(endpoint: Endpoint, figur
     assert message.get("field") == bad.field
     assert (bad.field or "") in message["error"], "the message must name the field to a person, too"
     figures.bad_passed += 1
+
+
+def test_held_out_records_get_the_metrics_of_the_evaluation(
+    endpoint: Endpoint, figures: Figures, held_out_sample: held_out.Sample | None
+) -> None:
+    if held_out_sample is None:
+        figures.held_out = f"held-out records not compared: the model package names no {held_out.NAMED_BY}"
+        pytest.skip(figures.held_out)
+    answers = [endpoint.ask_about(*records) for records in held_out_sample.requests()]
+    predictions = [prediction for answer in answers for prediction in answer.predictions()]
+    if differing := held_out.differences(held_out_sample, predictions, WORDS):
+        pytest.fail("\n".join(differing), pytrace=False)
+    figures.held_out = f"metrics of {len(predictions)} held-out records as evaluated"
 
 
 def test_answers_come_fast_enough(endpoint: Endpoint, figures: Figures) -> None:

@@ -1,6 +1,6 @@
 """A staging endpoint on this machine that speaks SageMaker's protocol, so that the staging tests can be tested.
 
-It takes the place of both services the tests talk to: `sagemaker` (Describe...) and `sagemaker-runtime`.
+It takes the place of every service the tests talk to: `sagemaker` (Describe...), `sagemaker-runtime` and `s3`.
 """
 
 import csv
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any
+from typing import Any, ClassVar
 
 from deployment.expectations import answer_words, bad_requests, golden_records
 
@@ -20,6 +20,14 @@ PACKAGE = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/fraud-p-abc123
 
 WORDS = answer_words()
 GOLDEN = golden_records()
+HELD_OUT_BUCKET, HELD_OUT_KEY = "sagemaker-project-p-abc123", "fraud-p-abc123/held_out.json"
+# Every golden record with the decision a sound endpoint takes for its label: its metrics are perfect.
+HELD_OUT = {
+    "of": len(GOLDEN),
+    "records": [golden.record for golden in GOLDEN],
+    "labels": [int(golden.decision == WORDS.decisions[1]) for golden in GOLDEN],
+    "metrics": {"accuracy": 1.0, "recall": 1.0},
+}
 BAD_REQUESTS = {(bad.body, bad.content_type): bad for bad in bad_requests()}
 
 
@@ -41,11 +49,24 @@ class Endpoint(BaseHTTPRequestHandler):
         else:
             self.reply(424, {"OriginalStatusCode": status, "OriginalMessage": json.dumps(answer)}, "ModelError")
 
+    def do_GET(self) -> None:
+        """An object of S3, or none."""
+        found = self.path.partition("?")[0] == f"/{HELD_OUT_BUCKET}/{HELD_OUT_KEY}"
+        content = json.dumps(self.held_out).encode() if found else b"<Error><Code>NoSuchKey</Code></Error>"
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    metadata: ClassVar[dict[str, str]] = {"HeldOutSample": f"s3://{HELD_OUT_BUCKET}/{HELD_OUT_KEY}"}
+    held_out: ClassVar[dict[str, Any]] = HELD_OUT
+
     def control(self, operation: str) -> tuple[int, dict[str, Any], str]:
         answers: dict[str, dict[str, Any]] = {
             "DescribeEndpoint": {"EndpointStatus": "InService", "EndpointConfigName": "config"},
             "DescribeEndpointConfig": {"ProductionVariants": [{"VariantName": "AllTraffic", "ModelName": "model"}]},
             "DescribeModel": {"PrimaryContainer": {"ModelPackageName": PACKAGE}},
+            "DescribeModelPackage": {"ModelPackageArn": PACKAGE, "CustomerMetadataProperties": self.metadata},
         }
         return 200, answers[operation], ""
 
@@ -76,6 +97,24 @@ class Endpoint(BaseHTTPRequestHandler):
 
 class Sound(Endpoint):
     """Answers everything as it should."""
+
+
+class RegisteredByHand(Endpoint):
+    """Sound; its model package names no held-out records."""
+
+    metadata: ClassVar[dict[str, str]] = {}
+
+
+class SampleGone(Endpoint):
+    """Sound; the held-out records that its model package names are gone."""
+
+    metadata: ClassVar[dict[str, str]] = {"HeldOutSample": f"s3://{HELD_OUT_BUCKET}/gone.json"}
+
+
+class Another(Endpoint):
+    """Answers what is asked of it rightly, and is not as good as the evaluation says."""
+
+    held_out: ClassVar[dict[str, Any]] = {**HELD_OUT, "metrics": {"accuracy": 1.0, "recall": 0.75}}
 
 
 class Serverless(Endpoint):

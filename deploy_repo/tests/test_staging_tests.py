@@ -77,6 +77,7 @@ def test_a_sound_endpoint_passes_and_its_figures_go_to_the_pipeline(run_against:
     golden, bad = len(golden_records()), len(bad_requests())
     assert f"export GOLDEN_RECORDS_PASSED='{golden} of {golden}'" in run.exports
     assert f"{golden} of {golden} golden records right, {bad} of {bad} bad records refused clearly" in run.exports
+    assert f"metrics of {golden} held-out records as evaluated" in run.exports
     assert "serving fraud-p-abc123/3" in run.exports
     assert "LATENCY_P50_MS=" in run.exports
     assert "not measured" not in run.exports
@@ -101,10 +102,35 @@ def test_an_endpoint_that_decides_all_alike_and_falls_over_on_bad_ones_fails_on_
     assert run.failed == {
         *(f"test_a_golden_record_gets_the_answer_it_must[{golden.name}]" for golden in wrong),
         *(f"test_a_bad_request_is_refused_with_a_clear_message[{bad.name}]" for bad in bad_requests()),
+        "test_held_out_records_get_the_metrics_of_the_evaluation",
         "test_no_request_of_this_run_ended_in_a_server_error",
     }
     total = len(golden_records())
     assert f"export GOLDEN_RECORDS_PASSED='{total - len(wrong)} of {total}'" in run.exports
+
+
+def test_an_endpoint_that_misses_the_metrics_of_the_evaluation_fails_by_the_name_of_each(
+    run_against: Callable[[type], Run],
+) -> None:
+    run = run_against(fake_endpoint.Another)
+    assert run.failed == {"test_held_out_records_get_the_metrics_of_the_evaluation"}
+    assert "recall of the held-out records: the evaluation found 0.7500, the endpoint's answers give 1.0000" in run.log
+    assert "accuracy of the held-out" not in run.log
+
+
+def test_a_model_registered_by_hand_passes_and_the_approver_is_told_what_was_not_compared(
+    run_against: Callable[[type], Run],
+) -> None:
+    run = run_against(fake_endpoint.RegisteredByHand)
+    assert (run.exit_status, run.skipped) == (0, 1)
+    assert "held-out records not compared: the model package names no HeldOutSample, serving" in run.exports
+
+
+def test_held_out_records_that_are_gone_stop_the_deployment_with_what_to_do(run_against: Callable[[type], Run]) -> None:
+    run = run_against(fake_endpoint.SampleGone)
+    assert run.failed == {"test_held_out_records_get_the_metrics_of_the_evaluation"}
+    assert "s3://sagemaker-project-p-abc123/gone.json cannot be read: NoSuchKey" in run.log
+    assert "run the model-build pipeline again" in run.log
 
 
 def test_a_missing_endpoint_fails_once_with_what_to_do_and_skips_the_rest(run_against: Callable[[type], Run]) -> None:

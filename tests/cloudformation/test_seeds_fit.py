@@ -236,6 +236,21 @@ def test_what_the_deployment_role_may_create_without_a_name_carries_the_tag_it_i
                 assert tags["sagemaker:deployment-stage"] == stack.parameters["StageName"]
 
 
+def test_the_staging_tests_may_read_evaluations_and_nothing_else_of_the_model_build(project: Template) -> None:
+    granted = [each for each in statements(project) if each.owner.logical_id == "StagingTestRole"]
+    variables_of_build = project.resolve(
+        project.resource("ModelBuildProject").properties["Environment"]["EnvironmentVariables"]
+    )
+    (prefix,) = (each["Value"] for each in variables_of_build if each["Name"] == "SAGEMAKER_PIPELINE_NAME")
+    run = f"{project.arn(project.resource('ArtifactBucket'))}/{prefix}/executions/h6hn8rc0qhb0"
+    reads = ("Evaluate/evaluation/held_out.json", "Train/output/model.tar.gz", "Preprocess/test/claims.csv")
+    assert [any(each.covers("s3:GetObject", f"{run}/{key}") for each in granted) for key in reads] == [
+        True,
+        False,
+        False,
+    ]
+
+
 def test_stage_names_in_conditions_are_those_of_the_stages(project: Template) -> None:
     """Builds and functions may look at models by stage tag; a renamed stage would blind them."""
 
