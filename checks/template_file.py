@@ -46,7 +46,12 @@ EXAMPLES = WORST_CASE | {
     "ModelExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/n",
     "DataCaptureS3Uri": "s3://bucket/data-capture",
 }
-ACCOUNT_PARAMETERS = {"StudioRoleName": "Studio,OtherStudio", "AllowS3Templates": "yes"}
+ACCOUNT_PARAMETERS = {
+    "StudioRoleName": "Studio,OtherStudio",
+    "ApproverRoleName": "Approver",
+    "UsersMayApprove": "no",
+    "AllowS3Templates": "yes",
+}
 
 # What Ref gives for a resource, and the name in its ARN. Unnamed resources are named by CloudFormation.
 NAMES = {

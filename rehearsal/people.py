@@ -14,6 +14,7 @@ from rehearsal.cloud.service import Credentials
 
 PLATFORM_ROLE = "PlatformEngineer"
 STUDIO_ROLE = "AmazonSageMaker-ExecutionRole-Studio"
+APPROVER_ROLE = "ModelApprover"
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,9 @@ class People:
 
     platform_engineer: Credentials
     data_scientist: Credentials
+    approver: Credentials
     studio_role_arn: str
+    approver_role_arn: str
 
 
 def _role(iam: Any, name: str, trust: dict[str, Any], policies: list[str]) -> str:  # noqa: ANN401 - boto3 is untyped
@@ -36,15 +39,18 @@ def _role(iam: Any, name: str, trust: dict[str, Any], policies: list[str]) -> st
 def settle(cloud: Cloud) -> People:
     """Make the account's people.
 
-    The platform engineer administers the account. The data scientist works in Studio as its execution role, which
-    holds nothing yet: what they may do comes from the published template's account set-up.
+    The platform engineer administers the account. The data scientist works in Studio as its execution role, and the
+    approver has another role. Neither may do anything yet: that comes from the published template's account set-up.
     """
     iam = cloud.client("iam", cloud.identity.root)
     account = {"Principal": {"AWS": f"arn:aws:iam::{cloud.account}:root"}}
     platform = _role(iam, PLATFORM_ROLE, account, ["arn:aws:iam::aws:policy/AdministratorAccess"])
     studio = _role(iam, STUDIO_ROLE, {"Principal": {"Service": "sagemaker.amazonaws.com"}}, [])
+    approver = _role(iam, APPROVER_ROLE, account, [])
     return People(
         platform_engineer=cloud.identity.session_of(platform, "platform-engineer"),
         data_scientist=cloud.identity.session_of(studio, "data-scientist"),
+        approver=cloud.identity.session_of(approver, "approver"),
         studio_role_arn=studio,
+        approver_role_arn=approver,
     )

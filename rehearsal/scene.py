@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from rehearsal.mailbox import Mailbox
 from rehearsal.people import People
 from rehearsal.person import Person
@@ -22,6 +24,7 @@ from rehearsal.watch import Answer, PipelineWatch, StoryError, wait_until
 from rehearsal.world import World
 
 PROJECT_NAME = "claims-fraud"
+DENIED = ("AccessDenied", "AccessDeniedException")
 
 
 def must(condition: object, sentence: str) -> None:
@@ -92,8 +95,10 @@ class Scene:
         self.progress = progress
         self.cloud = cloud
         self.studio_role_arn = people.studio_role_arn
+        self.approver_role_arn = people.approver_role_arn
         self.engineer = Person("platform-engineer", cloud, people.platform_engineer)
         self.scientist = Person("data-scientist", cloud, people.data_scientist)
+        self.approver = Person("approver", cloud, people.approver)
         self.remedies = Remedies(cloud.faults, self.scientist, self.engineer, progress)
         """What people do when a fault that was switched on has struck."""
         self.scientist.once_more = self.remedies.again
@@ -116,7 +121,7 @@ class Scene:
     # ---- pipelines
 
     def watch(self, pipeline: str, execution: str, sagemaker_pipeline: str = "") -> PipelineWatch:
-        """Follow an execution as the data scientist."""
+        """Follow an execution as the data scientist; the approver answers what it asks."""
         person = self.scientist
         return PipelineWatch(
             person.client("codepipeline"),
@@ -130,6 +135,7 @@ class Scene:
             self.remedies,
             self.cloud.stopping,
             self.cloud.patience,
+            answering=self.approver.client("codepipeline"),
         )
 
     def latest_execution(self, pipeline: str) -> str:
@@ -191,15 +197,26 @@ class Scene:
         return {name: round(measured[name]["value"], 3) for name in ("accuracy", "recall", "auc", "top_decile_lift")}
 
     def decide(self, arn: str, status: str, because: str) -> PipelineWatch:
-        """Approve or reject a version in the registry, and follow the deployment that this starts."""
+        """The approver approves or rejects a version in the registry; the deployment that this starts."""
         pipeline = self.project.deploy_pipeline
         before = self.latest_execution(pipeline)
-        self.scientist.client("sagemaker").update_model_package(
+        self.approver.client("sagemaker").update_model_package(
             ModelPackageArn=arn, ModelApprovalStatus=status, ApprovalDescription=because
         )
         decided = f"{status.lower()} version {arn.rpartition('/')[2]}"
         self.progress.say(f"{decided}: {because}")
         return self.watch(pipeline, self.next_execution(pipeline, before, f"a deployment after a person {decided}"))
+
+    def refused(self, person: Person, what: str, attempt: Callable[[Person], object]) -> str:
+        """What AWS answers a person who may not do this. Raises StoryError when it lets them."""
+        try:
+            attempt(person)
+        except ClientError as error:
+            must(error.response["Error"]["Code"] in DENIED, f"{person.name} must be denied {what}, not told: {error}")
+            told = str(error.response["Error"]["Message"])
+            self.progress.say(f"denied: the {person.name} may not {what}")
+            return told
+        raise StoryError(f"the {person.name} was allowed to {what}")
 
     # ---- production
 
@@ -215,7 +232,7 @@ class Scene:
                 f"execution {watch.execution_id} of {watch.pipeline} waits for no approval: {watch.status()}"
             )
         watch.answer(approval, "Figures and staging tests read")
-        self.progress.say("a person approved production")
+        self.progress.say("the approver approved production")
 
     def served_package(self, stage: str) -> str:
         """The ARN of the model package that the stage's endpoint serves."""

@@ -82,6 +82,8 @@ def _publish(options: argparse.Namespace) -> int:
         publishers=(SERVICE_CATALOG, S3) if options.target == BOTH else (options.target,),
         domain_ids=tuple(options.domain_id),
         studio_role_arns=tuple(options.studio_role_arn),
+        approver_role_arns=tuple(options.approver_role_arn),
+        users_may_approve=options.users_may_approve,
         set_up_account=options.account_setup,
         roles_ahead=options.roles_ahead,
         poll_seconds=options.poll_seconds,
@@ -220,6 +222,19 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="ARN",
         help="execution role whose users may launch projects; may be repeated (default: as published last time)",
+    )
+    publish_verb.add_argument(
+        "--approver-role-arn",
+        action="append",
+        default=[],
+        metavar="ARN",
+        help="role whose users approve models and production; may be repeated (default: as published last time)",
+    )
+    publish_verb.add_argument(
+        "--users-may-approve",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="whether data scientists approve what they built themselves (default: as last time; at first, no)",
     )
     publish_verb.add_argument(
         "--no-account-setup",

@@ -7,7 +7,7 @@ each version's template and archives lie in the seed bucket under the hash of th
 import hashlib
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -42,7 +42,8 @@ class Settings:
     ``root`` is this repository's folder. A ``release`` is published as it was frozen; without one, what the working
     tree holds. ``publishers`` are SERVICE_CATALOG, S3, or both; ``domain_ids`` the Studio domains that show what lies
     in S3, to be named where there are several. With ``roles_ahead`` S3 offers the template without any role, and the
-    roles are made now. No ``studio_role_arns`` means the roles published to last time.
+    roles are made now. No ``studio_role_arns`` means the roles published to last time, and neither
+    ``approver_role_arns`` nor ``users_may_approve`` what the account was set up with.
     ``poll_seconds`` is the longest pause between two looks at a stack.
     """
 
@@ -51,6 +52,8 @@ class Settings:
     publishers: tuple[str, ...] = (SERVICE_CATALOG,)
     domain_ids: tuple[str, ...] = ()
     studio_role_arns: tuple[str, ...] = ()
+    approver_role_arns: tuple[str, ...] = ()
+    users_may_approve: bool | None = None
     set_up_account: bool = True
     roles_ahead: bool = False
     poll_seconds: float = 2.0
@@ -79,6 +82,7 @@ def publish(target: Target, settings: Settings, say: Say = print) -> Published:
     bucket = SeedBucket(target)
     before = read_catalog(stacks.template(STACK))
     roles = _studio_roles(target, settings, before, stacks)
+    approvers = _approvers(target, settings, roles)
     in_s3 = S3Templates(target, bucket) if S3 in settings.publishers else None
     domains = in_s3.domains(settings.domain_ids) if in_s3 else []
     with _verb(say, "1/4", "Pack"):
@@ -97,7 +101,8 @@ def publish(target: Target, settings: Settings, say: Say = print) -> Published:
             _upload(bucket, package, _indented(say))
             _check_template(target, bucket.url(package.template_key))
         with _verb(say, "3/4", f"Set up the account (stack {ACCOUNT_STACK})"):
-            _set_up_account(target, settings, package, bucket, stacks, roles, _indented(say))
+            duties = {**_duties(settings, approvers), "StudioRoleName": ",".join(role.name for role in roles)}
+            _set_up_account(target, settings, package, bucket, stacks, duties, _indented(say))
         where = [f"stack {STACK}"] if catalog else []
         where += [in_s3.location] if in_s3 else []
         with _verb(say, "4/4", f"Reveal version {package.version} ({' and '.join(where)})"):
@@ -144,6 +149,29 @@ def _studio_roles(target: Target, settings: Settings, before: Catalog, stacks: S
     return roles
 
 
+def _approvers(target: Target, settings: Settings, users: Sequence[StudioRole]) -> tuple[StudioRole, ...]:
+    found = tuple(studio_role(arn, target) for arn in dict.fromkeys(settings.approver_role_arns))
+    for role in found:
+        if not _role_exists(target, role.name):
+            raise PublishError(f"There is no role {role.arn} in the account.")
+        if role in users and not settings.users_may_approve:
+            raise PublishError(
+                f"{role.arn} is the role of data scientists, who are denied every approval. Give approvers another "
+                "role; or pass --users-may-approve, if people are to approve what they built themselves."
+            )
+    return found
+
+
+def _duties(settings: Settings, approvers: Sequence[StudioRole]) -> dict[str, str]:
+    """Who approves, as the account set-up takes it; what was not asked for stays as it is."""
+    chosen: dict[str, str] = {}
+    if approvers:
+        chosen["ApproverRoleName"] = ",".join(role.name for role in approvers)
+    if settings.users_may_approve is not None:
+        chosen["UsersMayApprove"] = "yes" if settings.users_may_approve else "no"
+    return chosen
+
+
 def _set_up_for(target: Target, stacks: Stacks) -> tuple[str, ...]:
     """The Studio roles that the account was set up for, where Service Catalog does not tell."""
     names = stacks.parameters(ACCOUNT_STACK).get("StudioRoleName", "").split(",")
@@ -180,7 +208,7 @@ def _set_up_account(
     package: Package,
     bucket: SeedBucket,
     stacks: Stacks,
-    roles: Sequence[StudioRole],
+    people: Mapping[str, str],
     say: Say,
 ) -> None:
     if not settings.set_up_account:
@@ -201,7 +229,7 @@ def _set_up_account(
     done = stacks.deploy(
         ACCOUNT_STACK,
         bucket.url(package.account_setup_key),
-        {"StudioRoleName": ",".join(role.name for role in roles), **in_s3},
+        {**people, **in_s3},
         capabilities=("CAPABILITY_NAMED_IAM",),
     )
     if not done.changed:
@@ -211,6 +239,10 @@ def _set_up_account(
         url = bucket.url(package.roles_ahead.roles_key)
         stacks.deploy(ROLES_STACK, url, capabilities=("CAPABILITY_NAMED_IAM",))  # its parameters stay as they were
         say(f"roles of projects are made ahead (stack {ROLES_STACK}); all projects that use them share them")
+    chosen = stacks.parameters(ACCOUNT_STACK)
+    if chosen.get("ApproverRoleName") == "" and chosen.get("UsersMayApprove") == "no":
+        say("nobody was named who approves models and production: pass --approver-role-arn ARN, or attach the policy")
+        say("MLOpsProjectApprover to a role; --users-may-approve lets data scientists do it: docs/security.md")
     if in_s3:
         say("Studio users may act as the launch role now, with any template: docs/publishing.md says what that means")
 

@@ -17,7 +17,7 @@ from service_catalog.errors import PublishError, code_of
 from service_catalog.target import Target
 from service_catalog.teardown import Teardown
 from smoke_aws.before import Before, log_groups, queues
-from smoke_aws.people import remove_studio_roles
+from smoke_aws.people import remove_roles
 
 DELETION_SECONDS = 3600
 LAST_LOOK_SECONDS = 300
@@ -173,7 +173,7 @@ class CleanUp:
         Teardown(self._target, self._say, self._patience.poll_seconds).remove()
 
     def _delete_roles(self) -> None:
-        remove_studio_roles(self._client("iam"))
+        remove_roles(self._client("iam"))
 
     # ---- the end
 

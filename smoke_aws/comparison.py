@@ -139,12 +139,18 @@ def compare(
     ours = [(names[event.role], actions.of(event), event) for event in trail.events if event.role in names]
     ours = [each for each in ours if actions.counts(each[1])]
     recorded: Counter[tuple[str, str]] = Counter()
+    refused: set[tuple[str, str]] = set()
     for each in authorisations:
+        what = each.get("logical_id") or each["role"], each["action"]
         if each["decision"] == "Allow":
-            recorded[each.get("logical_id") or each["role"], each["action"]] += each["count"]
+            recorded[what] += each["count"]
+        else:
+            refused.add(what)
     seen = {(role, action) for role, action, _ in ours}
     differences = {
-        "denied": _calls((role, action, event) for role, action, event in ours if event.denied),
+        "denied": _calls(
+            (role, action, event) for role, action, event in ours if event.denied and (role, action) not in refused
+        ),
         "only_on_aws": _calls(
             (role, action, event) for role, action, event in ours if not event.denied and (role, action) not in recorded
         ),

@@ -1,4 +1,4 @@
-"""The data scientist of the smoke test: a role as Studio's users have one, made for it and deleted with it."""
+"""Data scientist and approver of the smoke test: a role for each, made for it and deleted with it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ STEM = "AmazonSageMaker-ExecutionRole-smoke-"
 https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html"""
 
 
-def make_studio_role(iam: Any, target: Target) -> str:  # noqa: ANN401 - boto3 is untyped
-    """Make the role; its ARN. It may do nothing: what a data scientist may do comes from the published template."""
+def make_role(iam: Any, target: Target) -> str:  # noqa: ANN401 - boto3 is untyped
+    """Make a role; its ARN. It may do nothing: what its user may do comes from the published template."""
     principal = {"Service": "sagemaker.amazonaws.com", "AWS": f"arn:{target.partition}:iam::{target.account}:root"}
     trust = {
         "Version": "2012-10-17",
@@ -28,7 +28,7 @@ def make_studio_role(iam: Any, target: Target) -> str:  # noqa: ANN401 - boto3 i
     return str(made["Role"]["Arn"])
 
 
-def remove_studio_roles(iam: Any) -> list[str]:  # noqa: ANN401 - boto3 is untyped
+def remove_roles(iam: Any) -> list[str]:  # noqa: ANN401 - boto3 is untyped
     """Delete every such role; their names."""
     pages = iam.get_paginator("list_roles").paginate()
     names = [role["RoleName"] for page in pages for role in page["Roles"] if role["RoleName"].startswith(STEM)]

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from rehearsal import shapes
 from rehearsal.cloud.clock import Patience
-from rehearsal.people import STUDIO_ROLE, People
+from rehearsal.people import APPROVER_ROLE, STUDIO_ROLE, People
 from rehearsal.progress import Progress
 from rehearsal.prove_iam.recording import AUTHORISATIONS, Recording
 from rehearsal.report import roles_of_stacks
@@ -27,7 +27,7 @@ from smoke_aws.before import Before, SmokeError, check
 from smoke_aws.budget import Estimate, Meter
 from smoke_aws.clean_up import CleanUp
 from smoke_aws.comparison import Comparison, compare
-from smoke_aws.people import make_studio_role
+from smoke_aws.people import make_role
 from smoke_aws.trail import GLOBAL_REGIONS, Reader, Trail
 
 RUN, TRAIL, COMPARISON = "run.json", "trail.json", "comparison.json"
@@ -130,11 +130,14 @@ class Smoke:
         return self.played
 
     def _story(self, heard: Shapes) -> Story:
-        role = make_studio_role(self.client("iam"), self._target)
-        self.played.roles |= {role.rpartition("/")[2]: STUDIO_ROLE, LAUNCH_ROLE: LAUNCH_ROLE}
-        scientist = self._account.assume(role, "data-scientist")
-        story = Story(self._account, People(self._account.caller, scientist, role), self._progress)
-        for person in (story.scene.engineer, story.scene.scientist):
+        studio, approves = (make_role(self.client("iam"), self._target) for _ in range(2))
+        names = {studio: STUDIO_ROLE, approves: APPROVER_ROLE}
+        self.played.roles |= {arn.rpartition("/")[2]: name for arn, name in names.items()} | {LAUNCH_ROLE: LAUNCH_ROLE}
+        scientist = self._account.assume(studio, "data-scientist")
+        approver = self._account.assume(approves, "approver")
+        people = People(self._account.caller, scientist, approver, studio, approves)
+        story = Story(self._account, people, self._progress)
+        for person in (story.scene.engineer, story.scene.scientist, story.scene.approver):
             person.heard = heard.listen
         return story
 

@@ -13,6 +13,7 @@ def publish(scene: Scene, act: ActRecord) -> None:
     scene.engineer.run_aloud(
         lambda line: scene.progress.say(f"  {line}"),
         sys.executable, "-m", "service_catalog", "publish", "--studio-role-arn", scene.studio_role_arn,
+        "--approver-role-arn", scene.approver_role_arn,
         folder=REPOSITORY_ROOT,
     )  # fmt: skip
     catalog = scene.engineer.client("servicecatalog")

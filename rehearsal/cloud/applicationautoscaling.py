@@ -187,8 +187,13 @@ class ApplicationAutoScaling(Service):
         return {}
 
     def _tag_call(self, action: str, request: Document, keys: list[str]) -> list[Call]:
-        context = {"aws:TagKeys": keys} if keys else {}
-        return [Call(f"application-autoscaling:{action}", request["ResourceARN"], context)]
+        """https://docs.aws.amazon.com/autoscaling/application/userguide/security_iam_service-with-iam.html"""
+        arn = request["ResourceARN"]
+        context: dict[str, str | list[str]] = {"aws:TagKeys": keys} if keys else {}
+        tags = next((target.tags for target in self._targets.values() if target.arn == arn), {})
+        context |= {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
+        context |= {f"aws:RequestTag/{key}": value for key, value in request.get("Tags", {}).items()}
+        return [Call(f"application-autoscaling:{action}", arn, context)]
 
     @operation("ListTagsForResource", lambda self, request: self._tag_call("ListTagsForResource", request, []))
     def list_tags_for_resource(self, request: Document, caller: Credentials) -> Document:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rehearsal.__main__ import new_run_folder, shown
 from rehearsal.cloud.policy_documents import UnknownFormError
-from rehearsal.people import STUDIO_ROLE
+from rehearsal.people import APPROVER_ROLE, STUDIO_ROLE
 from rehearsal.person import REPOSITORY_ROOT
 from rehearsal.progress import Progress
 from rehearsal.prove_iam.proof import Proof, actions_used, judged, prove
@@ -93,7 +93,7 @@ def _play(folder: Path) -> bool:
 def tell(progress: Progress, proof: Proof) -> None:
     """What each role really used, and how the grants came out."""
     progress.say("the actions that each role really used, with how often:")
-    owners = {grant.owner for grant in proof.deployed} | {STUDIO_ROLE}
+    owners = {grant.owner for grant in proof.deployed} | {STUDIO_ROLE, APPROVER_ROLE}
     for role, actions in actions_used(proof.recording).items():
         if role not in owners:  # an administrator's: not the template's
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rehearsal.cloud.cloud import Cloud
-from rehearsal.people import STUDIO_ROLE
+from rehearsal.people import APPROVER_ROLE, STUDIO_ROLE
 from rehearsal.prove_iam.grants import TRUST
 from rehearsal.prove_iam.recording import Policy, Recording
 from rehearsal.report import names_in_stacks
@@ -27,7 +27,7 @@ class Recorder:
         story.before_delete = self._read_policies
         self.shapes = Shapes()
         """What people were answered."""
-        for person in (story.scene.engineer, story.scene.scientist):
+        for person in (story.scene.engineer, story.scene.scientist, story.scene.approver):
             person.heard = self.shapes.listen
 
     def _read_policies(self) -> None:
@@ -41,14 +41,14 @@ class Recorder:
 
 def policies(iam: Any, names: dict[str, str]) -> list[Policy]:  # noqa: ANN401 - boto3 is untyped
     """Every policy of the template as it stands in the account: those of the projects' roles and of the launch role,
-    trust included, and the managed policies that are attached to them or to the Studio users' role, or bound them."""
+    trust included, and the managed policies that are attached to them or to people's roles, or bound them."""
     found: list[Policy] = []
     managed: set[str] = set()
     for page in iam.get_paginator("list_roles").paginate():
         for role in page["Roles"]:
             name = role["RoleName"]
             of_template = role["Path"] == PROJECT_PATH or name == LAUNCH_ROLE
-            if not of_template and name != STUDIO_ROLE:
+            if not of_template and name not in (STUDIO_ROLE, APPROVER_ROLE):
                 continue
             boundary = iam.get_role(RoleName=name)["Role"].get("PermissionsBoundary")
             managed |= {boundary["PermissionsBoundaryArn"]} if boundary else set()

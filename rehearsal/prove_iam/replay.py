@@ -1,7 +1,8 @@
 """One story without one grant, for real: it ends where the first call is denied.
 
-A process of its own, so that it can be ended there and then: `python -m rehearsal.prove_iam.replay FOLDER GRANT` prints
-as JSON what was denied first. GRANT is JSON, too, as `Grant.withheld` says it.
+A process of its own, so that it can be ended there and then: `python -m rehearsal.prove_iam.replay FOLDER GRANT ANYWAY`
+prints as JSON what was denied first. GRANT is JSON, too, as `Grant.withheld` says it, and so is ANYWAY: a list of
+pairs of a caller and an action.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from rehearsal.story import Story
 MOST_SECONDS = 600.0
 SPEED = 120.0
 LOOK_SECONDS = 0.2
+ALLOWED = "Allow"
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,18 @@ class Replay:
 
 def predict(recording: Recording, calls: list[Document]) -> Document:
     """What a story without a grant is denied first: the action of the first call that needs the grant. Where several
-    roles carry the policy and work at the same time, any of those that need it may be the first."""
+    roles carry the policy and work at the same time, any of those that need it may be the first. `anyway` is what every
+    story is denied, because somebody tries what is not for them."""
     first = calls[0]
     callers = {_caller(recording, each) for each in calls if each["action"] == first["action"]}
-    return {"action": first["action"], "resource": first["resource"], "callers": sorted(callers)}
+    refused = {(_caller(recording, each), each["action"]) for each in recording.authorisations
+               if each["decision"] != ALLOWED}  # fmt: skip
+    return {
+        "action": first["action"],
+        "resource": first["resource"],
+        "callers": sorted(callers),
+        "anyway": sorted(refused),
+    }
 
 
 def _caller(recording: Recording, call: Document) -> str:
@@ -79,7 +89,14 @@ def replay(grant: Grant, predicted: Document, folder: Path) -> Replay:
     began = time.monotonic()
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "rehearsal.prove_iam.replay", str(folder), json.dumps(grant.withheld())],
+            [
+                sys.executable,
+                "-m",
+                "rehearsal.prove_iam.replay",
+                str(folder),
+                json.dumps(grant.withheld()),
+                json.dumps(predicted["anyway"]),
+            ],
             cwd=REPOSITORY_ROOT,
             capture_output=True,
             text=True,
@@ -95,8 +112,11 @@ def replay(grant: Grant, predicted: Document, folder: Path) -> Replay:
     return Replay(grant, predicted, told["denied"], tuple(told["acts"]), seconds, told["problem"])
 
 
-def play_without(withheld: dict[str, str], folder: Path) -> dict[str, Any]:
-    """Play until something is denied, and tell what. Leaves its threads behind: end the process after it."""
+def play_without(withheld: dict[str, str], anyway: list[list[str]], folder: Path) -> dict[str, Any]:
+    """Play until something is denied that is not denied `anyway`, and tell what.
+
+    Leaves its threads behind: end the process after it.
+    """
     settings = CloudSettings(
         folder, REPOSITORY_ROOT / ".venvs", speed=SPEED, cache=REPOSITORY_ROOT / ".rehearsal" / "cache"
     )
@@ -115,14 +135,19 @@ def play_without(withheld: dict[str, str], folder: Path) -> dict[str, Any]:
 
         playing = threading.Thread(target=play, name="story", daemon=True)
         playing.start()
-        while playing.is_alive() and not cloud.identity.denials():
+
+        def denials() -> list[Document]:
+            told = [_told(each) for each in cloud.identity.denials()]
+            return [each for each in told if [each["caller"], each["action"]] not in anyway]
+
+        while playing.is_alive() and not denials():
             playing.join(LOOK_SECONDS)
-        denials = cloud.identity.denials()
+        denied = denials()
         acts = [act.name for act in progress.acts if not act.ended]
         taken = cloud.identity.withheld_from()
-        if not denials:
+        if not denied:
             problems.insert(0, "nothing was denied" if taken else "no policy of the account had the grant")
-        return {"denied": _told(denials[0]) if denials else None, "acts": acts, "problem": "; ".join(problems[:2])}
+        return {"denied": denied[0] if denied else None, "acts": acts, "problem": "; ".join(problems[:2])}
 
 
 def _told(denial: Decision) -> Document:
@@ -134,7 +159,7 @@ def main(given: list[str]) -> None:
     """Play, print, and be gone with every thread of the story."""
     folder = Path(given[0])
     logging.basicConfig(filename=folder / "cloud.log", level=logging.INFO)
-    print(json.dumps(play_without(json.loads(given[1]), folder)), flush=True)
+    print(json.dumps(play_without(json.loads(given[1]), json.loads(given[2]), folder)), flush=True)
     os._exit(0)
 
 

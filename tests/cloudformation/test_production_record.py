@@ -40,12 +40,12 @@ def trusted_metadata() -> set[str]:
 def test_these_may_write_versions_and_nobody_else(project: Template, account_setup: Template) -> None:
     assert {each.owner.logical_id for each in writers(project, account_setup)} == {
         "PipelineExecutionRole",
-        "ProjectUserPolicy",
+        "ApproverPolicy",
         RECORDER,
     }
 
 
-@pytest.mark.parametrize("owner", ["PipelineExecutionRole", "ProjectUserPolicy"])
+@pytest.mark.parametrize("owner", ["PipelineExecutionRole", "ApproverPolicy"])
 def test_whoever_else_writes_versions_cannot_write_their_record(
     project: Template, account_setup: Template, owner: str
 ) -> None:

@@ -1,10 +1,12 @@
-"""Studio users may do what the seeds' verbs for people do as them: `make why`, `make rollback`, deleting a project."""
+"""People may do what the seeds' verbs do as them: data scientists `make why` and deleting a project, approvers
+`make rollback`; and neither does what is the other's."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import botocore.session
 import pytest
@@ -90,17 +92,23 @@ def _operations() -> dict[str, set[tuple[str, str]]]:
     return found
 
 
-def allowed(account_setup: Template) -> list[Statement]:
-    return [each for each in statements(account_setup) if each.owner.logical_id == "ProjectUserPolicy" and each.allows]
+DEPLOY, BUILD = (f"arn:aws:codepipeline:{HERE}:{PREFIX}-{each}" for each in ("modeldeploy", "modelbuild"))
+USER, APPROVER = "ProjectUserPolicy", "ApproverPolicy"
 
 
-def denied(account_setup: Template, wanted: set[tuple[str, str]]) -> list[str]:
-    granted = allowed(account_setup)
+def of(account_setup: Template, policy: str) -> list[Statement]:
+    return [each for each in statements(account_setup) if each.owner.logical_id == policy]
+
+
+def denied(account_setup: Template, wanted: set[tuple[str, str]], policy: str = USER) -> list[str]:
+    granted = [each for each in of(account_setup, policy) if each.allows]
     missing = []
     for service, operation in sorted(wanted):
         if service == "sagemaker":
             verb = next(each for each in ("Describe", "List", "Update", "Delete") if operation.startswith(each))
             resources = [f"arn:aws:sagemaker:{HERE}:{SAGEMAKER[operation.removeprefix(verb)]}"]
+        elif operation == "StartPipelineExecution":
+            resources = [DEPLOY]
         else:
             resources = EXAMPLES[service]
         missing += [
@@ -112,22 +120,23 @@ def denied(account_setup: Template, wanted: set[tuple[str, str]]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("files", "at_least"),
+    ("policy", "files", "at_least"),
     [
-        (("build_repo/project_tools/*.py",), {("codebuild", "BatchGetBuilds"), ("logs", "GetLogEvents")}),
+        (USER, ("build_repo/project_tools/*.py",), {("codebuild", "BatchGetBuilds"), ("logs", "GetLogEvents")}),
         (
+            APPROVER,
             tuple(f"deploy_repo/deployment/{each}.py" for each in ROLLBACK_MODULES),
             {("sagemaker", "UpdateModelPackage"), ("codepipeline", "StartPipelineExecution")},
         ),
     ],
     ids=["why", "rollback"],
 )
-def test_a_verb_asks_for_nothing_that_a_user_may_not_do(
-    account_setup: Template, files: tuple[str, ...], at_least: set[tuple[str, str]]
+def test_a_verb_asks_for_nothing_that_its_user_may_not_do(
+    account_setup: Template, policy: str, files: tuple[str, ...], at_least: set[tuple[str, str]]
 ) -> None:
     wanted = calls(*files)
     assert at_least <= wanted
-    assert denied(account_setup, wanted) == []
+    assert denied(account_setup, wanted, policy) == []
 
 
 def test_a_user_may_delete_the_project_and_what_was_launched_for_it(account_setup: Template) -> None:
@@ -141,3 +150,65 @@ def test_a_missing_right_is_noticed(account_setup: Template) -> None:
     assert denied(account_setup, {("sagemaker", "DeleteEndpoint")}) == [
         f"sagemaker:DeleteEndpoint on arn:aws:sagemaker:{HERE}:endpoint/{NAME}-prod"
     ]
+
+
+VERSION = f"arn:aws:sagemaker:{HERE}:model-package/{NAME}-{ID}/1"
+TO_APPROVE = [
+    ("sagemaker:UpdateModelPackage", VERSION),
+    ("codepipeline:PutApprovalResult", f"{DEPLOY}/ApproveProduction/ApproveProduction"),
+]
+TO_BUILD = [
+    ("codecommit:GitPush", f"arn:aws:codecommit:{HERE}:{PREFIX}-modelbuild"),
+    ("codecommit:GitPush", f"arn:aws:codecommit:{HERE}:{PREFIX}-modeldeploy"),
+    ("codepipeline:StartPipelineExecution", BUILD),
+    ("sagemaker:StartPipelineExecution", f"arn:aws:sagemaker:{HERE}:pipeline/{NAME}-{ID}"),
+]
+
+
+@pytest.mark.parametrize(
+    ("mine", "others", "whose"),
+    [(TO_BUILD, TO_APPROVE, (USER, APPROVER)), (TO_APPROVE, TO_BUILD, (APPROVER, USER))],
+    ids=["data scientist", "approver"],
+)
+def test_who_builds_approves_nothing_and_who_approves_builds_nothing(
+    account_setup: Template, mine: list[tuple[str, str]], others: list[tuple[str, str]], whose: tuple[str, str]
+) -> None:
+    found = of(account_setup, whose[0])
+    for action, resource in mine:
+        assert any(each.allows and each.covers(action, resource) for each in found), action
+        assert not any(not each.allows and each.covers(action, resource) for each in found), action
+    for action, resource in others:
+        assert not any(each.allows and each.covers(action, resource) for each in found), action
+        refusals = [each for each in found if not each.allows and each.covers(action, resource) and not each.condition]
+        assert refusals, f"nothing denies {whose[0]} {action} if it comes from another policy of the role"
+
+
+def test_a_data_scientist_s_other_models_are_their_own_affair(account_setup: Template) -> None:
+    other = f"arn:aws:sagemaker:{HERE}:model-package/my-experiments/1"
+    assert not any(each.covers("sagemaker:UpdateModelPackage", other) for each in of(account_setup, USER))
+
+
+def test_a_small_team_has_to_say_that_one_person_does_both(account_setup: Template) -> None:
+    chosen = {"StudioRoleName": "Studio", "ApproverRoleName": "Approver"}
+    separate, together = (Template(account_setup.path, {**chosen, "UsersMayApprove": each}) for each in ("no", "yes"))
+    alone = Template(account_setup.path, {**chosen, "ApproverRoleName": "", "UsersMayApprove": "yes"})
+    assert [deployed(separate, each)["Roles"] for each in (USER, APPROVER)] == [["Studio"], ["Approver"]]
+    assert [deployed(together, each)["Roles"] for each in (USER, APPROVER)] == [["Studio"], ["Approver", "Studio"]]
+    assert deployed(alone, APPROVER)["Roles"] == ["Studio"]
+    for policy in (USER, APPROVER):
+        assert "Deny" in effects(separate, policy)
+        assert effects(together, policy) == {"Allow"}
+
+
+def deployed(template: Template, policy: str) -> dict[str, Any]:
+    found: dict[str, Any] = template.resolve(template.resource(policy).properties)
+    return found
+
+
+def effects(template: Template, policy: str) -> set[str]:
+    return {each["Effect"] for each in deployed(template, policy)["PolicyDocument"]["Statement"]}
+
+
+def test_code_that_whoever_pushes_runs_cannot_register_a_version_as_approved(project: Template) -> None:
+    (register,) = (each for each in statements(project) if "sagemaker:CreateModelPackage" in each.actions)
+    assert register.condition["StringNotEquals"] == {"sagemaker:ModelApprovalStatus": "Approved"}

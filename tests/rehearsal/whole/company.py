@@ -20,8 +20,9 @@ class Company:
         self.cloud = cloud
         self.engineer = Person("platform-engineer", cloud, people.platform_engineer)
         self.scientist = Person("data-scientist", cloud, people.data_scientist)
-        publish = ("-m", "service_catalog", "publish", "--studio-role-arn", people.studio_role_arn)
-        self.engineer.run(sys.executable, *publish, folder=REPOSITORY_ROOT)
+        self.approver = Person("approver", cloud, people.approver)
+        roles = ("--studio-role-arn", people.studio_role_arn, "--approver-role-arn", people.approver_role_arn)
+        self.engineer.run(sys.executable, "-m", "service_catalog", "publish", *roles, folder=REPOSITORY_ROOT)
 
     def launch(self, name: str, **parameters: str) -> dict[str, Any]:
         """Create a project and answer its description once the launch ended, well or badly."""

@@ -196,7 +196,7 @@ class Project:
             if name == "ResolvePackage"
         )
         self._approve_version(carried)
-        self.company.engineer.client("codepipeline").put_approval_result(
+        self.company.approver.client("codepipeline").put_approval_result(
             pipelineName=f"{self.prefix}-modeldeploy",
             stageName="ApproveProduction",
             actionName="ApproveProduction",
@@ -209,7 +209,7 @@ class Project:
 
         That starts another execution, which sees that, and stops.
         """
-        client = self.company.engineer.client
+        client = self.company.approver.client
         if client("sagemaker").describe_model_package(ModelPackageName=package)["ModelApprovalStatus"] == "Approved":
             return
         before = {each["pipelineExecutionId"] for each in self._executions()}

@@ -59,7 +59,7 @@ class Releases(Project):
         self._decide(package, "Rejected", because)
 
     def _decide(self, package: str, status: str, because: str) -> None:
-        self.company.scientist.client("sagemaker").update_model_package(
+        self.company.approver.client("sagemaker").update_model_package(
             ModelPackageArn=package, ModelApprovalStatus=status, ApprovalDescription=because
         )
 
@@ -180,7 +180,7 @@ class Releases(Project):
 
     def say_yes_to_whoever_asks(self) -> None:
         """Answer the question before production that waits now, if one does."""
-        codepipeline = self.company.engineer.client("codepipeline")
+        codepipeline = self.company.approver.client("codepipeline")
         stages = codepipeline.get_pipeline_state(name=self.pipeline)["stageStates"]
         stage = next(each for each in stages if each["stageName"] == "ApproveProduction")
         latest = stage["actionStates"][0].get("latestExecution", {})

@@ -91,7 +91,7 @@ class Project:
             return str(packages[0]["ModelPackageArn"]) if packages else None
 
         self.package = until(registered, PATIENCE)
-        self.company.scientist.client("sagemaker").update_model_package(
+        self.company.approver.client("sagemaker").update_model_package(
             ModelPackageArn=self.package, ModelApprovalStatus="Approved"
         )
 

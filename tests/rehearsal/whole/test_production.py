@@ -73,7 +73,7 @@ FORGED: list[dict[str, Any]] = [
 def test_nobody_can_say_by_hand_that_a_version_was_in_production(company: Company) -> None:
     project = Project(company)
     package = project.register("one")
-    user = company.scientist.client("sagemaker")
+    user = company.approver.client("sagemaker")
     training = company.cloud.client("sagemaker", company.cloud.identity.session_of(project.role("Pipeline"), "forger"))
     for forged in (*FORGED, {"CustomerMetadataPropertiesToRemove": ["production.deployed-at"]}):
         with pytest.raises(ClientError, match="not authorized to perform: sagemaker:UpdateModelPackage"):
@@ -84,8 +84,12 @@ def test_nobody_can_say_by_hand_that_a_version_was_in_production(company: Compan
         with pytest.raises(ClientError, match="not authorized to perform: sagemaker:CreateModelPackage"):
             training.create_model_package(ModelPackageGroupName=project.group, **forged)
 
-    user.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Rejected", ApprovalDescription="just so")
-    user.update_model_package(ModelPackageArn=package, CustomerMetadataProperties={"seen-by": "me"})
+    user.update_model_package(
+        ModelPackageArn=package,
+        ModelApprovalStatus="Rejected",
+        ApprovalDescription="just so",
+        CustomerMetadataProperties={"seen-by": "me"},
+    )
 
     described = user.describe_model_package(ModelPackageName=package)
     assert described["ModelApprovalStatus"] == "Rejected"

@@ -41,7 +41,7 @@ class Pipeline:
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with Cloud(CloudSettings(tmp_path_factory.mktemp("cloud"), ENVIRONMENTS), [], []) as cloud:
         root = cloud.identity.root
-        yield Scene(cloud, People(root, root, ""), Progress())
+        yield Scene(cloud, People(root, root, root, "", ""), Progress())
 
 
 def watch(scene: Scene, pipeline: Pipeline) -> PipelineWatch:
