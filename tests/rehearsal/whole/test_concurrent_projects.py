@@ -17,6 +17,7 @@ from rehearsal.cloud.settings import CloudSettings
 from rehearsal.people import settle
 from tests.rehearsal.conftest import ENVIRONMENTS
 from tests.rehearsal.whole.company import Company, until
+from tests.rehearsal.whole.isolation import belongings, granted, reached
 from tests.rehearsal.whole.light_seeds import WORD, lighten
 
 PROJECTS = 20
@@ -196,6 +197,39 @@ def test_every_event_started_its_own_pipeline_only(projects: list[Project], at_w
         )["pipelineExecution"]
         variables = {one["name"]: one["resolvedValue"] for one in execution["variables"]}
         assert variables["MODEL_PACKAGE_ARN"] == each.package
+
+
+def table(project: Project, of: Project) -> dict[str, set[str]]:
+    """By role of a project, what it may do to everything that belongs to another, or to itself."""
+    cloud, iam = project.company.cloud, project.client("iam")
+
+    def names(kind: str, owner: Project) -> list[str]:
+        return [name for found, name in owner.resources if found == f"AWS::{kind}"]
+
+    def arn(role: str) -> str:
+        return str(iam.get_role(RoleName=role)["Role"]["Arn"])
+
+    theirs = belongings(
+        cloud.account,
+        cloud.region,
+        of.name,
+        of.id,
+        [arn(each) for each in names("IAM::Role", of)],
+        names("Lambda::Function", of),
+    )
+    tags = {"sagemaker:project-name": project.name, "sagemaker:project-id": project.id}
+    return {role: reached(cloud, arn(role), granted(iam, role), theirs, tags) for role in names("IAM::Role", project)}
+
+
+def test_a_project_s_roles_reach_what_is_theirs_and_nothing_of_another_project(projects: list[Project]) -> None:
+    one, other = projects[:2]
+    own = table(one, one)
+    assert len(own) > 12
+    assert [role for role, may in own.items() if not may] == [], "the table must ask for what roles have"
+    asked = {row.split(":")[0] for may in own.values() for row in may}
+    assert asked >= {"s3", "sagemaker", "codepipeline", "codebuild", "codecommit", "cloudformation", "logs", "lambda",
+                     "application-autoscaling", "cloudwatch", "iam", "sns"}  # fmt: skip
+    assert {role: may for role, may in table(one, other).items() if may} == {}
 
 
 def test_a_projects_roles_can_touch_nothing_of_another(at_work: list[Project]) -> None:
