@@ -27,7 +27,7 @@ WHAT_ENDED_IT = "the rehearsal was ended while it waited for"
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with Cloud(CloudSettings(tmp_path_factory.mktemp("cloud"), ENVIRONMENTS), [], []) as cloud:
         root = cloud.identity.root
-        yield Story(cloud, People(root, root, ""), Progress())
+        yield Story(cloud, People(root, root, root, "", ""), Progress())
 
 
 def play(story: Story, monkeypatch: pytest.MonkeyPatch, **acts: Act) -> None:
