@@ -159,7 +159,7 @@ def _approvers(target: Target, settings: Settings, users: Sequence[StudioRole]) 
                 f"{role.arn} is the role of data scientists, who are denied every approval. Give approvers another "
                 "role; or pass --users-may-approve, if people are to approve what they built themselves."
             )
-    return found
+    return tuple(role for role in found if role not in users)  # who launches is named once
 
 
 def _duties(settings: Settings, approvers: Sequence[StudioRole]) -> dict[str, str]:

@@ -32,7 +32,7 @@ from rehearsal.prove_iam.grants import Grant, is_role
 from rehearsal.prove_iam.recording import Recording
 from rehearsal.story import Story
 
-MOST_SECONDS = 600.0
+MOST_SECONDS = 1800.0
 SPEED = 120.0
 LOOK_SECONDS = 0.2
 ALLOWED = "Allow"

@@ -178,6 +178,53 @@ def test_a_studio_role_that_cannot_be_meant_is_refused_before_anything_is_made(
     assert boto3.client("s3").list_buckets()["Buckets"] == []
 
 
+APPROVER = "arn:aws:iam::123456789012:role/Approver"
+NOBODY_APPROVES = (
+    "    nobody was named who approves models and production: pass --approver-role-arn ARN, or attach the policy"
+)
+
+
+def chosen(cloudformation: Any) -> dict[str, str]:
+    found: dict[str, str] = cloudformation.stacks["mlops-account-setup"].parameters
+    return found
+
+
+def test_approvers_are_named_once_and_stay(target: Target, settings: Settings, cloudformation: Any) -> None:
+    boto3.client("iam").create_role(RoleName="Approver", AssumeRolePolicyDocument="{}")
+    publish(target, replace(settings, approver_role_arns=(APPROVER,)), lambda _: None)
+    assert chosen(cloudformation) == {"StudioRoleName": "StudioExecution", "ApproverRoleName": "Approver"}
+    publish(target, settings, lambda _: None)
+    assert chosen(cloudformation)["ApproverRoleName"] == "Approver"
+
+
+def test_one_person_does_both_only_where_that_was_said(target: Target, settings: Settings, cloudformation: Any) -> None:
+    with pytest.raises(PublishError, match=r"denied every approval.*--users-may-approve"):
+        publish(target, replace(settings, approver_role_arns=(STUDIO,)), lambda _: None)
+    assert cloudformation.stacks == {}
+    both = replace(settings, approver_role_arns=(STUDIO,), users_may_approve=True)
+    publish(target, both, lambda _: None)
+    assert chosen(cloudformation) == {"StudioRoleName": "StudioExecution", "UsersMayApprove": "yes"}
+    publish(target, replace(settings, users_may_approve=False), lambda _: None)
+    assert chosen(cloudformation)["UsersMayApprove"] == "no"
+
+
+def test_an_account_in_which_nobody_can_approve_is_told(
+    target: Target, settings: Settings, cloudformation: Any, said: list[str]
+) -> None:
+    publish(target, settings, lambda _: None)
+    chosen(cloudformation).update(ApproverRoleName="", UsersMayApprove="no")  # their defaults
+    publish(target, settings, said.append)
+    assert NOBODY_APPROVES in said
+    said.clear()
+    publish(target, replace(settings, users_may_approve=True), said.append)
+    assert NOBODY_APPROVES not in said
+
+
+def test_an_approver_who_is_not_there_is_refused(target: Target, settings: Settings) -> None:
+    with pytest.raises(PublishError, match=r"There is no role .*/Approver in the account"):
+        publish(target, replace(settings, approver_role_arns=(APPROVER,)), lambda _: None)
+
+
 def test_an_account_set_up_from_another_region_is_explained_and_can_be_used(
     target: Target, settings: Settings, cloudformation: Any
 ) -> None:
