@@ -29,11 +29,19 @@ REPLAYS = 10
 AGAIN = "To write the page again: make prove-iam ARGS='--write --recorded-only'"
 
 
+def _absolute(folder: str) -> Path:
+    """Programs that replays start run in folders of their own."""
+    return Path(folder).absolute()
+
+
 def arguments(given: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m rehearsal.prove_iam", description=__doc__)
     parser.add_argument(
-        "--recording", type=Path, metavar="FOLDER", help="use what `make rehearse ARGS=--record` left in this folder"
+        "--recording",
+        type=_absolute,
+        metavar="FOLDER",
+        help="use what `make rehearse ARGS=--record` left in this folder",
     )
     parser.add_argument("--recorded-only", action="store_true", help="play nothing again without a grant")
     parser.add_argument(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rehearsal.prove_iam.__main__ import arguments
 from rehearsal.prove_iam.applicable import applicable
 from rehearsal.prove_iam.grants import Grant, constant, is_role
 from rehearsal.prove_iam.proof import Proof, prove
@@ -231,3 +232,10 @@ def test_a_replay_is_as_predicted_when_the_same_role_is_denied_the_same_action()
     assert not Replay(GET, predicted, {**denied, "action": "s3:PutObject"}).as_predicted
     assert not Replay(GET, predicted, {**denied, "caller": "SC-1-CoWorker-0123456789ABC"}).as_predicted
     assert not Replay(GET, predicted, None).as_predicted
+
+
+def test_a_recording_is_found_from_wherever_a_replay_s_programs_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert arguments(["--recording", "run"]).recording == tmp_path / "run"
