@@ -46,6 +46,7 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
             parameters,
             stage.RESOLVED_PARAMETERS,
             watched=stage_name == "prod",
+            for_tests=stage_name == "staging",
             alarm_prefix=stack_prefix,
         )
         for stage_name in STAGES

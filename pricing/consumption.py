@@ -56,6 +56,8 @@ class Fleet:
     most: int
     both_seconds: int
     serverless: bool
+    is_kept: bool
+    """Whether it stays when no deployment needs it."""
     resources: Counter[str]
     """What the endpoint's stack holds, by type."""
 
@@ -77,7 +79,7 @@ def project(root: Path) -> Template:
 
 def endpoint(root: Path, stage: str) -> Template:
     """The template of a stage's endpoint, with the parameters of its configuration."""
-    given = _config(root, stage)
+    given = _config(root, stage)["Parameters"]
     names = {"SageMakerProjectName": "n", "SageMakerProjectId": "p-1", "StageName": stage, "EndpointName": f"n-{stage}"}
     return read_template(root / ENDPOINT, names | given)
 
@@ -145,6 +147,7 @@ def fleet(root: Path, stage: str) -> Fleet:
         most=max([least, *map(int, scaled)]),
         both_seconds=_both_seconds(policy.get("DeploymentConfig"), least),
         serverless="ServerlessConfig" in variant,
+        is_kept=stage != "staging" or bool(_config(root, stage).get("KeepAfterTests", False)),
         resources=standing(template),
     )
 
@@ -172,9 +175,11 @@ def _document(text: str) -> dict[str, Any]:
 
 
 def _config(root: Path, stage: str) -> dict[str, Any]:
+    """A stage's configuration: `Parameters`, and what stands beside them."""
     path = root / "deploy_repo" / f"{stage}-config.json"
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["Parameters"]
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        dict(found["Parameters"])
     except FileNotFoundError as error:
         raise PriceError(f"{path} is missing: what the {stage} endpoint costs is read from it.") from error
     except (json.JSONDecodeError, KeyError, TypeError) as error:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pricing import PriceError, Prices, consumption
 from pricing.consumption import Action, Fleet
+
+MONTH, HOUR = "month", "hour"
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,11 @@ class Estimate:
     def summary(self) -> str:
         """The line that the launch form shows."""
         idle = f"about ${self.idle.dollars:.0f}" if self.idle.dollars >= 1 else "less than $1"
-        staging, production = (self.endpoints[stage].dollars for stage in consumption.STAGES)
+        staging, production = (self.endpoints[stage] for stage in consumption.STAGES)
+        told = f"about ${staging.dollars:.0f}" if staging.every == MONTH else f"${staging.dollars:.2f} an hour of use"
         return (
-            f"An idle project costs {idle} a month; once a model is approved, staging costs about ${staging:.0f} and "
-            f"production from ${production:.0f} a month ({self.prices.region}, {self.prices.date})."
+            f"An idle project costs {idle} a month; once a model is approved, production costs from "
+            f"${production.dollars:.0f} a month and staging {told} ({self.prices.region}, {self.prices.date})."
         )
 
 
@@ -71,7 +74,7 @@ def estimate(root: Path, region: str | None = None, prices: Prices | None = None
     standing = consumption.standing(project)
     return Estimate(
         prices=found,
-        idle=Part("An idle project", "month", tuple(_standing(found, standing)), "launched, nothing deployed"),
+        idle=Part("An idle project", MONTH, tuple(_standing(found, standing)), "launched, nothing deployed"),
         training=Part(
             "A training run",
             "run",
@@ -157,14 +160,21 @@ def _second_fleets(prices: Prices, fleets: list[Fleet]) -> Iterator[Line]:
 def _endpoint(prices: Prices, fleet: Fleet) -> Part:
     title = f"The {fleet.stage} endpoint"
     if fleet.serverless:
-        return Part(f"{title}, serverless", "month", (*_by_request(prices), *_standing(prices, fleet.resources)))
+        return Part(f"{title}, serverless", MONTH, (*_by_request(prices), *_standing(prices, fleet.resources)))
     hours = float(prices.assumptions["hours_in_a_month"])
     each: Callable[[int], float] = lambda count: count * hours * _hosting(prices, fleet)  # noqa: E731
+    if not fleet.is_kept:
+        hour = Line(
+            f"instances, {fleet.least} × {fleet.instance_type}", "1 hour", fleet.least * _hosting(prices, fleet)
+        )
+        standing = (replace(line, dollars=line.dollars / hours) for line in _standing(prices, fleet.resources))
+        note = "there only while a deployment runs or waits for its approver; KeepAfterTests keeps it"
+        return Part(f"{title}, realtime", HOUR, (hour, *standing), note)
     note = "it stays up between deployments"
     if fleet.most > fleet.least:
         note = f"up to ${each(fleet.most):.2f} for instances when autoscaling reaches {fleet.most}"
     instances = Line(f"instances, {fleet.least} × {fleet.instance_type}", f"{hours:g} hours", each(fleet.least))
-    return Part(f"{title}, realtime", "month", (instances, *_standing(prices, fleet.resources)), note)
+    return Part(f"{title}, realtime", MONTH, (instances, *_standing(prices, fleet.resources)), note)
 
 
 def _hosting(prices: Prices, fleet: Fleet) -> float:
@@ -174,7 +184,7 @@ def _hosting(prices: Prices, fleet: Fleet) -> float:
 def _serverless(prices: Prices) -> Part:
     return Part(
         "A serverless endpoint, for comparison",
-        "month",
+        MONTH,
         tuple(_by_request(prices)),
         f"{consumption.ENDPOINT} offers none",
     )

@@ -87,6 +87,9 @@ class Project:
     def endpoint(self, stage: str) -> str:
         return f"{self.name}-{stage}"
 
+    def stack(self, stage: str) -> str:
+        return f"{self.prefix}-deploy-{stage}"
+
 
 class Scene:
     """The people, the project and their common doings."""
@@ -248,6 +251,22 @@ class Scene:
         """The stage's endpoint is in service with exactly this package."""
         found = self.served_package(stage)
         must(found == package_arn, f"{self.project.endpoint(stage)} serves {found} instead of {package_arn}")
+
+    def until_gone(self, stage: str) -> None:
+        """The stage's endpoint is taken down, and its stack with it."""
+        stack = self.project.stack(stage)
+        client = self.engineer.client("cloudformation")
+
+        def gone() -> bool:
+            try:
+                return bool(client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"] == "DELETE_COMPLETE")
+            except ClientError as problem:
+                if "does not exist" in str(problem):
+                    return True
+                raise
+
+        self.wait_until(gone, f"the stack {stack} to be deleted", 120)
+        self.progress.say(f"{self.project.endpoint(stage)} was taken down: nobody needs it any more")
 
     # ---- mail
 

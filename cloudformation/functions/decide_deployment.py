@@ -37,8 +37,10 @@ from deployments import (
 )
 from going_back import GoingBack
 from live_model import same_package, served_package, version_of
+from patience import Context, OutOfTimeError, Patience
 from pipeline_job import ActionFailedError, Done, Job
 from reviewed_source import changed_since_production
+from staging_stack import StagingStack
 
 # What later actions are told, and by the first a stage is skipped; a test reads both sides.
 ASK, DO_NOT_ASK = {ASK_VARIABLE: "yes"}, {ASK_VARIABLE: "no"}
@@ -54,12 +56,13 @@ log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
 
 
-def handler(event: Mapping[str, Any], _context: object) -> None:
+def handler(event: Mapping[str, Any], context: Context) -> None:
     """Decide and answer CodePipeline, whatever happens."""
-    pipeline_job.answer(event, _decide, WHAT_NOW)
+    patience = Patience(context.get_remaining_time_in_millis)
+    pipeline_job.answer(event, lambda job: _decide(job, patience), WHAT_NOW)
 
 
-def _decide(job: Job) -> Done:
+def _decide(job: Job, patience: Patience) -> Done:
     """Do it. Raises ActionFailedError."""
     # What a build says may hold anything, other members too; of two members of one name the last counts.
     arn, execution_id = pipeline_job.parameters(job, ("modelPackageArn", "executionId"))
@@ -79,8 +82,21 @@ def _decide(job: Job) -> Done:
     decision.check_rollback()
     done = decision.question()
     decision.make_way()
+    _wait_for_staging(patience)
     judged = {JUDGED_VARIABLE: arn, VERSION_VARIABLE: version_of(arn), WHY_VARIABLE: done.summary}
     return Done(done.summary, {**done.variables, **judged})
+
+
+def _wait_for_staging(patience: Patience) -> None:
+    """The execution before may just have ended, and staging be taken down after it: see staging_stack.py."""
+    name = os.environ["STAGING_STACK_NAME"]
+    try:
+        StagingStack(client("cloudformation"), name).wait_until_settled(patience)
+    except OutOfTimeError as problem:
+        raise ActionFailedError(
+            f"The stack {name} of the deployment before is still being deleted. Wait until it is gone, then retry the "
+            "stage's failed actions."
+        ) from problem
 
 
 def _check_version(arn: str, deployment: Deployment) -> None:

@@ -133,6 +133,10 @@ class DeployPipeline:
         """Executions that began at this moment or later, newest first."""
         return self._looked_at(takewhile(lambda each: each["startTime"] >= moment, self._summaries()))
 
+    def is_busy(self, besides: str) -> bool:
+        """Whether any execution but this one is under way, those that are being stopped included."""
+        return any(each["status"] in (IN_PROGRESS, STOPPING) and _id(each) != besides for each in self._summaries())
+
     def _summaries(self) -> Iterator[dict[str, Any]]:
         """Newest first."""
         for page in self._codepipeline.get_paginator("list_pipeline_executions").paginate(pipelineName=self.name):

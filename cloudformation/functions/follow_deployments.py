@@ -2,7 +2,8 @@
 
     a rollback starts or is retried       the executions that would make it wait are stopped
     a rejected version is retried         its execution is stopped
-    any execution ends                    production must not be left with a rejected version: see going_back.py
+    any execution ends                    production must not be left with a rejected version: see going_back.py;
+                                          and no staging endpoint costs money for nothing: see staging_stack.py
 
 So whoever starts a rollback, by whatever way, starts the same thing. Events may come twice, late, or out of order; what
 holds now is asked for each time.
@@ -24,6 +25,7 @@ from deployments import BECAUSE_REJECTED, Deployment, DeployPipeline
 from going_back import GoingBack, Message
 from live_model import version_of
 from patience import Context, OutOfTimeError, Patience
+from staging_stack import StagingStack
 
 STARTED, RESUMED = "STARTED", "RESUMED"
 FINAL = {"SUCCEEDED": "Succeeded", "SUPERSEDED": "Superseded"}
@@ -40,13 +42,39 @@ class NotListedError(Exception):
 
 def handler(event: Mapping[str, Any], context: Context) -> None:
     """Follow one change. What fails is told to people, and left to Lambda, which runs the event again, twice."""
+    patience = Patience(context.get_remaining_time_in_millis)
     try:
-        message = _follow(event["detail"], Patience(context.get_remaining_time_in_millis))
+        message = _follow(event["detail"], patience)
         if message:
             _tell(message)
     except Exception as problem:
         log.exception("The change of the execution could not be followed")
         _tell_failure(event, problem)
+        raise
+    state, execution_id = event["detail"]["state"], event["detail"]["execution-id"]
+    if state not in (STARTED, RESUMED):
+        # One that failed was listed so, and counts again when somebody retried its stage since.
+        _retire_staging(execution_id if state in FINAL else "", patience)
+
+
+def _retire_staging(ended: str, patience: Patience) -> None:
+    """Take staging down, if nobody needs it. Production is not touched by it: what fails is told, and tried again."""
+    name = os.environ["STAGING_STACK_NAME"]
+    pipeline = DeployPipeline(client("codepipeline"), os.environ["DEPLOY_PIPELINE"])
+    try:
+        StagingStack(client("cloudformation"), name).retire(pipeline, ended, patience)
+    except Exception as problem:
+        log.exception("The stack %s could not be deleted", name)
+        why = explained(problem) if isinstance(problem, ClientError) else str(problem) or repr(problem)
+        group = os.environ["MODEL_PACKAGE_GROUP_NAME"]
+        text = (
+            f"No deployment of {group} needs its staging endpoint any more, and the stack {name} could not be deleted."
+            f"\n\n{why}\n\n"
+            "The endpoint costs money by the hour. It is tried again by itself, twice, within minutes, and when the "
+            "next deployment has ended. Production is not touched by it. To delete it by hand:\n"
+            f"    aws cloudformation delete-stack --stack-name {name}"
+        )
+        _tell(Message(f"{group}: the staging endpoint could not be taken down", text))
         raise
 
 

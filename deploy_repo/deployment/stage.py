@@ -14,6 +14,9 @@ from deployment.template import Parameter
 
 RESERVED_TAG_PREFIXES = ("aws:", "sagemaker:")
 VERSION_TAG = "model-package-version"
+KEEP = "KeepAfterTests"
+KEEP_TAG = "keep-after-tests"
+"""Of the stack: the project takes down one that has `false` there when no deployment needs it any more."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class StageConfig:
 
     parameters: dict[str, str]
     tags: dict[str, str]
+    is_kept: bool | None = None
+    """Whether an endpoint that is only for tests stays when no deployment needs it any more."""
 
 
 def read(
@@ -30,12 +35,14 @@ def read(
     resolved: frozenset[str],
     *,
     watched: bool = False,
+    for_tests: bool = False,
     alarm_prefix: str = "",
 ) -> StageConfig:
     """Read and check a configuration file; `resolved` names the parameters that build.py sets.
 
-    `watched` asks for traffic to move in a way that leaves the alarms time to roll a deployment back; `alarm_prefix` is
-    how the name of an alarm begins that the model's role may look at.
+    `watched` asks for traffic to move in a way that leaves the alarms time to roll a deployment back; the endpoint of a
+    stage that is only `for_tests` is not kept after them unless the file says so; `alarm_prefix` is how the name of an
+    alarm begins that the model's role may look at.
 
     Raises RefusedError with one line for each fault, naming file and key.
     """
@@ -47,17 +54,19 @@ def read(
         raise RefusedError(f"{path.name} is not valid JSON: {error}") from error
     if not isinstance(written, dict) or not isinstance(written.get("Parameters"), dict):
         raise RefusedError(f'{path.name} must have the form {{"Parameters": {{...}}, "Tags": {{...}}}}.')
-    faults = [f"{key}: unknown; only Parameters and Tags may stand here" for key in written.keys() - _SECTIONS]
+    sections = ["Parameters", "Tags", *([KEEP] if for_tests else [])]
+    allowed = f"{', '.join(sections[:-1])} and {sections[-1]}"
+    faults = [f"{key}: unknown; only {allowed} may stand here" for key in written if key not in sections]
+    is_kept = written.get(KEEP, False) if for_tests else None
+    if for_tests and not isinstance(is_kept, bool):
+        faults.append(f"{KEEP}: must be true or false, not {json.dumps(is_kept)}")
     parameters = _checked_parameters(written["Parameters"], template, resolved, faults)
     tags = _checked_tags(written.get("Tags", {}), faults)
     if not faults:
         faults += contradictions.found(Values(parameters, template), watched=watched, alarm_prefix=alarm_prefix)
     if faults:
         raise RefusedError("\n".join(f"{path.name}: {fault}" for fault in faults))
-    return StageConfig(parameters, tags)
-
-
-_SECTIONS = {"Parameters", "Tags"}
+    return StageConfig(parameters, tags, is_kept)
 
 
 def _checked_parameters(
@@ -85,7 +94,7 @@ def _checked_tags(written: object, faults: list[str]) -> dict[str, str]:
         faults.append(f"Tags: must be an object of texts, not {json.dumps(written)}")
         return {}
     for key, value in written.items():
-        if key.startswith(RESERVED_TAG_PREFIXES) or key == VERSION_TAG:
+        if key.startswith(RESERVED_TAG_PREFIXES) or key in (VERSION_TAG, KEEP_TAG):
             faults.append(f"Tags.{key}: this key is reserved; choose another")
         elif not isinstance(value, str):
             faults.append(f"Tags.{key}: must be text, not {json.dumps(value)}")
@@ -135,6 +144,7 @@ def export(
             "sagemaker:project-id": settings.project_id,
             "sagemaker:deployment-stage": stage_name,
             VERSION_TAG: str(chosen.version),
+            **({} if config.is_kept is None else {KEEP_TAG: str(config.is_kept).lower()}),
         },
     }
 

@@ -72,6 +72,7 @@ def test_the_staging_export_holds_exactly_this(checkout: Path, registry: Registr
             "sagemaker:project-id": "p-abc123",
             "sagemaker:deployment-stage": "staging",
             "model-package-version": "1",
+            "keep-after-tests": "false",
         },
     }
 

@@ -197,6 +197,14 @@ def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
         ([], 'prod-config.json must have the form {"Parameters": {...}, "Tags": {...}}.'),
         ({}, 'prod-config.json must have the form {"Parameters": {...}, "Tags": {...}}.'),
         ({"Parameters": {}, "Tag": {}}, "prod-config.json: Tag: unknown; only Parameters and Tags may stand here"),
+        (
+            {"Parameters": {}, "KeepAfterTests": False},
+            "prod-config.json: KeepAfterTests: unknown; only Parameters and Tags may stand here",
+        ),
+        (
+            {"Parameters": {}, "Tags": {"keep-after-tests": "true"}},
+            "prod-config.json: Tags.keep-after-tests: this key is reserved",
+        ),
         ({"Parameters": {}, "Tags": []}, "prod-config.json: Tags: must be an object of texts, not []"),
         ({"Parameters": {}, "Tags": {"a": 1}}, "prod-config.json: Tags.a: must be text, not 1"),
         (
@@ -231,4 +239,23 @@ def test_values_become_the_text_cloudformation_takes_and_own_tags_are_kept(tmp_p
 
 @pytest.mark.parametrize("stage_name", ["staging", "prod"])
 def test_the_configuration_in_this_repository_is_accepted(stage_name: str) -> None:
-    stage.read(ROOT / f"{stage_name}-config.json", PARAMETERS, stage.RESOLVED_PARAMETERS)
+    for_tests = stage_name == "staging"
+    stage.read(ROOT / f"{stage_name}-config.json", PARAMETERS, stage.RESOLVED_PARAMETERS, for_tests=for_tests)
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"), [({}, False), ({"KeepAfterTests": False}, False), ({"KeepAfterTests": True}, True)]
+)
+def test_staging_is_kept_after_its_tests_only_where_the_file_says_so(
+    tmp_path: Path, content: dict[str, bool], kept: bool
+) -> None:
+    path = tmp_path / "staging-config.json"
+    path.write_text(json.dumps({"Parameters": {"EndpointInstanceType": "ml.m5.large"}, **content}))
+    assert stage.read(path, PARAMETERS, stage.RESOLVED_PARAMETERS, for_tests=True).is_kept is kept
+
+
+def test_whether_staging_is_kept_is_yes_or_no(tmp_path: Path) -> None:
+    path = tmp_path / "staging-config.json"
+    path.write_text(json.dumps({"Parameters": {"EndpointInstanceType": "ml.m5.large"}, "KeepAfterTests": "no"}))
+    with pytest.raises(RefusedError, match='KeepAfterTests: must be true or false, not "no"'):
+        stage.read(path, PARAMETERS, stage.RESOLVED_PARAMETERS, for_tests=True)

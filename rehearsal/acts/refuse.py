@@ -157,13 +157,21 @@ def _reject_what_is_live(scene: Scene) -> dict[str, object]:
     """Production is not content with version 2 after all: version 1 comes back through staging and its tests."""
     first, second = scene.project.package_versions
     scene.serves("prod", second)
+    scene.until_gone("staging")  # the deployment before has ended, and nobody needs it: the next one makes it anew
     watch: PipelineWatch = scene.decide(second, "Rejected", "Too many honest customers are investigated")
     watch.until_succeeded()
     scored = claims_are_scored(scene, first)
+    scene.until_gone("staging")
     back = scene.describe_package(first)
     must(back.get("ModelLifeCycle", {}).get("StageStatus") == "Live", "the registry must show what is live")
     properties = back.get("CustomerMetadataProperties", {})
     must("production.deployed-at" in properties, f"the registry must record when it went live, not {properties}")
     gone = scene.describe_package(second).get("ModelLifeCycle", {})
     must(gone.get("StageStatus") == "Rejected", f"version 2 must be shown as taken back, not {gone}")
-    return {"back": "version 1", "recorded": back["ModelLifeCycle"]["StageDescription"], **scored}
+    gone_again = "taken down after each deployment, made anew for the next"
+    return {
+        "back": "version 1",
+        "staging": gone_again,
+        "recorded": back["ModelLifeCycle"]["StageDescription"],
+        **scored,
+    }

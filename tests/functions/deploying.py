@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from fake_aws import REGION, Document, FakeAws
 from moto.sns.models import sns_backends
-from scene import GROUP, NOON, PREFIX, PRODUCTION, CodePipelines, SageMaker, done, package_arn
+from scene import GROUP, NOON, PREFIX, PRODUCTION, CodePipelines, SageMaker, Stacks, done, package_arn
 
 DEPLOY = f"{PREFIX}-modeldeploy"
+STAGING_STACK = f"{PREFIX}-deploy-staging"
 LATER = NOON + timedelta(minutes=5)
 
 
@@ -19,6 +20,7 @@ class Project:
 
     def __init__(self, account: FakeAws, pipelines: CodePipelines, sagemaker: SageMaker) -> None:
         self.account, self.pipelines, self.sagemaker = account, pipelines, sagemaker
+        self.stacks = Stacks(account, pipelines.clock)
         self.topic = account.client("sns").create_topic(Name="notifications")["TopicArn"]
         pipelines.executions[DEPLOY] = []
         for version in (1, 2, 3):
@@ -27,6 +29,12 @@ class Project:
 
     def execution(self, *actions: Document, **more: Any) -> str:
         return self.pipelines.execution(DEPLOY, done("Source"), *actions, **more)
+
+    def staging(self, keep: str | None = "false", status: str = "UPDATE_COMPLETE") -> Document:
+        """The staging stack, as a deployment leaves it."""
+        stack = self.stacks.stack(STAGING_STACK, status)
+        stack["Tags"] = [{"Key": "keep-after-tests", "Value": keep}] if keep else []
+        return stack
 
     def reject(self, version: int, why: str = "") -> Document:
         """Reject a version in the registry, five minutes after all that is there; the event of that."""
@@ -70,4 +78,5 @@ class Project:
         monkeypatch.setenv("DEPLOY_PIPELINE", DEPLOY)
         monkeypatch.setenv("MODEL_PACKAGE_GROUP_NAME", GROUP)
         monkeypatch.setenv("PRODUCTION_ENDPOINT_NAME", PRODUCTION)
+        monkeypatch.setenv("STAGING_STACK_NAME", STAGING_STACK)
         monkeypatch.setenv("NOTIFICATION_TOPIC_ARN", self.topic)

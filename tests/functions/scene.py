@@ -259,7 +259,7 @@ class Stacks:
         """How a deletion of a stack ends."""
         aws.play(
             "cloudformation",
-            DescribeStacks=self._describe,
+            DescribeStacks=self.describe,
             DescribeStackResources=self._resources,
             DeleteStack=self._delete,
             CancelUpdateStack=self._cancel,
@@ -306,7 +306,7 @@ class Stacks:
             raise RefusedError("ValidationError", f"Stack with id {name} does not exist")
         return found
 
-    def _describe(self, request: Document) -> Document:
+    def describe(self, request: Document) -> Document:
         stack = self._find(request)
         return {"Stacks": [{key: value for key, value in stack.items() if key != "resources"}]}
 

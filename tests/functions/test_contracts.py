@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import live_model
 import patience
 import progress
 import record_deployment
+import staging_stack
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENT = ROOT / "deploy_repo" / "deployment"
@@ -85,6 +87,11 @@ def test_the_record_that_the_functions_read_is_written() -> None:
 
 def test_the_deploy_repository_and_the_functions_agree_on_what_is_live() -> None:
     assert constant(DEPLOYMENT / "production.py", "NOT_LIVE") == live_model.NOT_LIVE
+
+
+def test_staging_goes_by_the_tag_that_the_deploy_repository_writes() -> None:
+    assert constant(DEPLOYMENT / "stage.py", "KEEP_TAG") == staging_stack.KEEP_TAG
+    assert json.dumps(False) == staging_stack.DELETED
 
 
 def test_what_denies_a_look_is_told_alike() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from deploying import DEPLOY, Project
+from deploying import DEPLOY, STAGING_STACK, Project
 from fake_aws import Document, FakeAws, RefusedError
 from scene import (
     APPROVER,
@@ -14,6 +14,7 @@ from scene import (
     JOB,
     PRODUCTION,
     CodePipelines,
+    Context,
     SageMaker,
     approved,
     decided,
@@ -52,7 +53,9 @@ class Scene(Project):
         arn = package_arn(version) if version else "none"
         deciding = running("Build", "DecideDeployment", "Lambda")
         execution_id = self.execution(resolved(version or 0), deciding, asked_for=asked_for or arn, **more)
-        decide_deployment.handler(invocation(modelPackageArn=arn, executionId=execution_id), object())
+        decide_deployment.handler(
+            invocation(modelPackageArn=arn, executionId=execution_id), Context(self.pipelines.clock)
+        )
         return execution_id, self.pipelines.results[-1]
 
     def asks(self, version: int | None, asked_for: str = "", **more: Any) -> str:
@@ -135,7 +138,7 @@ def test_a_build_cannot_pass_another_execution_off_for_its_own(scene: Scene) -> 
     job["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"]["UserParameters"] = (
         f'{{"modelPackageArn": "{package_arn(1)}", "executionId": "{rollback}", "x": "", "executionId": "{own}"}}'
     )
-    decide_deployment.handler(job, object())
+    decide_deployment.handler(job, Context(scene.pipelines.clock))
     assert scene.pipelines.results[-1]["outputVariables"]["ASK_APPROVAL"] == "yes"
 
 
@@ -268,7 +271,7 @@ FOREIGN = (
 @pytest.mark.parametrize("arn", FOREIGN)
 def test_what_is_no_version_of_the_project_is_not_judged(scene: Scene, arn: str) -> None:
     execution_id = scene.execution(resolved(3))
-    decide_deployment.handler(invocation(modelPackageArn=arn, executionId=execution_id), object())
+    decide_deployment.handler(invocation(modelPackageArn=arn, executionId=execution_id), Context(scene.pipelines.clock))
     (result,) = scene.pipelines.results
     assert f"which is no version of {GROUP}." in result["failureDetails"]["message"]
 
@@ -276,7 +279,9 @@ def test_what_is_no_version_of_the_project_is_not_judged(scene: Scene, arn: str)
 def test_the_version_is_written_as_one_likes(scene: Scene) -> None:
     """SageMaker writes the name of a group in lower case into some ARNs."""
     execution_id = scene.execution(resolved(3), asked_for=package_arn(3).upper().replace("ARN:", "arn:"))
-    decide_deployment.handler(invocation(modelPackageArn=package_arn(3), executionId=execution_id), object())
+    decide_deployment.handler(
+        invocation(modelPackageArn=package_arn(3), executionId=execution_id), Context(scene.pipelines.clock)
+    )
     assert "outputVariables" in scene.pipelines.results[0]
 
 
@@ -306,15 +311,43 @@ def test_an_error_fails_the_execution_and_skips_nothing(scene: Scene, service: s
 
 
 def test_an_execution_that_nobody_knows_fails(scene: Scene) -> None:
-    decide_deployment.handler(invocation(modelPackageArn=package_arn(1), executionId="gone"), object())
+    decide_deployment.handler(
+        invocation(modelPackageArn=package_arn(1), executionId="gone"), Context(scene.pipelines.clock)
+    )
     (result,) = scene.pipelines.results
     assert "CodePipeline does not know the execution gone" in result["failureDetails"]["message"]
 
 
 def test_parameters_that_lack_something_fail(scene: Scene) -> None:
-    decide_deployment.handler(invocation(modelPackageArn=package_arn(1)), object())
+    decide_deployment.handler(invocation(modelPackageArn=package_arn(1)), Context(scene.pipelines.clock))
     (result,) = scene.pipelines.results
     assert "modelPackageArn and executionId" in result["failureDetails"]["message"]
+
+
+# ---- staging, while it is taken down after the execution before
+
+
+def test_it_waits_until_staging_is_taken_down(scene: Scene) -> None:
+    stack = scene.staging(status="DELETE_IN_PROGRESS")
+    scene.stacks.becomes(stack, "DELETE_COMPLETE", 90)
+    before = scene.pipelines.clock.now
+    assert scene.asks(3) == "yes"
+    assert scene.pipelines.clock.now >= before + 90
+
+
+@pytest.mark.parametrize("status", ["UPDATE_COMPLETE", "DELETE_FAILED", "UPDATE_IN_PROGRESS"])
+def test_it_waits_for_nothing_else_in_staging(scene: Scene, status: str) -> None:
+    scene.staging(status=status)
+    before = scene.pipelines.clock.now
+    assert scene.asks(3) == "yes"
+    assert scene.pipelines.clock.now == before
+
+
+def test_a_deletion_of_staging_that_takes_too_long_is_said(scene: Scene) -> None:
+    scene.staging(status="DELETE_IN_PROGRESS")
+    _, result = scene.decide(3)
+    message = result["failureDetails"]["message"]
+    assert message.startswith(f"The stack {STAGING_STACK} of the deployment before is still being deleted.")
 
 
 # ---- a rollback that has nothing to leave

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from botocore.exceptions import ClientError
-from deploying import DEPLOY, LATER, Project
+from deploying import DEPLOY, LATER, STAGING_STACK, Project
 from fake_aws import Document, FakeAws, RefusedError
 from scene import (
     GROUP,
@@ -25,6 +25,7 @@ from scene import (
 
 import follow_deployments
 import follow_rejection
+import staging_stack
 
 AFTER = LATER + timedelta(minutes=1)
 ENDS = {"SUCCEEDED": "Succeeded", "FAILED": "Failed", "STOPPED": "Stopped", "SUPERSEDED": "Superseded"}
@@ -453,3 +454,87 @@ def test_the_end_of_a_deployment_and_the_rejection_of_its_version_start_one_roll
     with unlisted(scene, started):
         second()
     assert scene.rollbacks == [started]
+
+
+# ---- staging is there only while a deployment needs it
+
+TESTED = [resolved(3), running("DeployStaging", provider="CloudFormation", status="Succeeded")]
+
+
+@pytest.mark.parametrize("state", ENDS)
+def test_staging_is_taken_down_when_the_last_execution_ends_however_it_ends(scene: Scene, state: str) -> None:
+    scene.staging()
+    scene.hear(scene.execution(*TESTED, asked_for=package_arn(3)), state)
+    assert STAGING_STACK not in scene.stacks.stacks
+    assert scene.messages == []
+
+
+@pytest.mark.parametrize("state", ["STARTED", "RESUMED"])
+def test_staging_stays_when_an_execution_begins(scene: Scene, state: str) -> None:
+    scene.staging()
+    scene.hear(scene.execution(*TESTED, asked_for=package_arn(3)), state)
+    assert STAGING_STACK in scene.stacks.stacks
+
+
+@pytest.mark.parametrize("status", ["InProgress", "Stopping"])
+def test_staging_stays_for_another_execution_that_may_use_it(scene: Scene, status: str) -> None:
+    scene.staging()
+    ended = scene.execution(*TESTED, asked_for=package_arn(3))
+    other = scene.execution(*TESTED, waits_for_approval(), asked_for=package_arn(3), status=status)
+    scene.hear(ended, "SUCCEEDED")
+    assert STAGING_STACK in scene.stacks.stacks
+    scene.hear(other, "FAILED")
+    assert STAGING_STACK not in scene.stacks.stacks
+
+
+def test_staging_stays_for_the_way_back_that_an_end_starts(scene: Scene) -> None:
+    scene.staging()
+    deployed = scene.execution(*TESTED, approved(), DEPLOYING, asked_for=package_arn(2))
+    scene.reject(2)
+    scene.hear(deployed, "SUCCEEDED")
+    assert len(scene.rollbacks) == 1
+    assert STAGING_STACK in scene.stacks.stacks
+
+
+@pytest.mark.parametrize("keep", ["true", None])
+def test_staging_stays_where_the_repository_says_so_or_is_older_than_the_word(scene: Scene, keep: str | None) -> None:
+    scene.staging(keep)
+    scene.hear(scene.execution(*TESTED, asked_for=package_arn(3)), "SUCCEEDED")
+    assert STAGING_STACK in scene.stacks.stacks
+
+
+def test_a_staging_stack_that_somebody_works_on_is_left_alone(scene: Scene) -> None:
+    scene.staging(status="UPDATE_IN_PROGRESS")
+    scene.hear(scene.execution(*TESTED, asked_for=package_arn(3)), "SUCCEEDED")
+    assert scene.account.asked("DeleteStack") == []
+
+
+def test_a_stage_that_is_retried_as_its_end_is_heard_keeps_its_staging(scene: Scene) -> None:
+    scene.staging()
+    ended = scene.execution(*TESTED, asked_for=package_arn(3), status="Failed")
+
+    def retried(request: Document) -> Document:
+        scene.pipelines.of(DEPLOY, ended)["status"] = "InProgress"
+        return scene.stacks.describe(request)
+
+    scene.account.play("cloudformation", DescribeStacks=retried)
+    scene.tell(ended, "FAILED")
+    assert scene.account.asked("DeleteStack") == []
+
+
+def test_a_stack_that_is_made_anew_under_the_name_is_not_meant(scene: Scene) -> None:
+    old = scene.staging()
+    scene.pipelines.clock.after(1.5, lambda: scene.stacks.stack(STAGING_STACK, "CREATE_IN_PROGRESS"))
+    scene.hear(scene.execution(*TESTED, asked_for=package_arn(3)), "SUCCEEDED")
+    assert [each["StackName"] for each in scene.account.asked("DeleteStack")] == [old["StackId"]]
+
+
+def test_staging_that_cannot_be_taken_down_is_told_and_left_to_lambda(scene: Scene) -> None:
+    scene.staging()["StackStatusReason"] = "The following resource(s) failed to delete: [Endpoint]."
+    scene.stacks.deletes = lambda _: "DELETE_FAILED"
+    with pytest.raises(staging_stack.StagingNotDeletedError):
+        scene.hear(scene.execution(*TESTED, asked_for=package_arn(3)), "SUCCEEDED")
+    subject, text = scene.only_message()
+    assert subject == f"{GROUP}: the staging endpoint could not be taken down"
+    assert "failed to delete: [Endpoint]" in text
+    assert f"aws cloudformation delete-stack --stack-name {STAGING_STACK}" in text

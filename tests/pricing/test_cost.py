@@ -74,6 +74,18 @@ def test_a_month_of_an_endpoint_is_its_instances_and_its_alarms(clone: Path) -> 
     assert f"${config['EndpointMaxInstanceCount'] * 730 * hosting:.2f}" in production.note
 
 
+def test_staging_costs_by_the_hour_of_use_unless_it_is_kept(clone: Path, change: Change) -> None:
+    used = estimate(clone)
+    change("deploy_repo/staging-config.json", '"KeepAfterTests": false', '"KeepAfterTests": true')
+    kept = estimate(clone)
+
+    assert (used.endpoints["staging"].every, kept.endpoints["staging"].every) == ("hour", "month")
+    assert kept.endpoints["staging"].dollars == pytest.approx(730 * used.endpoints["staging"].dollars)
+    assert "staging $0.12 an hour of use" in used.summary
+    assert "staging about $84 (" in kept.summary
+    assert used.endpoints["prod"] == kept.endpoints["prod"]
+
+
 def test_more_instances_of_another_type_cost_more(clone: Path, change: Change) -> None:
     before = estimate(clone).endpoints["staging"]
     change("deploy_repo/staging-config.json", "ml.m5.large", "ml.m5.xlarge")
@@ -84,6 +96,7 @@ def test_more_instances_of_another_type_cost_more(clone: Path, change: Change) -
 
 
 def test_an_endpoint_that_autoscales_has_two_alarms_more(clone: Path, change: Change) -> None:
+    change("deploy_repo/staging-config.json", '"KeepAfterTests": false', '"KeepAfterTests": true')
     before = dollars(estimate(clone).endpoints["staging"], "cloudwatch:alarm")
     change("deploy_repo/staging-config.json", '"EndpointMaxInstanceCount": 1', '"EndpointMaxInstanceCount": 2')
 
