@@ -81,7 +81,7 @@ class FromS3(Project):
 
     def deploy(self, package: str) -> str:
         """Approve a version, and the question before production; how its deployment ended."""
-        self.company.scientist.client("sagemaker").update_model_package(
+        self.company.approver.client("sagemaker").update_model_package(
             ModelPackageArn=package, ModelApprovalStatus="Approved"
         )
 
