@@ -75,7 +75,7 @@ def test_without_upload_archive_the_source_action_stops(company: Company) -> Non
 def test_a_story_without_a_grant_stops_at_the_action_that_was_predicted(tmp_path: Path) -> None:
     bounded = "arn:aws:iam::<account>:role/sagemaker-projects/*"
     grant = Grant(LAUNCH_ROLE, "roles", "CreateOnlyBoundedRoles", "iam:PutRolePolicy", bounded)
-    predicted = {"action": "iam:PutRolePolicy", "resource": bounded, "callers": [LAUNCH_ROLE]}
+    predicted = {"action": "iam:PutRolePolicy", "resource": bounded, "callers": [LAUNCH_ROLE], "anyway": []}
     ended = replay(grant, predicted, tmp_path / "without")
     assert ended.as_predicted, ended
     assert ended.acts == ("Launch",)
