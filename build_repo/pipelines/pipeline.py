@@ -131,7 +131,8 @@ def pipeline_parameters(default_input_url: str) -> list[Parameter]:
         ParameterString(
             "ModelApprovalStatus",
             default_value=knobs.APPROVAL_STATUS,
-            enum_values=["PendingManualApproval", "Approved", "Rejected"],
+            # Not Approved: that is for approvers to say, and the pipeline's role may not register it.
+            enum_values=["PendingManualApproval", "Rejected"],
         ),
         # Recorded on the model. A parameter, so that a new commit does not change the definition.
         ParameterString("SourceCommit", default_value=UNKNOWN_COMMIT),

@@ -98,7 +98,7 @@ def test_the_parameters_sent_exist_in_the_definition(compiled: Compilation) -> N
         ("MaxDepth=deep", "a whole number"),
         ("MaxDepth=4.5", "a whole number"),
         ("LearningRate=fast", "a number"),
-        ("ModelApprovalStatus=Maybe", "one of PendingManualApproval, Approved, Rejected"),
+        ("ModelApprovalStatus=Maybe", "one of PendingManualApproval, Rejected"),
     ],
 )
 def test_a_value_its_parameter_does_not_take_is_refused_before_anything_is_sent(
