@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from deployment.comparison import NOT_COMPARED
+
 
 def percentile(values: Sequence[float], percent: float) -> float:
     """The smallest value that at least `percent` percent of the values do not exceed (nearest rank)."""
@@ -23,6 +25,7 @@ class Figures:
     milliseconds: list[float] = field(default_factory=list)
     package_arn: str = ""  # of the model package that is tested
     held_out: str = "held-out records not compared"
+    comparison: str = NOT_COMPARED
 
     def variables(self) -> dict[str, str]:
         """The figures as variables of the pipeline; `not measured` where the tests did not get that far."""
@@ -45,6 +48,6 @@ class Figures:
             "LATENCY_P99_MS": p99,
             "STAGING_SUMMARY": (
                 f"{golden} golden records right, {self.bad_passed} of {self.bad_total} bad records refused clearly, "
-                f"{latency}, {self.held_out}, serving {served}"
+                f"{latency}, {self.held_out}, {self.comparison}, serving {served}"
             ),
         }

@@ -41,6 +41,8 @@ STAGING_TEST_VARIABLES = (
     Variable("SAGEMAKER_PROJECT_ID", "id of the SageMaker project"),
     Variable("STAGING_ENDPOINT_NAME", "name of the endpoint to test"),
     Variable("MODEL_PACKAGE_ARN", "the package the endpoint must serve, or `auto`: whichever it serves", AUTO),
+    Variable("PRODUCTION_ENDPOINT_NAME", "the endpoint whose model is compared; left out, none is", ""),
+    Variable("APPROVAL_PAGE", "where the page for the approver goes, s3://...; left out, none is written", ""),
 )
 
 
@@ -77,6 +79,8 @@ class StagingTestSettings:
     project_id: str
     endpoint_name: str
     model_package_arn: str
+    production_endpoint_name: str
+    approval_page: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "StagingTestSettings":

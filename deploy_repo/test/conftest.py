@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from deployment import expectations, held_out, modes, variables
+from deployment import approval_page, comparison, expectations, held_out, modes, variables
 from deployment.endpoint import Endpoint, check_in_service
 from deployment.errors import RefusedError, aws_errors_explained
 from deployment.figures import Figures
@@ -27,7 +27,31 @@ def figures() -> Iterator[Figures]:
     VARIABLES_FILE.unlink(missing_ok=True)
     found = Figures(golden_total=len(expectations.golden_records()), bad_total=len(expectations.bad_requests()))
     yield found
-    variables.write(VARIABLES_FILE, found.variables())
+    try:
+        _tell_approver(found)
+    except RefusedError as reason:
+        pytest.fail(f"The approver's page cannot be written.\n{reason}", pytrace=False)
+    finally:
+        variables.write(VARIABLES_FILE, found.variables())
+
+
+def _tell_approver(figures: Figures) -> None:
+    """Compare with production, and write the page; raises RefusedError where that cannot be written."""
+    if not figures.package_arn:
+        return  # there was nothing to test
+    settings = StagingTestSettings.from_environment(os.environ)
+    sagemaker, s3 = boto3.client("sagemaker"), boto3.client("s3")
+    if not settings.production_endpoint_name:
+        return
+    with aws_errors_explained():
+        package = sagemaker.describe_model_package(ModelPackageName=figures.package_arn)
+        compared = comparison.compare(sagemaker, s3, package, settings.production_endpoint_name)
+        figures.comparison = compared.in_short()
+        if settings.approval_page:
+            summary, pictures = figures.variables()["STAGING_SUMMARY"], approval_page.pictures(s3, package)
+            approval_page.publish(
+                s3, settings.approval_page, approval_page.render(summary, package, compared, pictures)
+            )
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,15 @@ class Endpoint(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    written: ClassVar[dict[str, str]] = {}
+
+    def do_PUT(self) -> None:
+        """Keep an object that is written to S3."""
+        self.written[self.path] = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     metadata: ClassVar[dict[str, str]] = {"HeldOutSample": f"s3://{HELD_OUT_BUCKET}/{HELD_OUT_KEY}"}
     held_out: ClassVar[dict[str, Any]] = HELD_OUT
 
@@ -66,7 +75,13 @@ class Endpoint(BaseHTTPRequestHandler):
             "DescribeEndpoint": {"EndpointStatus": "InService", "EndpointConfigName": "config"},
             "DescribeEndpointConfig": {"ProductionVariants": [{"VariantName": "AllTraffic", "ModelName": "model"}]},
             "DescribeModel": {"PrimaryContainer": {"ModelPackageName": PACKAGE}},
-            "DescribeModelPackage": {"ModelPackageArn": PACKAGE, "CustomerMetadataProperties": self.metadata},
+            "DescribeModelPackage": {
+                "ModelPackageArn": PACKAGE,
+                "ModelPackageGroupName": "fraud-p-abc123",
+                "ModelPackageVersion": 3,
+                "ModelApprovalStatus": "Approved",
+                "CustomerMetadataProperties": self.metadata,
+            },
         }
         return 200, answers[operation], ""
 

@@ -40,6 +40,7 @@ class Registry:
     _artefacts: set[str] = field(default_factory=set)
     refuses: dict[str, str] = field(default_factory=dict)  # error code by operation
     _hidden: set[str] = field(default_factory=set)  # artefacts that nobody may read
+    _files: dict[str, bytes] = field(default_factory=dict)  # what lies in S3 besides, by address
 
     def client(self, service: str) -> Any:
         return {"sagemaker": self.sagemaker, "s3": self.s3}[service]
@@ -73,6 +74,22 @@ class Registry:
             },
         }
         return arn
+
+    def evaluate(self, arn: str, **metrics: float) -> None:
+        """Give a version the reports of an evaluation that found these metrics, and a picture."""
+        folder = f"s3://{BUCKET}/{GROUP}/executions/{self._packages[arn]['ModelPackageVersion']}/Evaluate/evaluation"
+        report = {"binary_classification_metrics": {name: {"value": value} for name, value in metrics.items()}}
+        statistics = {"ContentType": "application/json", "S3Uri": f"{folder}/evaluation.json"}
+        self._packages[arn]["ModelMetrics"] = {"ModelQuality": {"Statistics": statistics}}
+        self._packages[arn].setdefault("CustomerMetadataProperties", {})["EvaluationReports"] = folder
+        self.put_file(f"{folder}/evaluation.json", json.dumps(report).encode())
+        self.put_file(f"{folder}/lift_chart.png", b"a picture")
+
+    def put_file(self, url: str, content: bytes) -> None:
+        self._files[url] = content
+
+    def file(self, url: str) -> bytes:
+        return self._files[url]
 
     def set_approval(self, arn: str, approval: str) -> None:
         self._packages[arn]["ModelApprovalStatus"] = approval
@@ -152,10 +169,14 @@ class Registry:
         return response(request, 200, answer)
 
     def _s3(self, request: Any, event_name: str, **_: Any) -> AWSResponse:
-        assert event_name == "before-send.s3.HeadObject"
         place = urlsplit(request.url)
         bucket = str(place.hostname).partition(".s3.")[0]
         artefact = f"s3://{bucket}{unquote(place.path)}"
+        if event_name == "before-send.s3.GetObject":
+            if artefact in self._files:
+                return AWSResponse(request.url, 200, {}, _Body(self._files[artefact]))  # type: ignore[arg-type]
+            return AWSResponse(request.url, 404, {}, _Body(b"<Error><Code>NoSuchKey</Code></Error>"))  # type: ignore[arg-type]
+        assert event_name == "before-send.s3.HeadObject"
         return response(request, 403 if artefact in self._hidden else 200 if artefact in self._artefacts else 404)
 
     def _describe_endpoint(self, asked: dict[str, Any]) -> dict[str, Any]:

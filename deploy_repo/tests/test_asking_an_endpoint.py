@@ -125,6 +125,6 @@ def test_the_summary_is_one_line_a_person_can_decide_by() -> None:
         "STAGING_SUMMARY": (
             "12 of 12 golden records right, 10 of 10 bad records refused clearly, "
             "latency p50 12 ms, p95 80 ms, p99 80 ms of 3 requests, "
-            "held-out records not compared, serving fraud/3"
+            "held-out records not compared, not compared with production, serving fraud/3"
         ),
     }

@@ -22,6 +22,8 @@ ENVIRONMENT = {
     "SAGEMAKER_PROJECT_ID": "p-abc123",
     "STAGING_ENDPOINT_NAME": fake_endpoint.NAME,
     "MODEL_PACKAGE_ARN": fake_endpoint.PACKAGE,
+    "PRODUCTION_ENDPOINT_NAME": "fraud-prod",
+    "APPROVAL_PAGE": "s3://bucket/fraud-p-abc123/approvals/execution.html",
 }
 FEW_REQUESTS = LatencyLimits(
     warm_up_requests=1, measured_requests=20, p50_milliseconds=5000, p95_milliseconds=5000, p99_milliseconds=5000
@@ -79,6 +81,8 @@ def test_a_sound_endpoint_passes_and_its_figures_go_to_the_pipeline(run_against:
     assert f"{golden} of {golden} golden records right, {bad} of {bad} bad records refused clearly" in run.exports
     assert f"metrics of {golden} held-out records as evaluated" in run.exports
     assert "serving fraud-p-abc123/3" in run.exports
+    (page,) = fake_endpoint.Sound.written.values()
+    assert f"{golden} of {golden} golden records right" in page
     assert "LATENCY_P50_MS=" in run.exports
     assert "not measured" not in run.exports
 
@@ -123,7 +127,7 @@ def test_a_model_registered_by_hand_passes_and_the_approver_is_told_what_was_not
 ) -> None:
     run = run_against(fake_endpoint.RegisteredByHand)
     assert (run.exit_status, run.skipped) == (0, 1)
-    assert "held-out records not compared: the model package names no HeldOutSample, serving" in run.exports
+    assert "held-out records not compared: the model package names no HeldOutSample, " in run.exports
 
 
 def test_held_out_records_that_are_gone_stop_the_deployment_with_what_to_do(run_against: Callable[[type], Run]) -> None:

@@ -22,8 +22,12 @@ def approve(scene: Scene, act: ActRecord) -> None:
     _production_is_not_the_builders_to_approve(scene, watch)
     scene.serves("staging", version)
     mail = scene.mail("ApproveProduction", scene.project.prefix)
-    custom = json.loads(mail["text"])["approval"]["customData"]
+    approval = json.loads(mail["text"])["approval"]
+    custom = approval["customData"]
     must("golden records" in custom, f"the approval message must carry the staging tests' figures, not {custom!r}")
+    for told in ("held-out records as evaluated", "p99", "make rollback", "expires after 7 days"):
+        must(told in custom, f"the approval message must say {told!r}, and says {custom!r}")
+    must("/approvals/" in approval["externalEntityLink"], "the approval message must link to the approver's page")
     act.facts |= {"deployed": "version 1", "denied": "the builder's own approvals", "approver reads": custom}
 
 

@@ -174,12 +174,31 @@ def test_environment_variables_of_actions_are_lists_that_codepipeline_can_read(p
         "ResolvePackage": [
             {"name": "MODEL_PACKAGE_ARN", "value": "#{variables.MODEL_PACKAGE_ARN}", "type": "PLAINTEXT"}
         ],
-        "TestStaging": [{"name": "MODEL_PACKAGE_ARN", "value": JUDGED, "type": "PLAINTEXT"}],
+        "TestStaging": [
+            {"name": "MODEL_PACKAGE_ARN", "value": JUDGED, "type": "PLAINTEXT"},
+            {"name": "APPROVAL_PAGE", "value": f"s3://{approval_page(project)}", "type": "PLAINTEXT"},
+        ],
     }
+
+
+def approval_page(project: Template) -> str:
+    """Bucket and key of the page for the approver."""
+    prefix = project.resolve({"Fn::Sub": "${SageMakerProjectName}-${SageMakerProjectId}"})
+    bucket = project.name(project.resource("ArtifactBucket"))
+    return f"{bucket}/{prefix}/approvals/#{{codepipeline.PipelineExecutionId}}.html"
+
+
+def test_the_approval_links_to_the_page_that_the_staging_tests_write(project: Template) -> None:
+    (approval,) = stages(project, "DeployPipeline")["ApproveProduction"]["Actions"]
+    link = approval["Configuration"]["ExternalEntityLink"]
+    assert link.startswith("https://ap-northeast-1.console.aws.amazon.com/s3/object/")
+    assert link.replace("?region=ap-northeast-1&prefix=", "/").endswith(f"/s3/object/{approval_page(project)}")
 
 
 # What DecideDeployment says of a rollback from a repository that has changed, for version 99999.
 LONGEST_WHY = 180
+# What the staging tests say at most: a test of the model-deploy repository holds it.
+LONGEST_SUMMARY = 440
 
 
 def test_the_approver_s_message_stays_within_its_limit(project: Template) -> None:
@@ -187,7 +206,7 @@ def test_the_approver_s_message_stays_within_its_limit(project: Template) -> Non
     message = approval["Configuration"]["CustomData"]
     longest = {
         "MODEL_PACKAGE_ARN": LONGEST_ARN,
-        "STAGING_SUMMARY": "x" * 200 + LONGEST_ARN,
+        "STAGING_SUMMARY": "x" * LONGEST_SUMMARY,
         "WHY_ASKED": "x" * LONGEST_WHY,
     }
     filled = REFERENCE.sub(lambda found: longest.get(found[2], "99999 of 99999"), message)

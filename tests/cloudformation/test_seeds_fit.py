@@ -260,7 +260,7 @@ def test_stage_names_in_conditions_are_those_of_the_stages(project: Template) ->
     found = {each.owner.logical_id: stage_of(each) for each in statements(project) if stage_of(each)}
     assert found == {
         "ModelDeployRole": ["prod", "staging"],
-        "StagingTestRole": "staging",
+        "StagingTestRole": ["prod", "staging"],
         "DecideDeploymentRole": "prod",
         "FollowDeploymentsRole": "prod",
         "FollowRejectionRole": "prod",
