@@ -19,6 +19,7 @@ def production(scene: Scene, act: ActRecord) -> None:
     scene.second_version.wait()
     watch = scene.decide(scene.project.package_versions[1], "Approved", "Finds more of the fraud")
     scene.until_asked(watch)
+    scene.mail("ApproveProduction", "metrics (and of live version 1): accuracy")
     scene.say_yes(watch)
     scene.second_shift.reach()
     watch.until_succeeded()
