@@ -17,6 +17,7 @@ from rehearsal.cloud.events import Events
 from rehearsal.cloud.faults import Faults
 from rehearsal.cloud.front_door import FrontDoor
 from rehearsal.cloud.identity import Identity
+from rehearsal.cloud.pages import Tokens, asking
 from rehearsal.cloud.processes import Processes
 from rehearsal.cloud.resources.engine import ResourceEngine
 from rehearsal.cloud.resources.provider import ResourceProvider
@@ -48,6 +49,7 @@ class Cloud:
         self.region = settings.region
         self.clock = Clock(settings.speed)
         self.faults = Faults(settings.faults)
+        self.page_tokens = Tokens()
         self.stopping = threading.Event()
         self.patience = Patience()
         self.processes = Processes()
@@ -142,7 +144,8 @@ class Cloud:
         if problem:
             raise room.malformed(operation, problem)
         self.identity.require(caller, room.calls_for(operation, document, caller), code=room.access_denied_error)
-        answer: Document = without_absent(handler(document, caller))
+        with asking(self.page_tokens, f"{service}:{operation}", document):
+            answer: Document = without_absent(handler(document, caller))
         problem = self.shapes.response_problem(service, operation, answer)
         if problem:
             raise AwsError("InternalFailure", f"{service}:{operation} would answer against its model: {problem}", 500)

@@ -1,15 +1,25 @@
-"""Lists in pages: a token names where the next page begins, and a token that nobody gave out is refused.
+"""Lists in pages: a token leads on in the listing that gave it out, and any other token is refused.
 
+A token belongs to its operation and to the filters and order that were asked for; only the size of a page may change.
+It remembers what was still to come, so that nothing is shown twice or left out when things are made or deleted between
+two pages: what is new is not in this listing any more, what is gone is not shown.
 https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ListModels.html (NextToken, MaxResults)
+https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ListPipelineExecutions.html (InvalidNextTokenException:
+"The next token was specified in an invalid format. Make sure that the next token you provide is the token returned by
+a previous call.")
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import functools
-import re
-from collections.abc import Callable, Sequence
+import json
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rehearsal.cloud.errors import AwsError
@@ -17,16 +27,75 @@ from rehearsal.cloud.service import Credentials, Document
 
 Item = TypeVar("Item")
 Handler = Callable[[Any, Document, Credentials], Document]
-TOKEN = re.compile(r"from ([1-9]\d*)")
+TURNS = frozenset({"nexttoken", "pagetoken", "marker", "maxresults", "pagesize", "maxitems"})
+"""Members of a request that say which page is wanted, in lower case. All others say of what."""
+IDENTITIES = (
+    *("actionExecutionId", "ruleExecutionId", "pipelineExecutionId", "PipelineExecutionArn", "PipelineArn", "DomainId"),
+    *("ScalableTargetARN", "PolicyARN", "ActivityId", "ConstraintId", "ProductARN", "PrincipalARN", "Id"),
+    *("OutputKey", "StepName", "Name", "name", "Key", "key"),
+)
+"""What tells one summary of a list from the next; the first of them that a summary has."""
+MOST_TOKENS = 10_000
+"""So many are remembered; the oldest go first, as AWS's expire."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What a token stands for: which listing it leads on in, and what is still to come there."""
+
+    listing: str
+    rest: tuple[Hashable, ...]
+
+
+class Tokens:
+    """The tokens that one cloud has given out. They cannot be guessed, and say nothing."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, _Place] = {}
+        self._lock = threading.Lock()
+
+    def give(self, listing: str, rest: Sequence[Hashable]) -> str:
+        """A token for the rest of a listing."""
+        token = secrets.token_hex(24)
+        with self._lock:
+            self._places[token] = _Place(listing, tuple(rest))
+            while len(self._places) > MOST_TOKENS:
+                del self._places[next(iter(self._places))]
+        return token
+
+    def rest(self, token: str, listing: str) -> tuple[Hashable, ...] | None:
+        """What is still to come; None for a token that this listing did not give out."""
+        with self._lock:
+            place = self._places.get(token)
+        return place.rest if place is not None and place.listing == listing else None
+
+
+_asked: ContextVar[tuple[Tokens, str]] = ContextVar("asked", default=(Tokens(), ""))
+
+
+@contextmanager
+def asking(tokens: Tokens, operation: str, request: Mapping[str, Any]) -> Iterator[None]:
+    """While `operation` is answered: the tokens given out belong to it and to everything it was asked for."""
+    of_what = {name: value for name, value in request.items() if name.lower() not in TURNS}
+    before = _asked.set((tokens, f"{operation} {json.dumps(of_what, sort_keys=True, default=str)}"))
+    try:
+        yield
+    finally:
+        _asked.reset(before)
 
 
 def cut(
     items: Sequence[Item], token: str | None, size: int, error: str = "ValidationException"
 ) -> tuple[list[Item], str | None]:
-    """One page of `items` and the token of the next. Raises AwsError for a token nobody gave out."""
-    start = _offset(token, error)
-    end = start + size
-    return list(items[start:end]), _token(end) if end < len(items) else None
+    """One page of `items` and the token of the next. Raises AwsError for a token that this listing did not give out."""
+    tokens, listing = _asked.get()
+    found = _by_identity(items)
+    left = tokens.rest(token, listing) if token else tuple(found)
+    if left is None:
+        raise AwsError(error, "Invalid pagination token.")
+    rest = [each for each in left if each in found]
+    page = [found[each] for each in rest[:size]]
+    return page, tokens.give(listing, rest[size:]) if len(rest) > size else None
 
 
 def paged(
@@ -60,17 +129,22 @@ def paged(
     return mark
 
 
-def _token(offset: int) -> str:
-    return base64.urlsafe_b64encode(f"from {offset}".encode()).decode()
+def _by_identity(items: Sequence[Item]) -> dict[Hashable, Item]:
+    """The items by what tells them apart; those that nothing tells apart by their order."""
+    seen: Counter[Hashable] = Counter()
+    found: dict[Hashable, Item] = {}
+    for item in items:
+        identity = _identity(item)
+        found[identity, seen[identity]] = item
+        seen[identity] += 1
+    return found
 
 
-def _offset(token: str | None, error: str) -> int:
-    if not token:
-        return 0
-    try:
-        found = TOKEN.fullmatch(base64.urlsafe_b64decode(token).decode())
-    except (ValueError, binascii.Error):
-        found = None
-    if found is None or _token(int(found[1])) != token:
-        raise AwsError(error, "Invalid pagination token.")
-    return int(found[1])
+def _identity(item: Any) -> Hashable:  # noqa: ANN401 - a summary, a name or a record
+    if isinstance(item, Mapping):
+        member = next((each for each in IDENTITIES if each in item), None)
+        return (member, str(item[member])) if member else json.dumps(item, sort_keys=True, default=str)
+    for attribute in ("arn", "name"):
+        if isinstance(getattr(item, attribute, None), str):
+            return attribute, str(getattr(item, attribute))
+    return str(item)

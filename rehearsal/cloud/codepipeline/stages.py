@@ -19,6 +19,11 @@ def _stage_needs(action: str) -> Needs:
     return needs
 
 
+def _structure(declaration: Document) -> Document:
+    """What GetPipeline calls the structure of a pipeline; the number of its version is none of it."""
+    return {member: value for member, value in declaration.items() if member != "version"}
+
+
 class Stages(Room):
     """The operations on stages and actions."""
 
@@ -101,7 +106,10 @@ class Stages(Room):
 
     @operation("RetryStageExecution", needs=_stage_needs("RetryStageExecution"))
     def retry_stage_execution(self, request: Document, caller: Credentials) -> Document:
-        """https://docs.aws.amazon.com/codepipeline/latest/userguide/actions-retry.html"""
+        """Not once "the overall pipeline structure changed after the stage failed".
+
+        https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-retry.html
+        """
         with self.changed:
             pipeline = self.find(request["pipelineName"])
             stage = self.find_stage(pipeline, request["stageName"])["name"]
@@ -114,7 +122,8 @@ class Stages(Room):
                     "the request is out of date.",
                 )
             names = [each["name"] for each in execution.stages]
-            retryable = slot.occupant is None and slot.status in ("Failed", "Stopped") and stage in names
+            same = _structure(pipeline.declaration) == _structure(execution.declaration)
+            retryable = slot.occupant is None and slot.status in ("Failed", "Stopped") and same
             if not retryable or execution.status not in ("Failed", "Stopped"):
                 raise AwsError(
                     "StageNotRetryableException",

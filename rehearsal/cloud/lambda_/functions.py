@@ -5,8 +5,6 @@ https://docs.aws.amazon.com/lambda/latest/api/API_Operations.html
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable
 
 from rehearsal.cloud.errors import AwsError
@@ -14,6 +12,7 @@ from rehearsal.cloud.lambda_.code import archive_of, unpack
 from rehearsal.cloud.lambda_.records import Code, Function
 from rehearsal.cloud.lambda_.room import SERVICE, Room, invalid
 from rehearsal.cloud.lambda_.settings import changed_settings, check_members, first_settings
+from rehearsal.cloud.pages import cut
 from rehearsal.cloud.service import Call, Credentials, Document, Needs, operation
 
 PAGE = 50
@@ -146,16 +145,11 @@ class Functions(Room):
 
     @operation("ListFunctions", lambda room, _: [Call("lambda:ListFunctions")])
     def list_functions(self, request: Document, caller: Credentials) -> Document:
-        start = _start(request.get("Marker"))
         size = int(request.get("MaxItems", PAGE))
         with self.lock:
-            names = sorted(self.functions)
-            answer: Document = {
-                "Functions": [self.functions[name].configuration() for name in names[start : start + size]]
-            }
-        if start + size < len(names):
-            answer["NextMarker"] = base64.urlsafe_b64encode(str(start + size).encode()).decode()
-        return answer
+            names, marker = cut(sorted(self.functions), request.get("Marker"), size, "InvalidParameterValueException")
+            answer: Document = {"Functions": [self.functions[name].configuration() for name in names]}
+        return {**answer, **({"NextMarker": marker} if marker else {})}
 
     # ---- tags
 
@@ -177,10 +171,3 @@ class Functions(Room):
     def list_tags(self, request: Document, caller: Credentials) -> Document:
         with self.lock:
             return {"Tags": dict(self.find(request["Resource"]).tags)}
-
-
-def _start(marker: str | None) -> int:
-    try:
-        return int(base64.urlsafe_b64decode(marker).decode()) if marker else 0
-    except (ValueError, binascii.Error):
-        raise invalid("The Marker is not one that this account was given.") from None

@@ -109,7 +109,11 @@ def test_every_listing_is_turned_with_its_own_tokens_only(lab: Lab, operation: s
     second = call(maxResults=1, nextToken=first["nextToken"], **where)
     assert len(second[member]) == 1
     assert second[member] != first[member]
-    for token in ("made up", "ZnJvbSAw", "1"):
+    other = "list_tags_for_resource" if operation == "list_pipelines" else "list_pipelines"
+    of_another = {"list_pipelines": {}, "list_tags_for_resource": {"resourceArn": lab.room.arn(name)}}[other]
+    lab.create(lab.declaration("pages-more", stage("Build", build())))
+    others = getattr(lab.pipelines, other)(maxResults=1, **of_another)["nextToken"]
+    for token in ("made up", "ZnJvbSAw", "1", others):
         with pytest.raises(ClientError, match="InvalidNextTokenException"):
             call(nextToken=token, **where)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 
 import pytest
@@ -161,3 +162,23 @@ def test_a_stage_is_not_rolled_back_to_an_execution_that_failed_there(lab: Lab) 
     for place, why in (("Deploy", "did not succeed in stage Deploy"), ("Source", "is the source stage")):
         with pytest.raises(ClientError, match=rf"UnableToRollbackStageException.*{why}"):
             lab.pipelines.rollback_stage(pipelineName=name, stageName=place, targetPipelineExecutionId=first)
+
+
+def test_a_stage_is_not_retried_after_the_pipelines_structure_changed(lab: Lab) -> None:
+    lab.builds.script("before", status="FAILED")
+    declaration = lab.declaration("changed", stage("Build", build(project="before")), stage("Next", build("Later")))
+    name = declaration["name"]
+    execution = lab.create(declaration)
+    lab.finished(name, execution)
+    retry = {"pipelineName": name, "stageName": "Build", "pipelineExecutionId": execution, "retryMode": "ALL_ACTIONS"}
+    changed = copy.deepcopy(declaration)
+    changed["stages"][2]["actions"][0]["configuration"]["ProjectName"] = "after"
+    lab.pipelines.update_pipeline(pipeline=changed)
+
+    with pytest.raises(ClientError, match=r"StageNotRetryableException.*structure.*changed"):
+        lab.pipelines.retry_stage_execution(**retry)
+
+    lab.pipelines.update_pipeline(pipeline=declaration)  # as it was: another version of the same structure
+    lab.builds.script("before")
+    lab.pipelines.retry_stage_execution(**retry)
+    assert lab.finished(name, execution)["status"] == "Succeeded"

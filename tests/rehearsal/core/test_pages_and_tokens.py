@@ -8,7 +8,7 @@ import pytest
 
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.idempotency import once
-from rehearsal.cloud.pages import cut, paged
+from rehearsal.cloud.pages import Tokens, asking, cut, paged
 from rehearsal.cloud.service import Credentials, Document
 
 CALLER = Credentials("key", "secret")
@@ -53,10 +53,67 @@ def test_a_list_that_ends_with_its_page_has_no_next() -> None:
     assert cut(["a", "b"], None, 2) == (["a", "b"], None)
 
 
-@pytest.mark.parametrize("token", ["nonsense", "2", "ZnJvbSAw", "ZnJvbSAtMQ==", "ZnJvbSAwMQ==", "ä"])
+@pytest.mark.parametrize("token", ["nonsense", "2", "ZnJvbSAx", "ZnJvbSA5OTk5OQ==", "ä"])
 def test_a_token_nobody_gave_out_is_refused(token: str) -> None:
     with pytest.raises(AwsError, match=r"InvalidNextTokenException: Invalid pagination token\."):
         cut(list("abc"), token, 2, "InvalidNextTokenException")
+
+
+def turned(tokens: Tokens, operation: str, request: Document, items: str) -> tuple[str, str | None]:
+    """One page of two, as `operation` would answer it."""
+    with asking(tokens, operation, request):
+        page, token = cut(list(items), request.get("NextToken"), int(request.get("MaxResults", 2)))
+    return "".join(page), token
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_"),
+    [("a:ListOthers", {"NameContains": "x"}), ("a:ListThings", {"NameContains": "y"}), ("a:ListThings", {})],
+)
+def test_a_token_of_another_list_or_of_other_filters_is_refused(operation: str, request_: Document) -> None:
+    tokens = Tokens()
+    _, token = turned(tokens, "a:ListThings", {"NameContains": "x"}, "abc")
+
+    with pytest.raises(AwsError, match="ValidationException: Invalid pagination token"):
+        turned(tokens, operation, {**request_, "NextToken": token}, "abc")
+    more = {"NameContains": "x", "NextToken": token, "MaxResults": 5}
+    assert turned(tokens, "a:ListThings", more, "abc") == ("c", None)
+
+
+def test_a_token_of_another_cloud_is_refused() -> None:
+    _, token = turned(Tokens(), "a:ListThings", {}, "abc")
+
+    with pytest.raises(AwsError, match="Invalid pagination token"):
+        turned(Tokens(), "a:ListThings", {"NextToken": token}, "abc")
+
+
+@pytest.mark.parametrize(
+    ("then", "second"), [("zabcd", "cd"), ("abcxd", "cd"), ("cd", "cd"), ("bd", "d"), ("ab", ""), ("dcba", "cd")]
+)
+def test_what_comes_or_goes_between_two_pages_neither_repeats_nor_hides_anything(then: str, second: str) -> None:
+    tokens = Tokens()
+    first, token = turned(tokens, "a:ListThings", {}, "abcd")
+
+    assert first == "ab"
+    assert turned(tokens, "a:ListThings", {"NextToken": token}, then) == (second, None)
+
+
+def test_summaries_are_the_same_when_their_states_change_and_alike_ones_are_told_apart() -> None:
+    first, token = cut([{"Name": "a", "State": 1}, {"Name": "b", "State": 1}, {"Name": "b", "State": 1}], None, 1)
+
+    assert first == [{"Name": "a", "State": 1}]
+    later = [{"Name": "new"}, {"Name": "a"}, {"Name": "b", "State": 2}, {"Name": "b", "State": 3}]
+    assert cut(later, token, 5) == ([{"Name": "b", "State": 2}, {"Name": "b", "State": 3}], None)
+
+
+def test_the_oldest_tokens_expire(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rehearsal.cloud.pages.MOST_TOKENS", 1)
+    tokens = Tokens()
+    oldest, newest = (turned(tokens, "a:ListThings", {}, "abc")[1] for _ in range(2))
+
+    assert turned(tokens, "a:ListThings", {"NextToken": newest}, "abc") == ("c", None)
+    with pytest.raises(AwsError, match="Invalid pagination token"):
+        turned(tokens, "a:ListThings", {"NextToken": oldest}, "abc")
 
 
 def test_a_handler_answers_pages_of_its_list() -> None:
