@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,10 @@ KINDS = {
     "wrong_shapes": "Answers of another shape",
     "only_rehearsed": "Called in the rehearsal, and not seen on AWS (for information)",
 }
+_RESOURCE = re.compile(r"on resource: (\S+)")
+"""AWS's denials name the resource: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
+_OF_A_RUN = re.compile(r"(?<=[-_/:])(?=[0-9a-z]*\d)[0-9a-z]{8,}(?:-[0-9a-f]{4,12})*|(?<=/)\d+(?=/|$)")
+"""What a run made up: ids of projects, jobs and executions, and numbers of versions."""
 FATAL = ("denied", "only_on_aws", "wrong_shapes")
 
 
@@ -86,8 +91,9 @@ class Comparison:
 
     @property
     def ok(self) -> bool:
-        """Whether everything that counts is explained, and all was seen."""
-        return bool(self.notes["complete"]) and not any(self.unexplained(kind) for kind in FATAL)
+        """Whether all was seen and compared, and everything that counts is explained."""
+        compared = self.notes["complete"] and not self.notes["unnamed_roles"] and not self.notes["without_shapes"]
+        return bool(compared) and not any(self.unexplained(kind) for kind in FATAL)
 
     def unexplained(self, kind: str) -> list[Difference]:
         """The differences of a kind that have no reason."""
@@ -107,6 +113,10 @@ class Comparison:
                 yield f"  {describe(kind, each)}"
         if not self.notes["complete"]:
             yield "CloudTrail had not delivered the last call: compare again later."
+        for role in self.notes["unnamed_roles"]:
+            yield f"Which role {role} is on AWS could not be read, so that its calls were not compared."
+        for side in self.notes["without_shapes"]:
+            yield f"No answers were kept {side}, so that their shapes were not compared."
         for source in self.notes["unknown_sources"]:
             yield f"Events of {source} are of a service that smoke_aws/actions.yaml does not know."
         for reason in self.notes["unused_reasons"]:
@@ -127,29 +137,33 @@ def compare(
     authorisations: Iterable[Mapping[str, Any]],
     on_aws: Recorded,
     rehearsed: Recorded,
+    template_roles: Iterable[str] = (),
     expected: Expected | None = None,
     actions: Actions | None = None,
 ) -> Comparison:
     """Compare a run on AWS with a rehearsal.
 
     `names` are the logical ids of the roles on AWS by their names; calls of roles that it does not name are other
-    people's. `authorisations` are the rehearsal's (`rehearsal.prove_iam.recording`).
+    people's, so every one of `template_roles`, the logical ids of the roles that stacks made in the rehearsal, must be
+    among them. `authorisations` are the rehearsal's (`rehearsal.prove_iam.recording`).
     """
     expected, actions = expected or Expected.read(), actions or Actions()
     ours = [(names[event.role], actions.of(event), event) for event in trail.events if event.role in names]
     ours = [each for each in ours if actions.counts(each[1])]
     recorded: Counter[tuple[str, str]] = Counter()
-    refused: set[tuple[str, str]] = set()
+    refused: set[tuple[str, str, str]] = set()
     for each in authorisations:
         what = each.get("logical_id") or each["role"], each["action"]
         if each["decision"] == "Allow":
             recorded[what] += each["count"]
         else:
-            refused.add(what)
+            refused.add((*what, _alike(each["resource"])))
     seen = {(role, action) for role, action, _ in ours}
     differences = {
         "denied": _calls(
-            (role, action, event) for role, action, event in ours if event.denied and (role, action) not in refused
+            (role, action, event)
+            for role, action, event in ours
+            if event.denied and (role, action, _denied_on(event)) not in refused
         ),
         "only_on_aws": _calls(
             (role, action, event) for role, action, event in ours if not event.denied and (role, action) not in recorded
@@ -171,6 +185,10 @@ def compare(
         differences,
         {
             "complete": trail.complete,
+            "unnamed_roles": sorted(set(template_roles) - set(names.values())),
+            "without_shapes": [
+                side for side, found in (("on AWS", on_aws), ("in the rehearsal", rehearsed)) if not found
+            ],
             "events": len(trail.events),
             "calls_of_roles": len(ours),
             "unknown_sources": sorted({event.source for _, _, event in ours if not actions.knows(event.source)}),
@@ -179,6 +197,19 @@ def compare(
             "unused_reasons": expected.unused(),
         },
     )
+
+
+def _denied_on(event: Event) -> str:
+    """The resource that AWS refused; empty when it does not name one, which is like none of the rehearsal's."""
+    named = _RESOURCE.search(event.message)
+    return _alike(named[1]) if named else ""
+
+
+def _alike(resource: str) -> str:
+    """A resource without account, region and whatever a run made up: the same in the rehearsal and on AWS."""
+    parts = resource.split(":", 5)
+    kind = ":".join((parts[2], parts[5])) if len(parts) == 6 else resource
+    return _OF_A_RUN.sub("*", kind)
 
 
 def _calls(found: Iterable[tuple[str, str, Event]]) -> list[Difference]:

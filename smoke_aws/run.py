@@ -147,7 +147,10 @@ class Smoke:
         self._account.stop()
 
     def _read_roles(self) -> None:
-        """Which role of a stack is which; stacks that were deleted tell it, too."""
+        """Which role of a stack is which; stacks that were deleted tell it, too.
+
+        What cannot be read does not end the run; the comparison says which roles nobody could name, and is not ok.
+        """
         try:
             self.played.roles |= roles_of_stacks(self.client("cloudformation"))
         except (ClientError, BotoCoreError) as problem:
@@ -185,7 +188,9 @@ def compare_run(folder: Path, recording: Path) -> Comparison:
             f"{folder} has no {Path(missing.filename).name}: that smoke test has not come so far."
         ) from missing
     roles = Played.read(folder).roles
-    comparison = compare(trail, roles, Recording.read(recording).authorisations, on_aws, shapes.read(recording))
+    rehearsed = Recording.read(recording)
+    template_roles = rehearsed.names.values()
+    comparison = compare(trail, roles, rehearsed.authorisations, on_aws, shapes.read(recording), template_roles)
     (folder / COMPARISON).write_text(json.dumps(comparison.document(), indent=1) + "\n")
     return comparison
 

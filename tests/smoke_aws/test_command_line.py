@@ -25,9 +25,9 @@ def recording(tmp_path: Path) -> Path:
     folder.mkdir()
     authorised = {"role": "ModelBuildRole", "logical_id": "", "action": "sagemaker:ListTags", "decision": "Allow"}
     (folder / "authorisations.jsonl").write_text(json.dumps({**authorised, "count": 1}) + "\n")
-    nothing = {"policies": {}, "documents": {}, "names": {}, "deployed": []}
+    nothing = {"policies": {}, "documents": {}, "names": {ROLE: "ModelBuildRole"}, "deployed": []}
     (folder / "policies.json").write_text(json.dumps(nothing))
-    (folder / "shapes.json").write_text("{}")
+    (folder / "shapes.json").write_text(json.dumps({"sts:GetCallerIdentity": {"Arn": ["string"]}}))
     return folder
 
 
@@ -38,7 +38,7 @@ def run_folder(tmp_path: Path) -> Path:
     folder.mkdir()
     run = {"account": "123456789012", "region": "eu-west-1", "began": "2026-11-20T09:00:00+00:00"}
     (folder / "run.json").write_text(json.dumps({**run, "ok": True, "roles": {ROLE: "ModelBuildRole"}}))
-    (folder / "shapes.json").write_text("{}")
+    (folder / "shapes.json").write_text(json.dumps({"sts:GetCallerIdentity": {"Arn": ["string"]}}))
     events = [event_of(record("sagemaker.amazonaws.com", "ListTags", ROLE))]
     (folder / "trail.json").write_text(json.dumps(Trail(events, complete=True).document()))
     return folder
@@ -102,6 +102,18 @@ def test_a_run_that_was_kept_is_compared_without_aws(
     assert command.main(words) == 1
     printed = capsys.readouterr().out
     assert "ModelBuildRole sagemaker:ListTags (1 times)" in printed
+    assert "AWS is NOT as the rehearsal says" in printed
+
+
+def test_a_run_whose_roles_could_not_be_named_is_not_as_the_rehearsal_says(
+    nobody: None, run_folder: Path, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = json.loads((run_folder / "run.json").read_text())
+    (run_folder / "run.json").write_text(json.dumps({**run, "roles": {}}))
+
+    assert command.main(["--compare", str(run_folder), "--recording", str(recording)]) == 1
+    printed = capsys.readouterr().out
+    assert "Which role ModelBuildRole is on AWS could not be read" in printed
     assert "AWS is NOT as the rehearsal says" in printed
 
 

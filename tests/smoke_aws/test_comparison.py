@@ -15,6 +15,7 @@ from tests.smoke_aws.records import of_a_service, record
 
 NAMES = {"SC-1-ModelBuildRole-X7": "ModelBuildRole", "MLOpsProjectLaunchRole": "MLOpsProjectLaunchRole"}
 BUILD = "SC-1-ModelBuildRole-X7"
+SHAPES: Recorded = {"s3:ListBuckets": {"Buckets": ["list"]}}
 
 
 def allowed(role: str, action: str, **more: Any) -> dict[str, Any]:
@@ -24,12 +25,13 @@ def allowed(role: str, action: str, **more: Any) -> dict[str, Any]:
 def compared(
     *records: dict[str, Any],
     rehearsed: tuple[dict[str, Any], ...] = (),
-    shapes: tuple[Recorded, Recorded] = ({}, {}),
+    shapes: tuple[Recorded, Recorded] = (SHAPES, SHAPES),
     expected: Expected | None = None,
     complete: bool = True,
+    template_roles: tuple[str, ...] = ("ModelBuildRole",),
 ) -> Comparison:
     trail = Trail([event_of(each) for each in records], complete)
-    return compare(trail, NAMES, rehearsed, *shapes, expected=expected)
+    return compare(trail, NAMES, rehearsed, *shapes, template_roles, expected=expected)
 
 
 def calls(comparison: Comparison, kind: str) -> list[tuple[str, str]]:
@@ -79,7 +81,7 @@ def test_a_call_that_the_rehearsal_never_made_is_found_even_when_another_role_ma
 
 
 def test_what_was_denied_in_the_rehearsal_was_not_called_there() -> None:
-    denied = {**allowed("ModelBuildRole", "sagemaker:ListTags"), "decision": "ImplicitDeny"}
+    denied = {**allowed("ModelBuildRole", "sagemaker:ListTags"), "decision": "ImplicitDeny", "resource": "*"}
 
     found = compared(record("sagemaker.amazonaws.com", "ListTags", BUILD), rehearsed=(denied,))
 
@@ -124,6 +126,55 @@ def test_without_the_last_events_nothing_is_said_to_be_well() -> None:
 
     assert not found.ok
     assert "CloudTrail had not delivered the last call: compare again later." in list(found.lines())
+
+
+def test_without_the_name_of_every_role_nothing_is_said_to_be_well() -> None:
+    found = compared(template_roles=("ModelBuildRole", "CleanUpRole"))
+
+    assert not found.ok
+    assert found.notes["unnamed_roles"] == ["CleanUpRole"]
+    said = "Which role CleanUpRole is on AWS could not be read, so that its calls were not compared."
+    assert said in list(found.lines())
+
+
+@pytest.mark.parametrize(("there", "here", "side"), [({}, SHAPES, "on AWS"), (SHAPES, {}, "in the rehearsal")])
+def test_without_answers_of_both_sides_nothing_is_said_to_be_well(there: Recorded, here: Recorded, side: str) -> None:
+    found = compared(shapes=(there, here))
+
+    assert not found.ok
+    assert f"No answers were kept {side}, so that their shapes were not compared." in list(found.lines())
+
+
+PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/claims-fraud-p-6vl7msujqcvw/1"
+
+
+def refused_twice(resource: str) -> Comparison:
+    """The rehearsal refused a role `PACKAGE`; AWS refuses the same role and action on `resource`."""
+    said = f"User: arn:aws:sts::x is not authorized to perform: sagemaker:UpdateModelPackage on resource: {resource}"
+    event = record("sagemaker.amazonaws.com", "UpdateModelPackage", BUILD, error="AccessDenied", errorMessage=said)
+    denied = {"decision": "Deny", "resource": PACKAGE}
+    return compared(event, rehearsed=(allowed("ModelBuildRole", "sagemaker:UpdateModelPackage", **denied),))
+
+
+def test_a_denial_that_the_rehearsal_had_on_the_same_resource_is_none_of_aws_alone() -> None:
+    on_aws = "arn:aws:sagemaker:eu-west-1:999988887777:model-package/claims-fraud-p-a1b2c3d4e5f6/12 because no policy"
+
+    assert refused_twice(on_aws).ok
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "arn:aws:sagemaker:eu-west-1:999988887777:model-package/another-group-p-a1b2c3d4e5f6/1",
+        "arn:aws:sagemaker:eu-west-1:999988887777:endpoint/claims-fraud-p-a1b2c3d4e5f6",
+        "",
+    ],
+)
+def test_a_denial_of_another_resource_is_told_although_the_action_was_refused_in_the_rehearsal(resource: str) -> None:
+    found = refused_twice(resource)
+
+    assert not found.ok
+    assert calls(found, "denied") == [("ModelBuildRole", "sagemaker:UpdateModelPackage")]
 
 
 # ---- shapes
