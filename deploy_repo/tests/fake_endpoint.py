@@ -132,6 +132,18 @@ class Another(Endpoint):
     held_out: ClassVar[dict[str, Any]] = {**HELD_OUT, "metrics": {"accuracy": 1.0, "recall": 0.75}}
 
 
+class MayNotWrite(Endpoint):
+    """Sound; S3 does not take the approver's page."""
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        content = b"<Error><Code>AccessDenied</Code><Message>not authorized</Message></Error>"
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
 class Serverless(Endpoint):
     """Sound, and asleep until the first request has been refused."""
 

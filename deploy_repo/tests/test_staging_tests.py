@@ -130,6 +130,16 @@ def test_a_model_registered_by_hand_passes_and_the_approver_is_told_what_was_not
     assert "held-out records not compared: the model package names no HeldOutSample, " in run.exports
 
 
+def test_a_page_that_cannot_be_written_stops_the_deployment_and_the_figures_are_told_all_the_same(
+    run_against: Callable[[type], Run],
+) -> None:
+    run = run_against(fake_endpoint.MayNotWrite)
+    assert run.exit_status == 1
+    assert "The approver's page cannot be written." in run.log
+    assert "AWS refused PutObject: AccessDenied" in run.log
+    assert "golden records right" in run.exports
+
+
 def test_held_out_records_that_are_gone_stop_the_deployment_with_what_to_do(run_against: Callable[[type], Run]) -> None:
     run = run_against(fake_endpoint.SampleGone)
     assert run.failed == {"test_held_out_records_get_the_metrics_of_the_evaluation"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -249,6 +250,20 @@ def test_the_staging_tests_may_read_evaluations_and_nothing_else_of_the_model_bu
         False,
         False,
     ]
+
+
+def test_the_staging_tests_compute_the_metrics_that_the_evaluation_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = ast.parse((BUILD_REPO / "steps" / "held_out.py").read_text(encoding="utf-8"))
+    (left,) = (
+        ast.literal_eval(each.value)
+        for each in tree.body
+        if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == "COMPARED"
+    )
+    measures = module_of("deploy_repo", "deployment.measures", monkeypatch)
+    assert set(left) == measures.measure([1, 0], [0.9, 0.1], [True, False]).keys()
+    assert set(left) == set(module_of("deploy_repo", "deployment.comparison", monkeypatch).NAMES)
+    named_by = module_of("deploy_repo", "deployment.held_out", monkeypatch).NAMED_BY
+    assert f'"{named_by}": ' in (BUILD_REPO / "pipelines" / "pipeline.py").read_text(encoding="utf-8")
 
 
 def test_stage_names_in_conditions_are_those_of_the_stages(project: Template) -> None:
