@@ -97,8 +97,8 @@ NUMBERS = {"integer": "an Integer", "long": "a Long", "float": "a Float", "doubl
 SIMPLE = {**NUMBERS, "string": "a String", "character": "a String", "boolean": "a Boolean", "blob": "bytes"}
 
 
-def _misread(shape: Shape, value: Any, path: str) -> Iterator[str]:  # noqa: ANN401 - any JSON value
-    """Every value that is not of its shape's type."""
+def misread_value(shape: Shape, value: Any, path: str) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+    """Every value that is not of its shape's type, in the words of AWS's reader."""
     kind = shape.type_name
     if getattr(shape, "is_document_type", False) or (value is None and path):
         return
@@ -108,15 +108,15 @@ def _misread(shape: Shape, value: Any, path: str) -> Iterator[str]:  # noqa: ANN
             return
         for name, member in value.items():
             if isinstance(shape, MapShape):
-                yield from _misread(shape.value, member, f"{path}.{name}")
+                yield from misread_value(shape.value, member, f"{path}.{name}")
             elif name in shape.members:
-                yield from _misread(shape.members[name], member, _join(path, name))
+                yield from misread_value(shape.members[name], member, _join(path, name))
     elif isinstance(shape, ListShape):
         if not isinstance(value, list | tuple):
             yield f"Start of list expected at '{path}', found {_json_kind(value)}"
             return
         for index, item in enumerate(value, 1):
-            yield from _misread(shape.member, item, f"{path}.{index}")
+            yield from misread_value(shape.member, item, f"{path}.{index}")
     elif kind == "timestamp":
         if not _is_time(value):
             yield f"{_json_kind(value)} can not be converted to a Timestamp (at '{path}')"
@@ -182,7 +182,7 @@ class ServiceShapes:
         """One sentence about every constraint that a request breaks, or None. Raises AwsError for a value of another
         type: AWS reads a request before it validates it, and answers SerializationException."""
         shape = self.model(service).operation_model(operation).input_shape
-        wrong = next(_misread(shape, request, ""), None) if shape else None
+        wrong = next(misread_value(shape, request, ""), None) if shape else None
         if wrong:
             raise AwsError("SerializationException", wrong)
         return self._problem(shape, request)
@@ -190,7 +190,7 @@ class ServiceShapes:
     def response_problem(self, service: str, operation: str, answer: dict[str, Any]) -> str | None:
         """One sentence about everything that is wrong with an answer of ours, or None."""
         shape = self.model(service).operation_model(operation).output_shape
-        wrong = list(_misread(shape, answer, "")) if shape else []
+        wrong = list(misread_value(shape, answer, "")) if shape else []
         return "; ".join(wrong) or self._problem(shape, answer)
 
     @staticmethod

@@ -67,6 +67,13 @@ def references(value: Any) -> Iterator[Reference]:  # noqa: ANN401 - any JSON va
                 yield from references(item)
 
 
+def is_expression(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Whether `value` stands for another."""
+    return (
+        isinstance(value, dict) and len(value) == 1 and any(name == "Get" or name.startswith("Std:") for name in value)
+    )
+
+
 def malformed(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
     """What is wrong with the functions inside `value`."""
     if isinstance(value, list):

@@ -1,8 +1,8 @@
 """A pipeline definition, read and checked as CreatePipeline and UpdatePipeline do.
 
 https://aws-sagemaker-mlops.github.io/sagemaker-model-building-pipeline-definition-JSON-schema/ (the published schema is
-older than what AWS's SDK writes; where they differ, the SDK's output is followed). Arguments of steps are not looked
-at here: the call that the step makes checks them when it starts, as on AWS.
+older than what AWS's SDK writes; where they differ, the SDK's output is followed). Types of arguments are looked at
+here (`step_arguments.py`); the rest of them the call that the step makes checks when it starts, as on AWS.
 """
 
 from __future__ import annotations
@@ -26,8 +26,13 @@ from rehearsal.cloud.sagemaker.pipeline_members import (
     property_files,
     retry_policies,
 )
+from rehearsal.cloud.sagemaker.step_arguments import misfits
 
 VERSION = "2020-12-01"
+MOST_PARAMETERS = 200
+"""https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StartPipelineExecution.html (PipelineParameters)"""
+MOST_STEPS = 50
+"""Those of branches included. A new account's quota: https://docs.aws.amazon.com/general/latest/gr/sagemaker.html"""
 TOP_LEVEL = {"Version", "Metadata", "Parameters", "PipelineExperimentConfig", "MlflowConfig", "Steps"}
 STEP_MEMBERS = {
     "Name",
@@ -167,6 +172,8 @@ def parse(text: str) -> Definition:
         if step.name in steps:
             raise InvalidDefinition(f"Step names must be unique: [{step.name}] is used more than once.")
         steps[step.name] = step
+    if len(steps) > MOST_STEPS:
+        raise InvalidDefinition(f"There are {len(steps)} steps, and a pipeline can have {MOST_STEPS}.")
     steps = {name: _with_dependencies(step, parameters, steps) for name, step in steps.items()}
     _refuse_cycles(steps)
     return Definition(parameters, steps, document.get("PipelineExperimentConfig"))
@@ -174,6 +181,8 @@ def parse(text: str) -> Definition:
 
 def _parameters(items: list[Any]) -> dict[str, Parameter]:
     found: dict[str, Parameter] = {}
+    if len(items) > MOST_PARAMETERS:
+        raise InvalidDefinition(f"There are {len(items)} parameters, and a pipeline can have {MOST_PARAMETERS}.")
     for item in items:
         named = item.get("Name") if isinstance(item, dict) else None
         members(f"parameter [{named or len(found) + 1}]", item, PARAMETER_MEMBERS)
@@ -223,6 +232,9 @@ def _step(item: Any, branch: tuple[str, bool] | None) -> Step:  # noqa: ANN401 -
         raise InvalidDefinition(f"Step [{name}] has no Arguments.")
     if kind in ARGUMENTS:
         members(f"Arguments of step [{name}]", item["Arguments"], ARGUMENTS[kind])
+    misfit = next(misfits(kind, item["Arguments"]), None)
+    if misfit:
+        raise InvalidDefinition(f"Model validation failed - step [{name}]: {misfit}.")
     for condition in listed(f"Conditions of step [{name}]", item["Arguments"].get("Conditions")):
         check(name, condition)
     cache = cache_config(name, item.get("CacheConfig"))

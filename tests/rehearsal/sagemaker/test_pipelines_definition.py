@@ -15,6 +15,8 @@ from rehearsal.cloud.sagemaker.pipeline_definition import parse
 from rehearsal.cloud.sagemaker.step_cache import cache_key, duration
 from tests.rehearsal.sagemaker.jobs_lab import definition
 
+ALWAYS = {"Type": "Equals", "LeftValue": 1, "RightValue": 1}
+
 
 def fail(name: str, message: Any = "no", **more: Any) -> dict[str, Any]:
     return {"Name": name, "Type": "Fail", "Arguments": {"ErrorMessage": message}, **more}
@@ -29,7 +31,7 @@ def condition(name: str, then: list[Any], otherwise: list[Any]) -> dict[str, Any
     return {
         "Name": name,
         "Type": "Condition",
-        "Arguments": {"Conditions": [], "IfSteps": then, "ElseSteps": otherwise},
+        "Arguments": {"Conditions": [ALWAYS], "IfSteps": then, "ElseSteps": otherwise},
     }
 
 
@@ -128,6 +130,61 @@ def test_a_wrong_definition_is_refused_with_its_problem(text: str, problem: str)
         parse(text)
 
     assert refused.value.code == "ValidationException"
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "problem"),
+    [
+        ("Processing", {"Nonsense": 1}, "unknown argument Nonsense"),
+        ("Processing", {"ProcessingResources": [1]}, "Start of structure or map expected at 'ProcessingResources'"),
+        ("Processing", {"AppSpecification": {"ImageUri": 1}}, "can not be converted to a String .at 'AppSpec.*Uri'"),
+        ("Processing", {"ProcessingInputs": [{"Input": "x"}]}, r"unknown argument ProcessingInputs\[0\]\.Input"),
+        ("Processing", {"ProcessingInputs": {"InputName": "x"}}, "Start of list expected at 'ProcessingInputs'"),
+        ("Processing", {"ProcessingResources": {"Std:Join": {"Values": []}}}, "must be an object, not one value"),
+        ("Processing", {"ProcessingInputs": {"Get": "Parameters.X"}}, "must be a list, not one value"),
+        ("Training", {"ResourceConfig": {"InstanceCount": "2"}}, "can not be converted to an Integer"),
+        ("Training", {"HyperParameters": {"depth": 3}}, "can not be converted to a String .at 'HyperParameters.depth'"),
+        ("Transform", {"TransformInput": "s3://b/k"}, "Start of structure or map expected at 'TransformInput'"),
+        ("Model", {"PrimaryContainer": {"Imaeg": "x"}}, "unknown argument PrimaryContainer.Imaeg"),
+        ("RegisterModel", {"ModelPackageGroupName": True}, "can not be converted to a String"),
+        ("Fail", {"ErrorMessage": 1}, "ErrorMessage must be a text"),
+        ("Condition", {"IfSteps": []}, "Conditions must have at least one condition"),
+        ("Condition", {"Conditions": [], "IfSteps": []}, "Conditions must have at least one condition"),
+    ],
+)
+def test_arguments_that_no_call_could_be_made_with_are_refused(kind: str, arguments: Any, problem: str) -> None:
+    text = definition([{"Name": "A", "Type": kind, "Arguments": arguments}], [{"Name": "X", "Type": "String"}])
+
+    with pytest.raises(AwsError, match=rf"Unable to parse pipeline definition\. .*step \[A\]: .*{problem}"):
+        parse(text)
+
+
+def test_expressions_stand_for_single_values_and_properties_for_anything() -> None:
+    arguments = {
+        "RoleArn": {"Get": "Parameters.X"},
+        "Environment": {"a": {"Std:Join": {"On": "-", "Values": ["x", {"Get": "Execution.PipelineName"}]}}},
+        "ProcessingResources": {"ClusterConfig": {"InstanceCount": {"Get": "Parameters.X"}, "VolumeSizeInGB": 30}},
+        "ProcessingInputs": [{"InputName": "in", "S3Input": {"Get": "Steps.A.ProcessingInputs[0].S3Input"}}],
+        "NetworkConfig": None,
+    }
+    step = {"Name": "B", "Type": "Processing", "Arguments": arguments}
+
+    assert "B" in parse(definition([process("A"), step], [{"Name": "X", "Type": "String"}])).steps
+
+
+def many(steps: int, parameters: int) -> str:
+    return definition(
+        [condition("C", [fail(f"F{number}") for number in range(steps - 1)], [])],
+        [{"Name": f"P{number}", "Type": "String", "DefaultValue": "x"} for number in range(parameters)],
+    )
+
+
+def test_a_pipeline_has_50_steps_and_200_parameters_at_most() -> None:
+    assert len(parse(many(50, 200)).steps) == 50
+    with pytest.raises(AwsError, match="There are 51 steps, and a pipeline can have 50"):
+        parse(many(51, 1))
+    with pytest.raises(AwsError, match="There are 201 parameters, and a pipeline can have 200"):
+        parse(many(2, 201))
 
 
 @pytest.mark.parametrize(

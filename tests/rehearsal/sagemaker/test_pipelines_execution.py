@@ -193,14 +193,14 @@ def test_a_failed_job_fails_its_step_and_nothing_after_it_starts(bench: Bench) -
     assert set(steps) == {"Broken"}
 
 
-def test_arguments_are_checked_when_the_step_starts(bench: Bench) -> None:
-    wrong = process(bench, "Wrong", "true", arguments={"Colour": "red"})
+def test_constraints_of_arguments_are_checked_when_the_step_starts(bench: Bench) -> None:
+    wrong = process(bench, "Wrong", "true", arguments={"RoleArn": "nobody"})
 
     _, steps = bench.play(bench.pipeline([wrong]))
 
     reason = steps["Wrong"]["FailureReason"]
     assert reason.startswith("ClientError: Failed to invoke sagemaker:CreateProcessingJob. Error Details: ")
-    assert "Colour" in reason
+    assert "Value 'nobody' at 'roleArn' failed to satisfy constraint" in reason
 
 
 def test_a_number_where_the_api_wants_text_fails_the_step_as_on_aws(bench: Bench) -> None:
