@@ -38,6 +38,7 @@ WORST_CASE = {
     "KmsKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/" + "k" * 36,
     "VpcSubnetIds": ",".join(f"subnet-{number:017x}" for number in range(16)),
     "VpcSecurityGroupIds": ",".join(f"sg-{number:017x}" for number in range(5)),
+    "PermissionsBoundaryArn": f"arn:aws:iam::{ACCOUNT}:policy/company/their-boundary",
     "WhenProjectIsDeleted": "delete-everything",
 }
 # Where a template's patterns want more than letters.
@@ -45,12 +46,14 @@ EXAMPLES = WORST_CASE | {
     "ModelPackageName": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/n/1",
     "ModelExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/n",
     "DataCaptureS3Uri": "s3://bucket/data-capture",
+    "AllowedPermissionsBoundaries": f"arn:aws:iam::{ACCOUNT}:policy/company/their-boundary",
 }
 ACCOUNT_PARAMETERS = {
     "StudioRoleName": "Studio,OtherStudio",
     "ApproverRoleName": "Approver",
     "UsersMayApprove": "no",
     "AllowS3Templates": "yes",
+    "AllowedPermissionsBoundaries": ",".join(f"arn:aws:iam::{ACCOUNT}:policy/company/{each}" for each in ("a", "b")),
 }
 
 # What Ref gives for a resource, and the name in its ARN. Unnamed resources are named by CloudFormation.

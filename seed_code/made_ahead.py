@@ -30,6 +30,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_res
 _PATH = "/sagemaker-projects/"
 _ROLE_ARN = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role" + _PATH + "${" + PREFIX_PARAMETER + "}-"
 _OF_REGION = "arn:${AWS::Partition}:%s:*:${AWS::AccountId}:"
+_GIVEN_BY_SAGEMAKER = {"SageMakerProjectName", "SageMakerProjectId"}
 _STACKS = "SP-*"
 """Stacks of templates in S3. https://github.com/aws-samples/sagemaker-custom-project-templates/tree/main/s3_templates"""
 _LOGICAL_IN_NAME = 20
@@ -85,13 +86,29 @@ def _without_roles(read: dict[str, Node]) -> str:
         each.pop("DependsOn", None)
         each.update({"DependsOn": after} if after else {})
     outputs = {"Outputs": _replaced(read["Outputs"], role)} if "Outputs" in read else {}
-    made = {**read, "Resources": kept, **outputs}
-    made["Parameters"] = {**read["Parameters"], PREFIX_PARAMETER: _prefix()}
-    made["Metadata"] = json.loads(json.dumps(read.get("Metadata", {})))
-    form = made["Metadata"].setdefault("AWS::CloudFormation::Interface", {})
-    form.setdefault("ParameterGroups", []).append({"Label": {"default": "Roles"}, "Parameters": [PREFIX_PARAMETER]})
+    made = _pruned({**read, "Resources": kept, **outputs})
+    of_roles = _used(read) - _used(made) - _GIVEN_BY_SAGEMAKER
+    made["Parameters"] = {name: each for name, each in read["Parameters"].items() if name not in of_roles}
+    made["Parameters"][PREFIX_PARAMETER] = _prefix()
+    made["Metadata"] = _asking(read.get("Metadata", {}), of_roles)
+    return _written(made)
+
+
+def _asking(metadata: Node, of_roles: set[str]) -> Node:
+    """The form, asking for the roles in place of what only roles would take: there it would change nothing."""
+    made = json.loads(json.dumps(metadata))
+    form = made.setdefault("AWS::CloudFormation::Interface", {})
+    groups = [
+        {**group, "Parameters": [name for name in group["Parameters"] if name not in of_roles]}
+        for group in form.get("ParameterGroups", [])
+    ]
+    roles = {"Label": {"default": "Roles"}, "Parameters": [PREFIX_PARAMETER]}
+    form["ParameterGroups"] = [*(group for group in groups if group["Parameters"]), roles]
     form.setdefault("ParameterLabels", {})[PREFIX_PARAMETER] = {"default": "Roles made ahead"}
-    return _written(_pruned(made, keep_parameters=True))
+    for about in (form["ParameterLabels"], made.get("SagemakerTemplateParameterRules", {})):
+        for name in of_roles & about.keys():
+            del about[name]
+    return made
 
 
 def _roles_alone(read: dict[str, Node]) -> str:
@@ -120,18 +137,18 @@ def _roles_alone(read: dict[str, Node]) -> str:
         "SageMakerProjectId": _pattern("Ids", ID_PATTERN, "as SageMaker makes them"),
         PREFIX_PARAMETER: _prefix(),
     }
-    return _written(
-        _pruned(
-            {
-                "AWSTemplateFormatVersion": read["AWSTemplateFormatVersion"],
-                "Description": "The roles of MLOps projects, made ahead: for launches that may create none.",
-                "Parameters": parameters,
-                "Conditions": read.get("Conditions", {}),
-                "Resources": made,
-            },
-            keep_parameters=False,
-        )
+    alone = _pruned(
+        {
+            "AWSTemplateFormatVersion": read["AWSTemplateFormatVersion"],
+            "Description": "The roles of MLOps projects, made ahead: for launches that may create none.",
+            "Parameters": parameters,
+            "Conditions": read.get("Conditions", {}),
+            "Resources": made,
+        }
     )
+    used = _used(alone)
+    alone["Parameters"] = {name: each for name, each in parameters.items() if name in used}
+    return _written(alone)
 
 
 # ---- what stands for what
@@ -245,8 +262,8 @@ def _prefix() -> Node:
     }
 
 
-def _pruned(template: dict[str, Node], *, keep_parameters: bool) -> dict[str, Node]:
-    """Without the conditions and parameters that nothing uses any more."""
+def _pruned(template: dict[str, Node]) -> dict[str, Node]:
+    """Without the conditions that nothing uses any more."""
     while True:
         text = json.dumps({**template, "Parameters": {}, "Metadata": {}})
         conditions = {
@@ -257,10 +274,13 @@ def _pruned(template: dict[str, Node], *, keep_parameters: bool) -> dict[str, No
         template = {**template, "Conditions": conditions}
     if not conditions:
         template.pop("Conditions", None)
-    if not keep_parameters:
-        used = {*_VARIABLE.findall(text), *re.findall(r'"Ref": "([^"]+)"', text)}
-        template["Parameters"] = {name: each for name, each in template["Parameters"].items() if name in used}
     return template
+
+
+def _used(template: dict[str, Node]) -> set[str]:
+    """What a template refers to by name, parameters among it."""
+    text = json.dumps({**template, "Parameters": {}, "Metadata": {}})
+    return {*_VARIABLE.findall(text), *re.findall(r'"Ref": "([^"]+)"', text)}
 
 
 def _is_iam(resource: Node) -> bool:

@@ -195,11 +195,16 @@ def _who_needs_the_account_setup(target: Target, bucket: str, *, set_up_here: bo
     others = sorted({role["RoleName"] for page in pages for role in page["Roles"]} - made_ahead)
     roles = [each for each in others if _bounded(iam, each)]
     if roles:
-        return f"{len(roles)} roles of projects live within its boundary, {roles[0]} among them"
+        return f"{len(roles)} roles of projects live within its boundary or one that it allows, {roles[0]} among them"
     return ""
 
 
 def _bounded(iam: Client, role: str) -> bool:
-    """Whether a role stands within the account set-up's boundary. Listing roles does not tell."""
-    boundary = iam.get_role(RoleName=role)["Role"].get("PermissionsBoundary", {})
-    return "MLOpsProjectBoundary" in json.dumps(boundary)
+    """Whether a role stands within the account set-up's boundary, or is a project's within one that it allows.
+
+    Listing roles does not tell. https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
+    """
+    found = iam.get_role(RoleName=role)["Role"]
+    boundary = found.get("PermissionsBoundary")
+    of_project = PROJECT_TAG in {tag["Key"] for tag in found.get("Tags", [])}
+    return "MLOpsProjectBoundary" in json.dumps(boundary) or bool(boundary and of_project)

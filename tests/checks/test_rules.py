@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from cfnlint.decode.cfn_yaml import load
 
 from checks import templates
 from checks.rules import roles
+from checks.template_file import Template
 
 CARELESS = Path(__file__).with_name("careless.yaml")
 # What careless.yaml does wrong: rule, line, and words of the complaint.
@@ -32,6 +34,17 @@ EXPECTED = [
     ("E9010", 55, "python3.11 is not among the lambda-runtime"),
     ("E9011", 21, "Silent does not say how it treats missing data"),
 ]
+BOUNDED = """
+Parameters:
+  SageMakerProjectName: {Type: String}
+  SageMakerProjectId: {Type: String}
+  PermissionsBoundaryArn: {Type: String, Default: ''}
+Conditions: {Own: !Not [!Equals [!Ref PermissionsBoundaryArn, '']]}
+Resources:
+  Worker:
+    Type: AWS::IAM::Role
+    Properties: {Path: /sagemaker-projects/, PermissionsBoundary: %s}
+"""
 FINDING = re.compile(r".*careless\.yaml:(?P<line>\d+): (?P<rule>E9\d+) (?P<words>.*)")
 
 
@@ -72,6 +85,26 @@ def test_a_policy_that_is_too_long_is_noticed(tmp_path: Path) -> None:
     (said,) = [each for each in templates.findings([copy]) if " E9009 " in each]
 
     assert ":60: E9009 NamedRole has " in said
+
+
+@pytest.mark.parametrize(
+    ("boundary", "lacks"),
+    [
+        ("!Ref PermissionsBoundaryArn", "MLOpsProjectBoundary"),
+        (f"'{roles.BOUNDARY}'", "of the launch's PermissionsBoundaryArn"),
+        (f"!If [Own, !Ref PermissionsBoundaryArn, '{roles.BOUNDARY}']", None),
+    ],
+)
+def test_a_role_takes_the_boundary_its_launch_chose_and_the_account_s_otherwise(
+    tmp_path: Path, boundary: str, lacks: str | None
+) -> None:
+    written = tmp_path / "project.yaml"
+    written.write_text(BOUNDED % boundary, encoding="utf-8")
+    template = Template.with_longest(written, load(str(written)))
+
+    said = [each.words for each in roles.BoundedRoles().complaints(template)]
+
+    assert said == ([f"Worker has no permissions boundary {lacks}"] if lacks else [])
 
 
 def test_what_belongs_to_no_project_needs_no_project_s_tags(tmp_path: Path) -> None:

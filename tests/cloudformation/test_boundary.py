@@ -75,5 +75,8 @@ def test_an_action_beyond_the_boundary_is_noticed(account_setup: Template) -> No
 
 def test_its_name_and_path_are_those_the_project_s_roles_carry(project: Template, account_setup: Template) -> None:
     arn = account_setup.arn(account_setup.resource("ProjectBoundary"))
-    roles = project.of_type("AWS::IAM::Role")
-    assert {project.resolve(role.properties["PermissionsBoundary"]) for role in roles} == {arn}
+    their_own = "arn:aws:iam::123456789012:policy/theirs"
+    for chosen, expected in (("", arn), (their_own, their_own)):
+        launched = Template(project.path, {**project.parameters, "PermissionsBoundaryArn": chosen}, project.document)
+        roles = launched.of_type("AWS::IAM::Role")
+        assert {launched.resolve(role.properties["PermissionsBoundary"]) for role in roles} == {expected}

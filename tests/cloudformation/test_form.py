@@ -10,6 +10,8 @@ import pytest
 from checks.statements import Statement, statements
 from checks.template_file import ACCOUNT, Template, line_of
 
+POLICIES = f"arn:aws:iam::{ACCOUNT}:policy"
+
 
 @pytest.fixture
 def template(request: pytest.FixtureRequest) -> Template:
@@ -94,12 +96,31 @@ def test_whatever_sagemaker_does_not_fill_in_has_a_default_that_works(project: T
             ["", "sg-0123abcd", ",".join(["sg-0a1b2c3d4e5f60718"] * 5)],
             ["sg-0123abcd sg-0123abce", "subnet-0123abcd", ",".join(["sg-0a1b2c3d4e5f60718"] * 6)],
         ),
+        (
+            "PermissionsBoundaryArn",
+            ["", f"{POLICIES}/Ours", f"{POLICIES}/a/b/Ours_1+=.@-", POLICIES.replace("aws", "aws-cn") + "/Ours"],
+            [
+                "Ours",
+                f"{POLICIES}/*",
+                f"{POLICIES}/Ours,{POLICIES}/Theirs",
+                f"arn:aws:iam::{ACCOUNT}:role/Ours",
+                "arn:aws:iam::aws:policy/AdministratorAccess",
+            ],
+        ),
     ],
 )
 def test_the_form_takes_and_refuses(project: Template, name: str, accepted: list[str], refused: list[str]) -> None:
     pattern = parameters(project)[name]["AllowedPattern"]
     assert [value for value in accepted if not re.fullmatch(pattern, value)] == []
     assert [value for value in refused if re.fullmatch(pattern, value)] == []
+
+
+def test_what_the_form_takes_for_a_boundary_is_what_the_account_can_allow(
+    project: Template, account_setup: Template
+) -> None:
+    allowed = parameters(account_setup)["AllowedPermissionsBoundaries"]
+    assert allowed["AllowedPattern"] == parameters(project)["PermissionsBoundaryArn"]["AllowedPattern"]
+    assert allowed["Default"] == ""
 
 
 def test_the_refusal_of_an_upper_case_name_says_why(project: Template) -> None:

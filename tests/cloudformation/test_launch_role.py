@@ -8,6 +8,9 @@ from handler_calls import NOT_CAUSED, all_calls, caused_calls
 from checks.statements import Statement, statements
 from checks.template_file import ACCOUNT, REGION, Resource, Template
 
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/sagemaker-projects/MLOpsProjectBoundary"
+THEIRS = f"arn:aws:iam::{ACCOUNT}:policy/company/their-boundary"
+
 
 def launch_statements(account_setup: Template) -> list[Statement]:
     return [each for each in statements(account_setup) if each.owner.logical_id == "LaunchRole" and each.allows]
@@ -74,21 +77,29 @@ def test_the_launch_role_grants_nothing_that_no_project_needs(project: Template,
     assert granted - caused == set()
 
 
-def test_the_launch_role_creates_only_roles_with_the_boundary(account_setup: Template) -> None:
-    boundary = f"arn:aws:iam::{ACCOUNT}:policy/sagemaker-projects/MLOpsProjectBoundary"
+@pytest.mark.parametrize(
+    ("allowed", "boundaries"),
+    [("", BOUNDARY), (THEIRS, [BOUNDARY, THEIRS]), (f"{THEIRS},{THEIRS}2", [BOUNDARY, THEIRS, f"{THEIRS}2"])],
+    ids=["none allowed", "one allowed", "two allowed"],
+)
+def test_the_launch_role_creates_only_roles_with_the_boundary_or_one_that_the_account_allows(
+    account_setup: Template, allowed: str, boundaries: str | list[str]
+) -> None:
+    chosen = {**account_setup.parameters, "AllowedPermissionsBoundaries": allowed}
+    account_setup = Template(account_setup.path, chosen, account_setup.document)
     guarded = {"iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"}
-    for each in launch_statements(account_setup):
+    granted = launch_statements(account_setup)
+    assert guarded <= {action for each in granted for action in each.actions}
+    for each in granted:
         if guarded & set(each.actions):
-            assert each.condition == {"StringEquals": {"iam:PermissionsBoundary": boundary}}, each.place
+            assert each.condition == {"StringEquals": {"iam:PermissionsBoundary": boundaries}}, each.place
         if any(action.startswith("iam:") for action in each.actions):
             assert each.resources == [f"arn:aws:iam::{ACCOUNT}:role/sagemaker-projects/*"], each.place
-    denied = {
-        action
-        for each in statements(account_setup)
-        if each.owner.logical_id == "LaunchRole" and not each.allows
-        for action in each.actions
-    }
-    assert {"iam:DeleteRolePermissionsBoundary", "iam:CreatePolicyVersion"} <= denied
+    (denied,) = (
+        each for each in statements(account_setup) if each.owner.logical_id == "LaunchRole" and not each.allows
+    )
+    assert {"iam:DeleteRolePermissionsBoundary", "iam:CreatePolicyVersion"} <= set(denied.actions)
+    assert all(denied.covers("iam:CreatePolicyVersion", each) for each in (BOUNDARY, THEIRS))
 
 
 def test_the_launch_role_passes_roles_only_to_the_services_that_project_yaml_gives_them(
@@ -115,7 +126,7 @@ def test_the_launch_role_passes_roles_only_to_the_services_that_project_yaml_giv
 def test_only_the_chosen_ways_of_launching_may_use_the_launch_role(
     account_setup: Template, allowed: str, trusted: list[str]
 ) -> None:
-    chosen = Template(account_setup.path, {"StudioRoleName": "", "AllowS3Templates": allowed})
+    chosen = Template(account_setup.path, {**account_setup.parameters, "AllowS3Templates": allowed})
     trust = chosen.resolve(chosen.resource("LaunchRole").properties["AssumeRolePolicyDocument"])
     principals = [value for statement in trust["Statement"] for value in statement["Principal"].values()]
     assert principals == trusted

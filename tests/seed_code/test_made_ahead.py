@@ -98,7 +98,8 @@ def test_every_role_that_the_project_takes_is_made_under_that_very_name(project:
         assert properties["RoleName"] == {"Fn::Sub": "${RolePrefix}-" + name}
         assert properties["Path"] == "/sagemaker-projects/"
         assert LONGEST_PREFIX + len(f"-{name}") <= 64
-        assert "PermissionsBoundary" in properties
+        boundary = properties["PermissionsBoundary"]["Fn::If"]
+        assert boundary[:2] == ["HasOwnBoundary", {"Ref": "PermissionsBoundaryArn"}]
     assert project["Parameters"][PREFIX_PARAMETER] == roles["Parameters"][PREFIX_PARAMETER]
 
 
@@ -114,13 +115,26 @@ def test_a_policy_compares_patterns_as_patterns_and_names_no_region(roles: Any) 
     assert [operator for operator, tests in compared if "SageMakerProject" in json.dumps(tests)] != []
     for operator, tests in compared:
         if "SageMakerProject" in json.dumps(tests):
-            assert operator.endswith("Like"), tests
+            assert operator.removesuffix("IfExists").endswith("Like"), tests
 
 
 def test_the_launch_form_has_a_line_for_the_roles(project: Any) -> None:
     form = project["Metadata"]["AWS::CloudFormation::Interface"]
     assert form["ParameterGroups"][-1]["Parameters"] == [PREFIX_PARAMETER]
     assert PREFIX_PARAMETER in form["ParameterLabels"]
+
+
+def test_what_only_roles_take_is_asked_with_the_roles_and_not_on_the_launch_form(project: Any, roles: Any) -> None:
+    assert "PermissionsBoundaryArn" in roles["Parameters"]
+    assert "PermissionsBoundaryArn" not in json.dumps(project)
+    form = project["Metadata"]["AWS::CloudFormation::Interface"]
+    asked = [name for group in form["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(asked) == sorted(project["Parameters"]) == sorted(form["ParameterLabels"])
+    assert all(group["Parameters"] for group in form["ParameterGroups"])
+    given = {"SageMakerProjectName", "SageMakerProjectId"}
+    assert given <= project["Parameters"].keys()
+    rules = project["Metadata"]["SagemakerTemplateParameterRules"]
+    assert rules.keys() == project["Parameters"].keys() - given - {PREFIX_PARAMETER}
 
 
 @pytest.mark.parametrize(

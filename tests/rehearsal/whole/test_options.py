@@ -49,6 +49,11 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
         ({"KmsKeyArn": KEY.replace("key/0a1b2c3d", "alias/ours")}, "An alias is none."),
         ({"InputDataUrl": "s3://their-lake/claims"}, "s3://bucket/folder/ with a slash at its end"),
         ({"InputDataUrl": "s3://their-lake/*/claims.csv"}, "without wildcards"),
+        (
+            {"PermissionsBoundaryArn": "arn:aws:iam::aws:policy/AdministratorAccess"},
+            "A policy that AWS manages is none.",
+        ),
+        ({"PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/*"}, "without wildcards"),
         ({"NotificationEmail": "a@example.com, b@example.com"}, "one e-mail address"),
         ({"WhenProjectIsDeleted": "ask-me"}, "WhenProjectIsDeleted"),
     ],
@@ -89,15 +94,59 @@ def test_a_launch_that_cannot_work_tells_the_data_scientist_the_remedy(company: 
     assert "Add the security groups, or leave the subnets empty." in reason
 
 
+# ---- a boundary of their own
+
+
+@pytest.fixture(scope="module")
+def boundary(company: Company) -> str:
+    """A boundary that the platform team wrote and allows, as docs/launch-form.md says: as wide as the account's own."""
+    iam, stacks = (company.engineer.client(service) for service in ("iam", "cloudformation"))
+    own = f"arn:aws:iam::{company.cloud.account}:policy/sagemaker-projects/MLOpsProjectBoundary"
+    version = iam.get_policy(PolicyArn=own)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=own, VersionId=version)["PolicyVersion"]["Document"]
+    made = iam.create_policy(PolicyName="TheirBoundary", Path="/company/", PolicyDocument=json.dumps(document))
+    arn = str(made["Policy"]["Arn"])
+    (stack,) = stacks.describe_stacks(StackName="mlops-account-setup")["Stacks"]
+    kept = [each["ParameterKey"] for each in stack["Parameters"]]
+    stacks.update_stack(
+        StackName="mlops-account-setup",
+        UsePreviousTemplate=True,
+        Parameters=[
+            *({"ParameterKey": key, "UsePreviousValue": True} for key in kept if key != "AllowedPermissionsBoundaries"),
+            {"ParameterKey": "AllowedPermissionsBoundaries", "ParameterValue": arn},
+        ],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    stacks.get_waiter("stack_update_complete").wait(StackName="mlops-account-setup", WaiterConfig={"Delay": 0.2})
+    return arn
+
+
+def test_whoever_launches_cannot_choose_a_boundary_that_nobody_allowed(company: Company, boundary: str) -> None:
+    everything = json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    )
+    weaker = company.engineer.client("iam").create_policy(PolicyName="Weaker", PolicyDocument=everything)["Policy"][
+        "Arn"
+    ]
+    described = company.launch("weaker", PermissionsBoundaryArn=weaker)
+    assert described["ProjectStatus"] == "CreateFailed"
+    reason = described["ServiceCatalogProvisionedProductDetails"]["ProvisionedProductStatusMessage"]
+    assert "MLOpsProjectLaunchRole" in reason
+    assert "is not authorized to perform: iam:CreateRole" in reason
+    roles = company.engineer.client("iam").list_roles(PathPrefix="/sagemaker-projects/")["Roles"]
+    assert [each["RoleName"] for each in roles if described["ProjectId"] in str(each)] == []
+
+
 # ---- everything at once
 
 
 @dataclass
 class Chosen:
-    """A project with every option, and the key it was given."""
+    """A project with every option, and the key and the boundary it was given."""
 
     project: Project
     key: str
+    boundary: str
 
     @property
     def company(self) -> Company:
@@ -163,7 +212,7 @@ def documented_key_policy(company: Company) -> str:
 
 
 @pytest.fixture(scope="module")
-def chosen(company: Company) -> Chosen:
+def chosen(company: Company, boundary: str) -> Chosen:
     key = company.engineer.client("kms").create_key(Policy=documented_key_policy(company))["KeyMetadata"]["Arn"]
     s3 = company.engineer.client("s3")
     s3.create_bucket(Bucket=DATA)
@@ -176,8 +225,31 @@ def chosen(company: Company) -> Chosen:
         KmsKeyArn=key,
         VpcSubnetIds=",".join(SUBNETS),
         VpcSecurityGroupIds=",".join(GROUPS),
+        PermissionsBoundaryArn=boundary,
     )
-    return Chosen(project, key)
+    return Chosen(project, key, boundary)
+
+
+def test_every_role_of_the_project_carries_the_boundary_it_was_launched_with(chosen: Chosen) -> None:
+    iam = chosen.client("iam")
+    stack = next(
+        each["StackName"]
+        for each in chosen.client("cloudformation").describe_stacks()["Stacks"]
+        if {"ParameterKey": "PermissionsBoundaryArn", "ParameterValue": chosen.boundary} in each["Parameters"]
+        and each["StackStatus"] == "CREATE_COMPLETE"
+    )
+    resources = chosen.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
+    roles = [
+        each["PhysicalResourceId"]
+        for page in resources
+        for each in page["StackResourceSummaries"]
+        if each["ResourceType"] == "AWS::IAM::Role"
+    ]
+    assert len(roles) > 10
+    boundaries = {
+        iam.get_role(RoleName=each)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"] for each in roles
+    }
+    assert boundaries == {chosen.boundary}
 
 
 def test_what_the_project_keeps_and_says_is_encrypted_with_its_key(chosen: Chosen) -> None:

@@ -250,18 +250,26 @@ def test_the_account_set_up_stays_while_another_region_or_a_project_needs_it(com
 
     boundary = f"arn:aws:iam::{company.cloud.account}:policy/MLOpsProjectBoundary"
     trust = '{"Statement": []}'
-    iam.create_role(
-        RoleName="of-a-project",
-        Path="/sagemaker-projects/",
-        AssumeRolePolicyDocument=trust,
-        PermissionsBoundary=boundary,
-    )
+    theirs = f"arn:aws:iam::{company.cloud.account}:policy/theirs"
+    project = [{"Key": "sagemaker:project-name", "Value": "p"}]
+    roles: dict[str, dict[str, Any]] = {
+        "of-a-project": {"PermissionsBoundary": boundary},
+        "of-one-with-their-boundary": {"PermissionsBoundary": theirs, "Tags": project},
+        "of-something-else": {"PermissionsBoundary": theirs},
+        "unbounded": {"Tags": project},
+    }
+    document = '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}'
+    iam.create_policy(PolicyName="theirs", PolicyDocument=document)
+    for name, more in roles.items():
+        iam.create_role(RoleName=name, Path="/sagemaker-projects/", AssumeRolePolicyDocument=trust, **more)
     try:
         status, printed = company.command("teardown")
     finally:
-        iam.delete_role(RoleName="of-a-project")
+        for name in roles:
+            iam.delete_role(RoleName=name)
+        iam.delete_policy(PolicyArn=theirs)
     assert status == 0, printed
-    assert "1 roles of projects live within its boundary, of-a-project among them" in printed
+    assert "2 roles of projects live within its boundary or one that it allows, of-a-project among them" in printed
     assert "mlops-account-setup" in company.stacks()
 
 
