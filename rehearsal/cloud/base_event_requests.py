@@ -1,15 +1,18 @@
-"""Requests to EventBridge that AWS refuses and ministack takes: malformed events, and rules that still have targets.
+"""Requests to EventBridge that AWS refuses and ministack takes: malformed events, rates that are none, rules with too
+many targets, and the deletion of rules that still have some.
 
 Runs in the base's environment (standard library and ministack only), as part of `base_process.py`.
 https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html
 https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DeleteRule.html
 
-Private names of ministack 1.5.33 used here: of `eventbridge` `_put_events`, `_delete_rule`, `_rule_key` and `_targets`.
+Private names of ministack 1.5.33 used here: of `eventbridge` `_put_events`, `_put_targets`, `_delete_rule`,
+`_rule_key`, `_targets` and `_validate_schedule_expression`.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from ministack.core.responses import error_response_json, json_response
@@ -18,6 +21,11 @@ from ministack.services import eventbridge
 Document = dict[str, Any]
 
 REQUIRED = ("Source", "DetailType", "Detail")
+MOST_TARGETS = 5
+"""Of a rule: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html"""
+RATE = re.compile(r"rate\((1 (minute|hour|day)|(?!1 )[1-9]\d* (minutes|hours|days))\)")
+"""A positive number, and its unit: singular for 1, plural for all others.
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html#eb-rate-expressions"""
 
 
 def install() -> None:
@@ -48,6 +56,24 @@ def install() -> None:
         return delete(data)
 
     eventbridge._put_events, eventbridge._delete_rule = put_well_formed, delete_without_targets
+    _bound_rules()
+
+
+def _bound_rules() -> None:
+    valid, put_targets = eventbridge._validate_schedule_expression, eventbridge._put_targets
+
+    def valid_schedule(expression: str) -> bool:
+        return bool(valid(expression)) and (not expression.startswith("rate(") or bool(RATE.fullmatch(expression)))
+
+    def put_five(data: Document) -> Any:  # noqa: ANN401 - ministack's answer
+        key = eventbridge._rule_key(data.get("Rule"), data.get("EventBusName", "default"))
+        targets = [*(eventbridge._targets.get(key) or []), *(data.get("Targets") or [])]
+        if len({target.get("Id") for target in targets}) > MOST_TARGETS:
+            message = "The requested resource exceeds the maximum number allowed."
+            return error_response_json("LimitExceededException", message, 400)
+        return put_targets(data)
+
+    eventbridge._validate_schedule_expression, eventbridge._put_targets = valid_schedule, put_five
 
 
 def _problem(entry: Document) -> Document | None:

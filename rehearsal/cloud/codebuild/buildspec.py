@@ -41,6 +41,11 @@ REPORT_FORMATS = {
 }
 """Every report format of CodeBuild, and whether it is played here."""
 MOST_REPORTS = 5
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""A name that a shell can tell; what AWS does with others is undocumented.
+https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html#build-spec.env.variables"""
+CACHE_ACTIONS = ("restore", "save")
+"""https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html#build-spec.cache.action"""
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,15 @@ def _environment(top: Mapping) -> _Environment:
         if name.startswith("AWS_"):
             where = f"env/exported-variables in {env.file}"
             raise YamlFileError(f"{name} cannot be exported ({where}): variables that start with AWS_ never are")
-    found = _Environment(shell, env.text_map("variables"), env.text_map("parameter-store"), exported)
+    variables, parameters = env.text_map("variables"), env.text_map("parameter-store")
+    for name in (*variables, *parameters):
+        if not VARIABLE.fullmatch(name):
+            where = f"env/{'variables' if name in variables else 'parameter-store'} in {env.file}"
+            raise YamlFileError(f"'{name}' cannot be a variable's name ({where}): it has letters, digits and _ only")
+    for name, parameter in parameters.items():
+        if not parameter:
+            raise YamlFileError(f"env/parameter-store/{name} in {env.file} names no parameter")
+    found = _Environment(shell, variables, parameters, exported)
     env.done()
     return found
 
@@ -180,7 +193,9 @@ def _cache(top: Mapping) -> tuple[str, ...]:
     paths = cache.texts("paths")
     cache.texts("fallback-keys")
     cache.text("key")
-    cache.text("action")
+    action = cache.text("action")
+    if action and action not in CACHE_ACTIONS:
+        raise YamlFileError(f"cache/action in {cache.file} is '{action}'; it must be restore or save")
     cache.done()
     return paths
 

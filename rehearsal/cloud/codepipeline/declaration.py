@@ -17,6 +17,9 @@ from rehearsal.cloud.service import Document
 
 MOST_STAGES = 50
 MOST_ACTIONS = 50
+"""Of one stage."""
+MOST_ACTIONS_OF_ALL = 1000
+"""Of a pipeline: https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html"""
 FAILURE_RESULTS = ("ROLLBACK", "RETRY")
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-codepipeline-pipeline-failureconditions.html"""
 
@@ -93,6 +96,9 @@ def _check_stages(declaration: Document) -> None:
         )
     if len(stages) > MOST_STAGES:
         raise structure(f"Pipeline has {len(stages)} stages. There should be a maximum of {MOST_STAGES}")
+    actions = sum(len(stage["actions"]) for stage in stages)
+    if actions > MOST_ACTIONS_OF_ALL:
+        raise structure(f"Pipeline has {actions} actions. There should be a maximum of {MOST_ACTIONS_OF_ALL}")
     for name in repeated([stage["name"] for stage in stages]):
         raise bad_stage(f"A pipeline cannot have two stages with the same name: {name}")
     for stage in stages:

@@ -23,8 +23,20 @@ Context = dict[str, str | list[str]]
 
 
 def tag_map(tags: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
-    """`[{"Key": k, "Value": v}]` as `{k: v}`."""
-    return {tag["Key"]: tag["Value"] for tag in tags or ()}
+    """`[{"Key": k, "Value": v}]` as `{k: v}`. Raises AwsError for a key that is given twice, or is AWS's own.
+
+    https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html#id_tags_naming_best_practices
+    ("each tag key must be unique", "don't use the aws: prefix"); the words of the refusal are ours.
+    """
+    found: dict[str, str] = {}
+    for tag in tags or ():
+        key = tag["Key"]
+        if key in found:
+            raise AwsError("ValidationException", f"Duplicate tag keys found: {key}. Each tag key must be unique.")
+        if key.lower().startswith("aws:"):
+            raise AwsError("ValidationException", f"Tag key {key} begins with aws:, which is reserved for AWS.")
+        found[key] = tag["Value"]
+    return found
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:

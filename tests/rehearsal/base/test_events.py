@@ -347,3 +347,31 @@ def test_a_program_hands_a_role_to_a_target_only_if_it_may_pass_it(cloud: Cloud,
         weak.put_targets(Rule="role-handed", Targets=[target])
     strong = cloud.client("events", cloud.identity.session_of(role("may-pass", may_put, may_pass), "test"))
     assert strong.put_targets(Rule="role-handed", Targets=[target])["FailedEntryCount"] == 0
+
+
+@pytest.mark.parametrize("rate", ["0 minutes", "1 minutes", "5 minute", "-1 days", "05 hours", "2 weeks"])
+def test_a_rate_that_is_none_is_refused(events: Any, rate: str) -> None:
+    with pytest.raises(ClientError, match=r"ValidationException.*Parameter ScheduleExpression is not valid\."):
+        events.put_rule(Name="often", ScheduleExpression=f"rate({rate})")
+
+
+@pytest.mark.parametrize("rate", ["1 minute", "10 minutes", "1 hour", "7 days"])
+def test_a_rate_has_a_number_and_the_unit_that_goes_with_it(events: Any, rate: str) -> None:
+    events.put_rule(Name="often", ScheduleExpression=f"rate({rate})", State="DISABLED")
+
+    assert events.describe_rule(Name="often")["ScheduleExpression"] == f"rate({rate})"
+    events.delete_rule(Name="often")
+
+
+def test_a_rule_has_five_targets_at_most(events: Any, mailbox: Any) -> None:
+    events.put_rule(Name="crowded", EventPattern=json.dumps({"source": ["my.crowd"]}))
+    arn, _ = mailbox("crowded")
+    targets = [{"Id": str(number), "Arn": arn} for number in range(6)]
+    events.put_targets(Rule="crowded", Targets=targets[:5])
+    events.put_targets(Rule="crowded", Targets=targets[:1])  # one of them again
+
+    with pytest.raises(ClientError, match="LimitExceededException"):
+        events.put_targets(Rule="crowded", Targets=targets[5:])
+
+    events.remove_targets(Rule="crowded", Ids=[each["Id"] for each in targets])
+    events.delete_rule(Name="crowded")

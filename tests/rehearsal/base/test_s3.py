@@ -346,3 +346,18 @@ def test_a_bucket_name_is_taken_once_and_has_rules(s3: Any) -> None:
         with pytest.raises(ClientError) as refused:
             s3.create_bucket(Bucket=name)
         assert code(refused) == ("InvalidBucketName", 400), name
+
+
+def test_a_key_has_1024_bytes_at_most(s3: Any, bucket: str) -> None:
+    key = "ä" * 512
+    s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"x"
+
+    longer = {"Bucket": bucket, "Key": key + "b"}
+    for write in (
+        lambda: s3.put_object(**longer, Body=b"x"),
+        lambda: s3.copy_object(**longer, CopySource={"Bucket": bucket, "Key": key}),
+        lambda: s3.create_multipart_upload(**longer),
+    ):
+        with pytest.raises(ClientError, match=r"KeyTooLongError.*Your key is too long"):
+            write()

@@ -94,6 +94,10 @@ proxy: {upload-artifacts: no, logs: no}
             "f: {files: [x]}}\n",
             "6 report groups; a build can have at most 5",
         ),
+        (HEAD + "env:\n  variables: {A-B: c}\n", "'A-B' cannot be a variable's name (env/variables in ci/spec.yml)"),
+        (HEAD + "env:\n  parameter-store: {1A: c}\n", "'1A' cannot be a variable's name (env/parameter-store in"),
+        (HEAD + "env:\n  parameter-store:\n    A:\n", "env/parameter-store/A in ci/spec.yml names no parameter"),
+        (HEAD + "cache: {paths: [a], action: keep}\n", "'keep'; it must be restore or save"),
         (HEAD + "version: 0.2\n", "version is given twice (line 5 of ci/spec.yml)"),
     ],
 )

@@ -93,6 +93,11 @@ REFUSED = {
     "a source in a later stage": (usual(stage("Again", source())), STRUCTURE, "Only the first stage of a pipeline"),
     "two stages of one name": (usual(two, two), STAGE, "two stages with the same name: Build"),
     "two actions of one name": (usual(stage("B", build(), build())), STAGE, "two actions with the same name: Build"),
+    "more actions than a pipeline can have": (
+        usual(*(stage(f"S{number}", *(build(f"B{each}") for each in range(50))) for number in range(20))),
+        STRUCTURE,
+        "Pipeline has 1001 actions. There should be a maximum of 1000",
+    ),
     "a stage without actions": (usual(stage("Empty")), STAGE, "Stage Empty has 0 actions"),
     "queued in V1": (usual(two, executionMode="QUEUED", pipelineType="V1"), STRUCTURE, "only be used with V2"),
     "variables in V1": (

@@ -56,3 +56,16 @@ def test_who_may_not_pass_the_role_creates_no_domain(cloud: Cloud) -> None:
     sagemaker = cloud.client("sagemaker", cloud.identity.session_of(poor, "eve"))
     with pytest.raises(ClientError, match=f"not authorized to perform: iam:PassRole on resource: {ROLE}"):
         create(sagemaker, "theirs")
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        ([{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}], "Duplicate tag keys found: a"),
+        ([{"Key": "aws:x", "Value": "1"}], "Tag key aws:x begins with aws:, which is reserved"),
+        ([{"Key": "AWS:x", "Value": "1"}], "Tag key AWS:x begins with aws:, which is reserved"),
+    ],
+)
+def test_tags_are_unique_and_none_of_awss_own(cloud: Cloud, tags: list[dict[str, str]], words: str) -> None:
+    with pytest.raises(ClientError, match=f"ValidationException.*{words}"):
+        create(cloud.client("sagemaker", cloud.identity.root), "tagged", Tags=tags)
