@@ -11,6 +11,7 @@ those names:
 - `base_functions.py`: functions and custom resources, which are the front door's
 - `base_events.py`, `base_event_requests.py`: events to and from the default bus
 - `base_evaluation.py`, `base_policy_grammar.py`: how policies are read, and which may be written
+- `base_quotas.py`: how long policies may be, and how many
 - `base_objects.py`: what S3 says of objects
 - `base_keys.py`, `base_encryption.py`, `base_topic_keys.py`: what KMS keys are asked, for objects and topics
 - `base_logs.py`: which log stream or group a call is about
@@ -50,6 +51,7 @@ from rehearsal.cloud import (
     base_objects,
     base_policies,
     base_policy_grammar,
+    base_quotas,
     base_recording,
     base_repairs,
     base_stack_records,
@@ -104,6 +106,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 def main() -> None:
     """Change ministack, then serve until the process is ended."""
     base_repairs.install()
+    base_quotas.install()
     base_stacks.install()
     base_updates.install()
     base_stack_records.install()

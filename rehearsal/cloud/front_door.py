@@ -8,7 +8,8 @@ A request takes the first of these that knows it:
 3. the answers of custom resources, which a stack waits for;
 4. the JSON protocol of a service of ours, by `X-Amz-Target`, and the REST-JSON protocol, by its paths;
 5. stack operations, looked at (who acts? is the template valid?) and then the base's;
-6. everything else: the base, which authenticates, authorises and answers or refuses.
+6. the services that are relied on (`relied_on.py`): the base, which authenticates, authorises and answers or refuses;
+7. everything else: 501.
 
 Who calls is whoever signed the request (`signatures.py`); the base verifies what is forwarded to it in the same way.
 """
@@ -29,6 +30,7 @@ from werkzeug.wrappers import Request, Response
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.event_targets import refuse_unplayed, roles_passed, targets_in
 from rehearsal.cloud.lambda_.triggers import refuse_requests
+from rehearsal.cloud.relied_on import is_played
 from rehearsal.cloud.rest_json import RestJson
 from rehearsal.cloud.service import Call, Credentials
 from rehearsal.cloud.signatures import Signature, caller_of, claimed, raw_target
@@ -142,9 +144,22 @@ class FrontDoor:
         form = stack_form(request)
         if form is not None:
             return self._operate(request, form)
+        self._refuse_unplayed(request)
         refuse_requests(request, form_of(request))
         self._check_targets(request)
         return self._forward(request)
+
+    def _refuse_unplayed(self, request: Request) -> None:
+        """Raise NotImplementedHere for what the base would answer without anybody relying on it: most services, and
+        its own paths (`/_ministack/reset`), which no bucket can have.
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+        """
+        signature = claimed(request)
+        target = request.headers.get("X-Amz-Target", "")
+        operation = (form_of(request) or request.args).get("Action") or f"{request.method} {request.path}"
+        service = signature.service if signature else ""
+        if request.path.startswith("/_") or not is_played(service, target, operation):
+            raise NotImplementedHere(self._asked_for(request))
 
     def _check_targets(self, request: Request) -> None:
         """Look at the targets that a program gives a rule: the base does not ask whether their roles may be passed."""

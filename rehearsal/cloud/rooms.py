@@ -1,4 +1,4 @@
-"""The rooms of the cloud: which services and resource types stand here. Everything else is the base's, or refused."""
+"""The rooms of the cloud: which services and resource types stand here. Of the base's, `relied_on.py` lists some."""
 
 from __future__ import annotations
 

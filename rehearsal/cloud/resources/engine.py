@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rehearsal.cloud.errors import AccessDenied, AwsError, NotImplementedHere
 from rehearsal.cloud.lambda_.triggers import refuse_properties
+from rehearsal.cloud.relied_on import RESOURCE_TYPES
 from rehearsal.cloud.resources.custom_answers import Answers
 from rehearsal.cloud.resources.custom_resources import CustomResource, CustomResourceError, is_custom
 from rehearsal.cloud.resources.linter import errors_in
@@ -20,8 +21,6 @@ from rehearsal.cloud.resources.rules import check_targets
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
-
-LAMBDA = "AWS::Lambda::"
 
 
 @cache
@@ -70,12 +69,7 @@ class ResourceEngine:
 
     def knows(self, type_name: str) -> bool:
         """Whether a stack may hold such a resource, as far as this side of the base can tell."""
-        if type_name in self._providers or is_custom(type_name):
-            return True
-        try:
-            return not type_name.startswith(LAMBDA) and "handlers" in self._schema(type_name)
-        except NotImplementedHere:
-            return False
+        return type_name in self._providers or is_custom(type_name) or type_name in RESOURCE_TYPES
 
     def replacing_properties(self) -> dict[str, list[str]]:
         """For each type of ours, the top-level properties whose change replaces the resource."""
@@ -132,11 +126,9 @@ class ResourceEngine:
         return {"physical_id": made.physical_id, "attributes": made.attributes}
 
     def _authorise(self, operation: str, request: ResourceRequest) -> None:
-        if request.type_name.startswith(LAMBDA):
-            raise NotImplementedHere(f"the resource type {request.type_name}")  # the base would keep it to itself
-        handlers = self._schema(request.type_name).get("handlers")
-        if handlers is None:
-            raise NotImplementedHere(f"authorising {request.type_name} (AWS publishes no handler permissions for it)")
+        if request.type_name not in RESOURCE_TYPES:
+            raise NotImplementedHere(f"the resource type {request.type_name}")
+        handlers = self._schema(request.type_name)["handlers"]
         if operation != "delete":
             check_targets(request)
             refuse_properties(request.type_name, request.properties)

@@ -23,13 +23,13 @@ def cloud(start_cloud: StartCloud) -> Cloud:
     return start_cloud([ServiceCatalog])
 
 
-def post(cloud: Cloud, target: str, body: str) -> tuple[int, dict[str, str]]:
+def post(cloud: Cloud, target: str, body: str, service: str = "servicecatalog") -> tuple[int, dict[str, str]]:
     """A request as an SDK with no idea of the service model would send it, signed by the root user."""
     root = cloud.identity.root
     given = {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"}
     signed = AWSRequest("POST", f"{cloud.url}/", given, body)
     keys = BotocoreCredentials(root.access_key_id, root.secret_access_key)
-    SigV4Auth(keys, "servicecatalog", cloud.region).add_auth(signed)
+    SigV4Auth(keys, service, cloud.region).add_auth(signed)
     connection = http.client.HTTPConnection(cloud.url.removeprefix("http://"))
     connection.request("POST", "/", body, dict(signed.headers.items()))
     answer = connection.getresponse()
@@ -136,6 +136,34 @@ def test_the_base_answers_what_is_not_ours(cloud: Cloud) -> None:
         ("iam", "list_organizations_features", {}, "iam:ListOrganizationsFeatures"),
         ("logs", "list_anomalies", {}, "logs:ListAnomalies"),
         ("cloudformation", "list_generated_templates", {}, "cloudformation:ListGeneratedTemplates"),
+        # The base would answer these, and do nothing, or let roles act that nobody was asked to pass.
+        ("glue", "start_job_run", {"JobName": "none"}, "glue:StartJobRun"),
+        ("athena", "list_work_groups", {}, "athena:ListWorkGroups"),
+        ("ec2", "run_instances", {"ImageId": "ami-1", "MinCount": 1, "MaxCount": 1}, "ec2:RunInstances"),
+        ("stepfunctions", "list_state_machines", {}, "states:ListStateMachines"),
+        ("secretsmanager", "list_secrets", {}, "secretsmanager:ListSecrets"),
+        ("bedrock-runtime", "invoke_model", {"modelId": "one", "body": b"{}"}, r"bedrock \(POST /model/one/invoke\)"),
+        ("cloudcontrol", "list_resources", {"TypeName": "AWS::S3::Bucket"}, "cloudcontrolapi:ListResources"),
+        (
+            "scheduler",
+            "create_schedule",
+            {
+                "Name": "daily",
+                "ScheduleExpression": "rate(1 day)",
+                "FlexibleTimeWindow": {"Mode": "OFF"},
+                "Target": {
+                    "Arn": "arn:aws:sqs:us-east-1:123456789012:q",
+                    "RoleArn": "arn:aws:iam::123456789012:role/r",
+                },
+            },
+            r"scheduler \(POST /schedules/daily\)",
+        ),
+        (
+            "resourcegroupstaggingapi",
+            "tag_resources",
+            {"ResourceARNList": ["a:b:c"], "Tags": {"a": "b"}},
+            "TagResources",
+        ),
     ],
 )
 def test_what_nobody_plays_is_a_501_that_names_it(
@@ -145,6 +173,30 @@ def test_what_nobody_plays_is_a_501_that_names_it(
     with pytest.raises(ClientError, match=rf"{named} is not implemented by the rehearsal's cloud") as refused:
         getattr(client, operation)(**arguments)
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "found"),
+    [
+        ("scheduler", "list_schedules", "Schedules"),
+        ("resourcegroupstaggingapi", "get_resources", "ResourceTagMappingList"),
+    ],
+)
+def test_what_is_left_in_the_account_can_be_asked(cloud: Cloud, service: str, operation: str, found: str) -> None:
+    assert getattr(cloud.client(service, cloud.identity.root), operation)()[found] == []
+
+
+def test_a_request_signed_for_one_service_reaches_no_other(cloud: Cloud) -> None:
+    status, answer = post(cloud, "AWSGlue.GetJobs", "{}", "s3")
+    assert status == 501
+    assert "s3:GetJobs is not implemented" in answer["message"]
+
+
+@pytest.mark.parametrize("path", ["/_ministack/reset", "/_ministack/health", "/_localstack/health"])
+def test_the_bases_own_paths_are_nobodys(cloud: Cloud, path: str) -> None:
+    connection = http.client.HTTPConnection(cloud.url.removeprefix("http://"))
+    connection.request("POST", path)
+    assert connection.getresponse().status == 501
 
 
 def test_only_the_base_may_ask_about_resources(cloud: Cloud) -> None:

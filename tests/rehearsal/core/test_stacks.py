@@ -231,6 +231,29 @@ def test_a_resource_type_nobody_plays_is_an_error_that_names_it(cloudformation: 
         cloudformation.create_stack(StackName="unplayed", TemplateBody=template)
 
 
+@pytest.mark.parametrize(
+    ("type_name", "properties"),
+    [
+        ("AWS::Glue::Job", "{Role: anybody, Command: {Name: glueetl, ScriptLocation: s3://nowhere/script}}"),
+        (
+            "AWS::StepFunctions::StateMachine",
+            "{RoleArn: 'arn:aws:iam::1:role/nobody', Definition: {StartAt: A, States: {A: {Type: Pass, End: true}}}}",
+        ),
+        ("AWS::SecretsManager::Secret", "{GenerateSecretString: {}}"),
+    ],
+)
+def test_a_type_that_the_base_would_only_record_fails_its_stack(
+    cloudformation: Any, type_name: str, properties: str
+) -> None:
+    stack = type_name.replace("::", "-")
+    cloudformation.create_stack(
+        StackName=stack, TemplateBody=f"Resources: {{A: {{Type: {type_name}, Properties: {properties}}}}}"
+    )
+    status, reasons = settled(cloudformation, stack)
+    assert status == "ROLLBACK_COMPLETE"
+    assert f"the resource type {type_name} is not implemented by the rehearsal's cloud" in str(reasons)
+
+
 def test_a_role_made_by_a_stack_is_held_by_its_boundary(cloud: Cloud, iam: Any, cloudformation: Any) -> None:
     template = """
     Resources:

@@ -68,6 +68,16 @@ MONITORING = """\
       MonitoringScheduleName: it
       MonitoringScheduleConfig: {MonitoringJobDefinitionName: one, MonitoringType: DataQuality}
 """
+RECORDED_ONLY = """\
+  Machine:
+    Type: AWS::StepFunctions::StateMachine
+    Properties:
+      RoleArn: !Sub arn:aws:iam::${AWS::AccountId}:role/service-role/AmazonSageMakerServiceCatalogProductsUseRole
+      DefinitionString: '{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}'
+  Instance:
+    Type: AWS::EC2::Instance
+    Properties: {ImageId: ami-12345678, InstanceType: t3.micro}
+"""
 OTHER_ROLE = """\
   Rule:
     Type: AWS::Events::Rule
@@ -102,6 +112,14 @@ REFUSED: dict[str, tuple[str, list[str], list[str]]] = {
         MONITORING,
         ["--parameter", "Mode=special"],
         ["Schedule (AWS::SageMaker::MonitoringSchedule): the rehearsal does not play this resource type."],
+    ),
+    "resource_types_that_the_base_would_only_record": (
+        RECORDED_ONLY,
+        [],
+        [
+            "Machine (AWS::StepFunctions::StateMachine): the rehearsal does not play this resource type.",
+            "Instance (AWS::EC2::Instance): the rehearsal does not play this resource type.",
+        ],
     ),
     "roles_that_are_not_there": (
         OTHER_ROLE,
