@@ -237,7 +237,8 @@ def test_a_resource_type_nobody_plays_is_an_error_that_names_it(cloudformation: 
         ("AWS::Glue::Job", "{Role: anybody, Command: {Name: glueetl, ScriptLocation: s3://nowhere/script}}"),
         (
             "AWS::StepFunctions::StateMachine",
-            "{RoleArn: 'arn:aws:iam::1:role/nobody', Definition: {StartAt: A, States: {A: {Type: Pass, End: true}}}}",
+            "{RoleArn: 'arn:aws:iam::123456789012:role/nobody', "
+            "Definition: {StartAt: A, States: {A: {Type: Pass, End: true}}}}",
         ),
         ("AWS::SecretsManager::Secret", "{GenerateSecretString: {}}"),
     ],
