@@ -9,8 +9,11 @@ Runs in the base's environment (standard library and ministack only), as part of
 - says of a role's session that its `aws:PrincipalArn` is the session's, where IAM gives the role's, and knows neither
   `aws:PrincipalIsAWSService` nor `aws:ViaAWSService`;
   https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-- does not tell IAM's own keys of a request: `iam:PermissionsBoundary` and `iam:PolicyARN`.
+- does not tell IAM's own keys of a request, `iam:PermissionsBoundary` and `iam:PolicyARN`, the role that a stack is
+  given, `cloudformation:RoleArn`, nor who is subscribed to a topic, `sns:Protocol` and `sns:Endpoint`.
   https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+  https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html
+  https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html
 
 Private names of ministack 1.5.33 used here: of the policy evaluator `_first_match`, `_resolve_condition_key`,
 `_CONDITION_OPS`, `_fnmatch_compile`, `fnmatch_iam_cs` and `_role_name_from_assumed_arn`;
@@ -39,6 +42,14 @@ WITH_BOUNDARY_OF_REQUEST = {f"iam:{verb}PermissionsBoundary" for verb in ("PutRo
 WITH_BOUNDARY_OF_ENTITY = {
     f"iam:{verb}{kind}Policy" for verb in ("Attach", "Detach", "Put", "Delete") for kind in ("Role", "User")
 } | {f"iam:Delete{kind}PermissionsBoundary" for kind in ("Role", "User")}
+OF_REQUEST: dict[str, dict[str, str]] = {
+    "sns:Subscribe": {"sns:Protocol": "Protocol", "sns:Endpoint": "Endpoint"},
+    **{
+        f"cloudformation:{action}": {"cloudformation:RoleArn": "RoleARN"}
+        for action in ("CreateStack", "UpdateStack", "DeleteStack", "CreateChangeSet", "ContinueUpdateRollback")
+    },
+}
+"""Condition keys that hold what a member of the request says."""
 WITH_POLICY = {f"iam:{verb}{kind}Policy" for verb in ("Attach", "Detach") for kind in ("Role", "User", "Group")}
 
 
@@ -47,7 +58,7 @@ def install() -> None:
     _replace_variables()
     _compare_arns_by_part()
     _say_who_calls()
-    _tell_keys_of_iam()
+    _tell_keys_of_requests()
 
 
 # ---- variables
@@ -160,11 +171,15 @@ def _say_who_calls() -> None:
     iam_evaluator._resolve_condition_key = resolve_ours
 
 
-def _tell_keys_of_iam() -> None:
+def _tell_keys_of_requests() -> None:
     tags = iam_actions.request_tag_context
 
     def context(service: str, iam_action: str, body: bytes, params: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = tags(service, iam_action, body, params)
+        for key, member in OF_REQUEST.get(iam_action, {}).items():
+            value = iam_actions._query_param(params, member)
+            if value:
+                found[key] = value
         if service != "iam":
             return found
         boundary = ""

@@ -1,9 +1,10 @@
 """Requests to EventBridge that AWS refuses and ministack takes: malformed events, rates that are none, rules with too
-many targets, and the deletion of rules that still have some.
+many targets or with targets whose input nobody could make, and the deletion of rules that still have some.
 
 Runs in the base's environment (standard library and ministack only), as part of `base_process.py`.
 https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html
 https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DeleteRule.html
+https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargets.html
 
 Private names of ministack 1.5.33 used here: of `eventbridge` `_put_events`, `_put_targets`, `_delete_rule`,
 `_rule_key`, `_targets` and `_validate_schedule_expression`.
@@ -26,11 +27,14 @@ MOST_TARGETS = 5
 RATE = re.compile(r"rate\((1 (minute|hour|day)|(?!1 )[1-9]\d* (minutes|hours|days))\)")
 """A positive number, and its unit: singular for 1, plural for all others.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html#eb-rate-expressions"""
+INPUTS = ("Input", "InputPath", "InputTransformer")
+PLACEHOLDER = re.compile(r"(?<!\\)<([\w.-]+)>")
+OF_EVENTBRIDGE = "aws.events."
 
 
 def install() -> None:
     """Refuse them. Call it once, before the base serves."""
-    put, delete = eventbridge._put_events, eventbridge._delete_rule
+    put, delete, aim = eventbridge._put_events, eventbridge._delete_rule, eventbridge._put_targets
 
     def put_well_formed(data: Document, allow_aws_source: bool = False) -> Any:  # noqa: ANN401 - ministack's answer
         entries: list[Document] = data.get("Entries") or []
@@ -55,7 +59,12 @@ def install() -> None:
             return error_response_json("ValidationException", "Rule can't be deleted since it has targets.", 400)
         return delete(data)
 
+    def put_targets(data: Document) -> Any:  # noqa: ANN401 - ministack's answer
+        problem = next(filter(None, map(target_problem, data.get("Targets") or [])), None)
+        return error_response_json("ValidationException", problem, 400) if problem else aim(data)
+
     eventbridge._put_events, eventbridge._delete_rule = put_well_formed, delete_without_targets
+    eventbridge._put_targets = put_targets
     _bound_rules()
 
 
@@ -74,6 +83,24 @@ def _bound_rules() -> None:
         return put_targets(data)
 
     eventbridge._validate_schedule_expression, eventbridge._put_targets = valid_schedule, put_five
+
+
+def target_problem(target: Document) -> str | None:
+    """What EventBridge says against a target's input.
+
+    https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Target.html
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
+    https://github.com/localstack/localstack/pull/10789 has the words of the second.
+    """
+    given = [name for name in INPUTS if target.get(name)]
+    if len(given) > 1:
+        return f"Only one of Input, InputPath, or InputTransformer must be provided for target {target.get('Id')}."
+    transformer = target.get("InputTransformer") or {}
+    defined = transformer.get("InputPathsMap") or {}
+    for name in PLACEHOLDER.findall(str(transformer.get("InputTemplate") or "")):
+        if name not in defined and not name.startswith(OF_EVENTBRIDGE):
+            return f"InputTemplate for target {target.get('Id')} contains invalid placeholder {name}."
+    return None
 
 
 def _problem(entry: Document) -> Document | None:

@@ -12,6 +12,8 @@ those names:
 - `base_events.py`, `base_event_requests.py`: events to and from the default bus
 - `base_evaluation.py`, `base_policy_grammar.py`: how policies are read, and which may be written
 - `base_quotas.py`: how long policies may be, and how many
+- `base_principals.py`: whom a policy may name
+- `base_request_checks.py`, `base_template_checks.py`: what services refuse, of calls and of stacks' resources
 - `base_objects.py`: what S3 says of objects
 - `base_keys.py`, `base_encryption.py`, `base_topic_keys.py`: what KMS keys are asked, for objects and topics
 - `base_logs.py`: which log stream or group a call is about
@@ -54,6 +56,7 @@ from rehearsal.cloud import (
     base_quotas,
     base_recording,
     base_repairs,
+    base_request_checks,
     base_stack_records,
     base_stacks,
     base_topic_keys,
@@ -123,6 +126,7 @@ def main() -> None:
     base_policy_grammar.install()
     base_events.install()
     base_event_requests.install()
+    base_request_checks.install()
     base_policies.install()
     config = Config()
     config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]

@@ -1,8 +1,9 @@
 """Every resource of every stack passes the front door before ministack touches it.
 
 Runs in the base's environment (standard library and ministack only), as part of `base_process.py`. Each resource is
-announced there, where it is authorised as the stack's role; the types that the front door owns are created, updated and
-deleted there. Types of ours join the tables of replacing properties and of stack tags.
+announced there, where it is authorised as the stack's role, and then looked at by `base_template_checks.py`; the types
+that the front door owns are created, updated and deleted there. Types of ours join the tables of replacing properties
+and of stack tags.
 
 Private names of ministack 1.5.33 used here: of `stacks` `_runs_on_worker_thread`, `_provision_resource`,
 `_update_resource` and `_delete_resource`; of `provisioners` `_RESOURCE_HANDLERS`, `_REPLACING_PROPERTIES`,
@@ -18,6 +19,7 @@ from typing import Any
 
 from ministack.services.cloudformation import provisioners, stacks
 
+from rehearsal.cloud import base_template_checks
 from rehearsal.cloud.base_front_door import provide
 
 OUR_TYPES = frozenset(json.loads(os.environ["REHEARSAL_TYPES"]))
@@ -52,6 +54,7 @@ def install() -> None:
         if not _is_ours(resource_type):
             provide("authorise", resource_type, operation="create", logical_id=logical_id, properties=props,
                     stack_name=stack_name)  # fmt: skip
+            base_template_checks.check(resource_type, props)
         return provision(resource_type, logical_id, props, stack_name)
 
     def announced_update(resource_type: str, physical_id: str, old: dict[str, Any], new: dict[str, Any],
@@ -59,6 +62,7 @@ def install() -> None:
         if not _is_ours(resource_type) and old != new:
             provide("authorise", resource_type, operation="update", logical_id=logical_id, properties=new,
                     previous_properties=old, physical_id=physical_id, stack_name=stack_name)  # fmt: skip
+            base_template_checks.check(resource_type, new, old)
         return update(resource_type, physical_id, old, new, stack_name, logical_id, *rest)
 
     def announced_delete(resource_type: str, physical_id: str, props: dict[str, Any],

@@ -291,7 +291,6 @@ def calls_for(operation: str, permissions: list[str], request: ResourceRequest, 
     if handled is None:
         return _derived(operation, permissions, request, where)
     arns = handled.arn(request, where)
-    context = _context(request)
     changed = _changed(operation, request)
     boundary = str(request.properties.get("PermissionsBoundary") or "")
     calls = []
@@ -304,7 +303,8 @@ def calls_for(operation: str, permissions: list[str], request: ResourceRequest, 
             continue
         for arn in arns if isinstance(arns, list) else [arns]:
             resource = "*" if action in WITHOUT_RESOURCE else handled.asked(action, arn)
-            calls.append(Call(action, resource, {**context, **boundary_context(action, boundary)}))
+            context = {**_context(operation, action, request), **boundary_context(action, boundary)}
+            calls.append(Call(action, resource, context))
     return _without_boundary(operation, request, calls) + _asked_below(operation, request, where)
 
 
@@ -329,11 +329,11 @@ def _derived(operation: str, permissions: list[str], request: ResourceRequest, w
         elif "Tag" in action and not tagged:
             continue
         elif action in WITHOUT_RESOURCE | CREATED_ON_NOTHING:
-            calls.append(Call(action, context=_context(request)))
+            calls.append(Call(action, context=_context(operation, action, request)))
         elif not action.startswith(f"{service}:"):
             calls += [Call(action)] if action.split(":")[0] in speaks_of else []
         else:
-            calls += [Call(action, arn, _context(request)) for arn in arns]
+            calls += [Call(action, arn, _context(operation, action, request)) for arn in arns]
     return calls
 
 
@@ -368,15 +368,32 @@ def _changed(operation: str, request: ResourceRequest) -> set[str]:
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 
 
-def _context(request: ResourceRequest) -> dict[str, str | list[str]]:
-    tags: list[dict[str, Any]] = request.properties.get("Tags") or []
-    if not isinstance(tags, list) or not tags:
-        return {}
-    kind = "ResourceTag" if request.physical_id else "RequestTag"
-    return {
-        "aws:TagKeys": [str(tag["Key"]) for tag in tags],
-        **{f"aws:{kind}/{tag['Key']}": str(tag["Value"]) for tag in tags},
-    }
+def _context(operation: str, action: str, request: ResourceRequest) -> dict[str, str | list[str]]:
+    """The condition keys on tags: those that the resource has until now, and those that the call gives or takes.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html
+    """
+    new, old = _tags(request.properties), _tags(request.previous_properties)
+    if operation == "create":
+        return _given(new) if new else {}
+    has = {f"aws:ResourceTag/{name}": value for name, value in (old if operation == "update" else new).items()}
+    verb = action.partition(":")[2]
+    if operation == "update" and verb.startswith("Untag"):
+        taken = [name for name in old if name not in new]
+        return {**has, **({"aws:TagKeys": taken} if taken else {})}
+    if operation == "delete" or "Tag" not in verb or verb.startswith("List"):
+        return {**has}
+    given = {name: value for name, value in new.items() if old.get(name) != value}
+    return {**has, **(_given(given) if given else {})}
+
+
+def _given(tags: dict[str, str]) -> dict[str, str | list[str]]:
+    return {"aws:TagKeys": list(tags), **{f"aws:RequestTag/{name}": value for name, value in tags.items()}}
+
+
+def _tags(properties: Mapping[str, Any]) -> dict[str, str]:
+    tags = properties.get("Tags")
+    return {str(tag["Key"]): str(tag["Value"]) for tag in tags} if isinstance(tags, list) else {}
 
 
 def _passed_roles(operation: str, request: ResourceRequest) -> list[Call]:

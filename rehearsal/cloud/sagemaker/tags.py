@@ -82,8 +82,12 @@ class Tags(Service):
         self._tags_lock = threading.Lock()
 
     def resource_tags(self, arn: str) -> Context:
-        """The condition keys of the tags that a resource has."""
-        return {f"aws:ResourceTag/{key}": value for key, value in self.tags.get(arn, {}).items()}
+        """The condition keys of the tags that a resource has, under both names that SageMaker gives them.
+
+        https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html#amazonsagemaker-policy-keys
+        """
+        tags = self.tags.get(arn, {})
+        return {f"{kind}:ResourceTag/{key}": value for kind in ("aws", "sagemaker") for key, value in tags.items()}
 
     def _tagged(self, arn: str) -> dict[str, str]:
         if arn not in self.tags:

@@ -401,3 +401,33 @@ def test_a_change_of_a_role_counts_at_once(cloud: Cloud, iam: Any, role: Callabl
     assert may(cloud, who, GET)
     iam.delete_role_policy(RoleName="changing", PolicyName="given")
     assert not may(cloud, who, GET)
+
+
+TOPIC_ONLY = json.dumps({"Resources": {"T": {"Type": "AWS::SNS::Topic"}}})
+
+
+def test_a_stack_is_started_with_the_role_that_a_policy_names(cloud: Cloud, role: Callable[..., str]) -> None:
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html"""
+    trusting = trust({"Service": "cloudformation.amazonaws.com"})
+    named = role("stack-named", allow("*"), trusting=trusting)
+    other = role("stack-other", allow("*"), trusting=trusting)
+    only = allow("cloudformation:*", Condition={"StringEquals": {"cloudformation:RoleArn": named}})
+    who = cloud.identity.session_of(role("stack-starter", only, allow("iam:PassRole")), "test")
+    stacks = cloud.client("cloudformation", who)
+    others: list[dict[str, str]] = [{}, {"RoleARN": other}]
+    for given in others:
+        with pytest.raises(ClientError, match="cloudformation:CreateStack"):
+            stacks.create_stack(StackName="started-otherwise", TemplateBody=TOPIC_ONLY, **given)
+    assert stacks.create_stack(StackName="started-as-named", TemplateBody=TOPIC_ONLY, RoleARN=named)["StackId"]
+
+
+def test_a_policy_may_say_who_is_subscribed(cloud: Cloud, ask: Any, role: Callable[..., str]) -> None:
+    """https://docs.aws.amazon.com/sns/latest/dg/sns-using-identity-based-policies.html#sns-policy-keys"""
+    topic = ask("sns").create_topic(Name="subscribed-by-policy")["TopicArn"]
+    ours = {"StringEquals": {"sns:Protocol": "email"}, "StringLike": {"sns:Endpoint": "*@example.com"}}
+    who = cloud.identity.session_of(role("subscriber", allow("sns:Subscribe", Condition=ours)), "test")
+    sns = cloud.client("sns", who)
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="a@example.com")
+    for protocol, endpoint in (("email", "a@example.org"), ("https", "https://example.com")):
+        with pytest.raises(ClientError, match="sns:Subscribe"):
+            sns.subscribe(TopicArn=topic, Protocol=protocol, Endpoint=endpoint)

@@ -163,9 +163,10 @@ RESOURCES: dict[str, dict[str, Any]] = {
         "AWS::Logs::LogGroup",
         LogGroupName="/aws/codebuild/conforming",
         RetentionInDays=365,
-        KmsKeyId="arn:aws:kms:us-east-1:123456789012:key/ours",
+        KmsKeyId={"Fn::GetAtt": ["Key", "Arn"]},
         Tags=OWN_TAGS,
     ),
+    "Key": resource("AWS::KMS::Key"),
     "SumAlarm": resource("AWS::CloudWatch::Alarm", AlarmName="conforming-sum", Statistic="Sum", Tags=OWN_TAGS, **ALARM),
     "PercentileAlarm": resource(
         "AWS::CloudWatch::Alarm", AlarmName="conforming-p95", ExtendedStatistic="p95", Tags=OWN_TAGS, **ALARM
@@ -289,7 +290,8 @@ def test_a_rule_has_its_pattern_targets_and_tags(ask: Any) -> None:
 def test_a_log_group_keeps_its_lines_as_long_as_it_was_told(ask: Any) -> None:
     logs = ask("logs")
     (group,) = logs.describe_log_groups(logGroupNamePrefix="/aws/codebuild/conforming")["logGroups"]
-    assert (group["retentionInDays"], group["kmsKeyId"]) == (365, "arn:aws:kms:us-east-1:123456789012:key/ours")
+    key = ask("kms").describe_key(KeyId=group["kmsKeyId"])["KeyMetadata"]
+    assert (group["retentionInDays"], key["KeyState"]) == (365, "Enabled")
     check_tags(logs.list_tags_for_resource(resourceArn=group["arn"].removesuffix(":*"))["tags"])
 
 

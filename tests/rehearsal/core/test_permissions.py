@@ -186,3 +186,25 @@ def test_a_policy_for_a_role_out_of_reach_fails(cloud: Cloud) -> None:
     status, reason = settled(cloudformation, "reach")
     assert status == "ROLLBACK_COMPLETE"
     assert "iam:GetRolePolicy on resource: arn:aws:iam::123456789012:role/yours/out-of-reach" in reason
+
+
+def topic(*tags: tuple[str, str]) -> dict[str, Any]:
+    return {"DisplayName": f"with {len(tags)}", "Tags": [{"Key": key, "Value": value} for key, value in tags]}
+
+
+def test_an_update_is_asked_with_the_tags_that_were_and_tagging_with_those_that_come() -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html"""
+    arn = "arn:aws:sns:us-east-1:123456789012:t"
+    before, after = topic(("team", "a"), ("old", "1")), topic(("team", "a"), ("new", "2"))
+    contexts = {call.action: call.context for call in needed("update", "AWS::SNS::Topic", after, before, arn)}
+    had = {"aws:ResourceTag/team": "a", "aws:ResourceTag/old": "1"}
+    assert contexts["sns:SetTopicAttributes"] == had
+    assert contexts["sns:TagResource"] == {**had, "aws:RequestTag/new": "2", "aws:TagKeys": ["new"]}
+    assert contexts["sns:UntagResource"] == {**had, "aws:TagKeys": ["old"]}
+    deleting = {call.action: call.context for call in needed("delete", "AWS::SNS::Topic", before, None, arn)}
+    assert deleting["sns:DeleteTopic"] == had
+
+
+def test_a_new_resource_has_no_tags_yet() -> None:
+    contexts = {call.action: call.context for call in needed("create", "AWS::SNS::Topic", topic(("team", "a")))}
+    assert contexts["sns:CreateTopic"] == {"aws:RequestTag/team": "a", "aws:TagKeys": ["team"]}

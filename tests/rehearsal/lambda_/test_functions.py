@@ -237,7 +237,8 @@ def test_a_policy_takes_a_statement_once_and_only_for_somebody(lab: Lab) -> None
     assert json.loads(given)["Condition"] == {"StringEquals": {"AWS:SourceAccount": "123456789012"}}
     with pytest.raises(lab.functions.exceptions.ResourceConflictException):
         lab.functions.add_permission(FunctionName=name, **statement)
-    with pytest.raises(lab.functions.exceptions.InvalidParameterValueException, match="principal was invalid"):
-        lab.functions.add_permission(FunctionName=name, **{**statement, "StatementId": "2", "Principal": "nobody"})
+    for nobody in ("nobody", "event.amazonaws.com", "arn:aws:iam::123456789012:role/none"):
+        with pytest.raises(lab.functions.exceptions.InvalidParameterValueException, match="principal was invalid"):
+            lab.functions.add_permission(FunctionName=name, **{**statement, "StatementId": "2", "Principal": nobody})
     with pytest.raises(lab.functions.exceptions.ResourceNotFoundException):
         lab.functions.remove_permission(FunctionName=name, StatementId="unknown")

@@ -269,13 +269,18 @@ def test_a_policy_can_keep_stage_and_metadata_for_somebody_else(stage: Stage, gr
 
 def test_a_versions_tags_are_its_groups(stage: Stage, group: str) -> None:
     arn = register(stage, group)
-    for project, allowed in (("claims", True), ("other", False)):
+    for key, project, allowed in (
+        ("aws:ResourceTag", "claims", True),
+        ("aws:ResourceTag", "other", False),
+        ("sagemaker:ResourceTag", "claims", True),
+        ("sagemaker:ResourceTag", "other", False),
+    ):
         person = stage.person_with(
             {
                 "Effect": "Allow",
                 "Action": "sagemaker:DescribeModelPackage",
                 "Resource": "*",
-                "Condition": {"StringEquals": {"aws:ResourceTag/sagemaker:project-name": project}},
+                "Condition": {"StringEquals": {f"{key}/sagemaker:project-name": project}},
             }
         )
         client = stage.cloud.client("sagemaker", person)
