@@ -3,8 +3,8 @@
 Runs in the base's environment (standard library and ministack only), as part of `base_process.py`;
 `base_template_checks.py` asks the same of the resources of stacks.
 
-Private names of ministack 1.5.33 used here: `sns._subscribe`, `_p`, `_error` and `_validate_subscription_endpoint`;
-`cloudwatch_logs._create_log_group`; `kms._resolve_key`; `ssm._put_parameter`.
+Private names of ministack 1.5.33 used here: `sns._subscribe`, `_p` and `_error`; `cloudwatch_logs._create_log_group`;
+`kms._resolve_key`; `ssm._put_parameter`.
 """
 
 from __future__ import annotations
