@@ -98,10 +98,7 @@ def _schedule(properties: Properties) -> str | None:
 
 
 def _targets(properties: Properties) -> str | None:
-    targets = properties.get("Targets") or []
-    if len(targets) > base_event_requests.MOST_TARGETS:
-        return "The requested resource exceeds the maximum number allowed."
-    for target in targets:
+    for target in properties.get("Targets") or []:
         refused = eventbridge._validate_target_arn(target)
         if refused:
             body = json.loads(refused[2])

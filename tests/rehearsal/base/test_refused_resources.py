@@ -99,8 +99,6 @@ REFUSED: dict[str, tuple[Template, str]] = {
     "a pattern without a list": (rule({"source": "s"}), "Event pattern is not valid"),
     "a pattern with an unknown operator": (rule({"source": [{"begins-with": "s"}]}), "Event pattern is not valid"),
     "a pattern of nothing": (rule({"source": []}), "Event pattern is not valid"),
-    "a rate that is none": (
-        resource("AWS::Events::Rule", ScheduleExpression="rate(1 days)"), "ScheduleExpression is not valid"),
     "two inputs of a target": (
         rule(Input="{}", InputTransformer={"InputTemplate": '"x"'}), "Only one of Input, InputPath"),
     "an undefined placeholder": (rule(InputTransformer=UNKNOWN_PLACEHOLDER), "contains invalid placeholder x"),
@@ -127,6 +125,15 @@ def test_a_stack_is_refused_what_a_call_is_refused(stacks: Stacks, case: str) ->
     name = f"refused-{list(REFUSED).index(case)}"
     assert stacks.create(name, {"Resources": {"It": it}}, **NAMED) == "ROLLBACK_COMPLETE"
     assert words in stacks.reason(name)
+
+
+def test_a_rate_that_only_a_parameter_tells_is_refused(stacks: Stacks) -> None:
+    """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html"""
+    it = resource("AWS::Events::Rule", ScheduleExpression={"Ref": "Rate"})
+    template = {"Parameters": {"Rate": {"Type": "String"}}, "Resources": {"It": it}}
+    given = [{"ParameterKey": "Rate", "ParameterValue": "rate(1 days)"}]
+    assert stacks.create("refused-rate", template, Parameters=given) == "ROLLBACK_COMPLETE"
+    assert "ScheduleExpression is not valid" in stacks.reason("refused-rate")
 
 
 def test_an_update_is_refused_the_same_and_rolls_back(stacks: Stacks, ask: Any) -> None:
