@@ -1,14 +1,17 @@
 """The staging tests run in an environment of their own, which holds little: what they import must be in it."""
 
+from __future__ import annotations
+
 import json
 import re
 import subprocess
 import sys
 from importlib.metadata import packages_distributions
 
-from .conftest import ROOT
+from rehearsal.person import REPOSITORY_ROOT
 
-LOCK = ROOT / "requirements" / "staging-test.lock"
+DEPLOY_REPO = REPOSITORY_ROOT / "deploy_repo"
+LOCK = DEPLOY_REPO / "requirements" / "staging-test.lock"
 TAKEN_WHERE_IT_IS = {"certifi"}
 """botocore imports it when it is there."""
 IMPORTED = """\
@@ -21,7 +24,8 @@ print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - b
 
 
 def test_the_staging_tests_import_nothing_that_their_lock_does_not_hold() -> None:
-    imported = subprocess.run([sys.executable, "-c", IMPORTED], cwd=ROOT, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", IMPORTED]
+    imported = subprocess.run(command, cwd=DEPLOY_REPO, capture_output=True, text=True, check=True)
     homes = packages_distributions()
     distributions = {home.lower() for name in json.loads(imported.stdout) for home in homes.get(name, [])}
     locked = set(re.findall(r"^([a-z0-9-]+)==", LOCK.read_text(), re.M))
