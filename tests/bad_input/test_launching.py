@@ -107,9 +107,11 @@ def account(start_cloud: StartCloud) -> Account:
     for archive in made.package.archives:
         s3.put_object(Bucket=made.bucket, Key=archive.key, Body=archive.data, Tagging=READABLE)
     s3.put_object(Bucket=made.bucket, Key=made.package.template_key, Body=made.package.template, Tagging=READABLE)
+    setup = (ROOT / "cloudformation" / "account-setup.yaml").read_bytes()  # too long to be sent with the request
+    s3.put_object(Bucket=made.bucket, Key="account-setup.yaml", Body=setup)
     cloudformation.create_stack(
         StackName="mlops-account-setup",
-        TemplateBody=(ROOT / "cloudformation" / "account-setup.yaml").read_text(),
+        TemplateURL=f"https://{made.bucket}.s3.amazonaws.com/account-setup.yaml",
         Parameters=[{"ParameterKey": "StudioRoleName", "ParameterValue": people.studio_role_arn.rpartition("/")[2]}],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.codecommit import CodeCommit
+from rehearsal.cloud.lambda_ import Lambda
 from tests.rehearsal.faults.conftest import Faulty
 from tests.rehearsal.sagemaker.jobs_lab import Bench, Lab, processing
 
@@ -44,7 +45,7 @@ def codes(call: Callable[[], Any]) -> Counter[tuple[str, int]]:
 
 
 def test_each_protocol_has_its_own_refusal(faulty: Faulty) -> None:
-    cloud = faulty(["throttling"], [CodeCommit])
+    cloud = faulty(["throttling"], [CodeCommit, Lambda])
     counted = {}
     for service, operation, answer in (
         ("codecommit", "list_repositories", ("ThrottlingException", 400)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -166,7 +167,8 @@ def test_what_goes_wrong_ends_as_promised(played: tuple[dict[str, Any], str]) ->
     assert "met the bad version, then none" in refused["rolled back"]
     assert refused["back"] == "version 1"
     assert "approved by" in refused["recorded"]
-    assert "2 endpoints" in deleted["removed"]
+    # Production's, and staging's when the deployment that is on its way has come so far.
+    assert re.match("[12] endpoints,", deleted["removed"])
     assert "2 repositories" in deleted["kept"]
     assert "rolled back by an alarm" in output
 
