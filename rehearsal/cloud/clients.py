@@ -29,7 +29,7 @@ def unconfigured_session() -> botocore.session.Session:
     return botocore.session.Session(NOT_THE_MACHINES)
 
 
-KEPT = 64
+KEPT = 16
 
 
 class Clients:
