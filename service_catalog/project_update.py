@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateProject.html
 """
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +15,12 @@ from botocore.exceptions import ClientError
 from service_catalog.errors import PublishError, code_of
 from service_catalog.package import Say
 from service_catalog.target import Client, Target
+from service_catalog.waiting import wait
 
 BY_SAGEMAKER = {"SageMakerProjectName", "SageMakerProjectId"}
 HIDDEN = "****"
 """What CloudFormation tells instead of the value of a parameter with NoEcho."""
 READY = {"CreateCompleted", "UpdateCompleted", "UpdateFailed"}
-_FIRST_PAUSE_SECONDS = 0.1
 _IN_BUCKET = re.compile(r"(?P<before>.*/mlops-project-)(?P<version>[^/]+)(?P<after>\.yaml)")
 _PARAMETER = re.compile(r"^  (\w+):", re.MULTILINE)
 
@@ -94,8 +93,7 @@ class LaunchedProject:
             details = self._described["ServiceCatalogProvisioningDetails"]
             known = {each["Id"]: each["Name"] for each in self._published(details["ProductId"])}
             return str(known.get(details["ProvisioningArtifactId"], ""))
-        detail = self._described["TemplateProviderDetails"][0]["CfnTemplateProviderDetail"]
-        place = _IN_BUCKET.fullmatch(detail["TemplateURL"])
+        place = _IN_BUCKET.fullmatch(self._provider["TemplateURL"])
         return place["version"] if place else ""
 
     # ---- what there is to update to
@@ -136,7 +134,7 @@ class LaunchedProject:
         return found
 
     def _in_s3(self, name: str) -> Version | None:
-        detail = self._described["TemplateProviderDetails"][0]["CfnTemplateProviderDetail"]
+        detail = self._provider
         place = _IN_BUCKET.fullmatch(detail["TemplateURL"])
         if place is None or not name:
             raise PublishError(
@@ -176,38 +174,38 @@ class LaunchedProject:
         return self._target.client("cloudformation")
 
     @property
+    def _provider(self) -> dict[str, Any]:
+        """Of a project that was launched from a template in S3."""
+        found: dict[str, Any] = self._described["TemplateProviderDetails"][0]["CfnTemplateProviderDetail"]
+        return found
+
+    @property
     def _stack(self) -> str:
         if "TemplateProviderDetails" in self._described:
-            provider = self._described["TemplateProviderDetails"][0]["CfnTemplateProviderDetail"]
-            return str(provider["StackDetail"]["Name"])
+            return str(self._provider["StackDetail"]["Name"])
         product = self._described["ServiceCatalogProvisionedProductDetails"]["ProvisionedProductId"]
         return f"SC-{self._target.account}-{product}"
 
     # ---- following it
 
     def _wait(self, poll_seconds: float, timeout_seconds: float) -> None:
-        pause, deadline = _FIRST_PAUSE_SECONDS, time.monotonic() + timeout_seconds
-        while True:
+        def settled() -> str | None:
             self._described = self._sagemaker.describe_project(ProjectName=self.name)
-            if self.status == "UpdateCompleted":
-                return
-            if not self.status.endswith("InProgress"):
-                raise PublishError(
-                    f"The update of {self.name} ended as {self.status}, and CloudFormation has put back what it had "
-                    f"changed. The cause: {self._message()}. Mend it, then update once more."
-                )
-            if time.monotonic() > deadline:
-                raise PublishError(
-                    f"The update of {self.name} has taken {timeout_seconds:.0f} s and goes on by itself. Look at its "
-                    f"stack: aws cloudformation describe-stack-events --stack-name {self._stack}"
-                )
-            time.sleep(pause)
-            pause = min(pause * 1.5, poll_seconds)
+            return None if self.status.endswith("InProgress") else self.status
+
+        gave_up = PublishError(
+            f"The update of {self.name} has taken {timeout_seconds:.0f} s and goes on by itself. Look at its "
+            f"stack: aws cloudformation describe-stack-events --stack-name {self._stack}"
+        )
+        if wait(settled, poll_seconds, timeout_seconds, gave_up) != "UpdateCompleted":
+            raise PublishError(
+                f"The update of {self.name} ended as {self.status}, and CloudFormation has put back what it had "
+                f"changed. The cause: {self._message()}. Mend it, then update once more."
+            )
 
     def _message(self) -> str:
         if "TemplateProviderDetails" in self._described:
-            provider = self._described["TemplateProviderDetails"][0]["CfnTemplateProviderDetail"]
-            return str(provider["StackDetail"]["StatusMessage"])
+            return str(self._provider["StackDetail"]["StatusMessage"])
         details = self._described["ServiceCatalogProvisionedProductDetails"]
         return str(details.get("ProvisionedProductStatusMessage", "not told"))
 

@@ -1,6 +1,5 @@
 """Deploys CloudFormation stacks by change set and deletes them, says what happens meanwhile, and why it fails."""
 
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from service_catalog.errors import PublishError, code_of, message_of
 from service_catalog.target import Client
+from service_catalog.waiting import wait
 
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -19,7 +19,6 @@ _NOTHING_TO_DO = ("didn't contain changes", "No updates are to be performed")
 # A resource that did not fail itself, but was stopped because another one did.
 _FOLLOWING = ("Resource creation cancelled", "Resource update cancelled", "Resource deletion cancelled")
 
-_FIRST_PAUSE_SECONDS = 0.1
 
 _ABSENT = {"", "REVIEW_IN_PROGRESS", "DELETE_COMPLETE"}
 
@@ -233,15 +232,8 @@ class Stacks:
         return stack
 
     def _wait(self, what: str, settled: Callable[[], T | None]) -> T:
-        deadline = time.monotonic() + self._timeout_seconds
-        pause = min(_FIRST_PAUSE_SECONDS, self._poll_seconds)
-        while True:
-            if (result := settled()) is not None:
-                return result
-            if time.monotonic() > deadline:
-                raise PublishError(
-                    f"Gave up waiting for {what} after {self._timeout_seconds:.0f} s. CloudFormation goes on; "
-                    "look at the stack's events in its console, then publish again."
-                )
-            time.sleep(pause)
-            pause = min(2 * pause, self._poll_seconds)
+        gave_up = PublishError(
+            f"Gave up waiting for {what} after {self._timeout_seconds:.0f} s. CloudFormation goes on; "
+            "look at the stack's events in its console, then publish again."
+        )
+        return wait(settled, self._poll_seconds, self._timeout_seconds, gave_up)
