@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict
+from functools import lru_cache
 from typing import Any
 
 import boto3
@@ -40,7 +40,7 @@ class Clients:
         # Any: the stubs overload `client` for each service's literal name, and the name is a variable here.
         self._session: Any = boto3.session.Session(botocore_session=unconfigured_session())
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, str, Credentials], Any] = OrderedDict()
+        self._kept = lru_cache(KEPT)(self._make)
         self._config = Config(
             retries={"max_attempts": 1, "mode": "legacy"},
             connect_timeout=5,
@@ -54,19 +54,16 @@ class Clients:
 
     def client(self, service: str, endpoint: str, credentials: Credentials) -> Any:  # noqa: ANN401 - see above
         """A client of `service` at `endpoint`, acting as `credentials`."""
-        asked = (service, endpoint, credentials)
         with self._lock:
-            if asked not in self._kept:
-                self._kept[asked] = self._session.client(
-                    service,
-                    endpoint_url=endpoint,
-                    region_name=self._region,
-                    aws_access_key_id=credentials.access_key_id,
-                    aws_secret_access_key=credentials.secret_access_key,
-                    aws_session_token=credentials.session_token,
-                    config=self._config,
-                )
-            self._kept.move_to_end(asked)
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-            return self._kept[asked]
+            return self._kept(service, endpoint, credentials)
+
+    def _make(self, service: str, endpoint: str, credentials: Credentials) -> Any:  # noqa: ANN401 - see above
+        return self._session.client(
+            service,
+            endpoint_url=endpoint,
+            region_name=self._region,
+            aws_access_key_id=credentials.access_key_id,
+            aws_secret_access_key=credentials.secret_access_key,
+            aws_session_token=credentials.session_token,
+            config=self._config,
+        )
