@@ -70,14 +70,13 @@ class Tokens:
         return place.rest if place is not None and place.listing == listing else None
 
 
-_asked: ContextVar[tuple[Tokens, str]] = ContextVar("asked", default=(Tokens(), ""))
+_asked: ContextVar[tuple[Tokens, str, Mapping[str, Any]]] = ContextVar("asked", default=(Tokens(), "", {}))
 
 
 @contextmanager
 def asking(tokens: Tokens, operation: str, request: Mapping[str, Any]) -> Iterator[None]:
     """While `operation` is answered: the tokens given out belong to it and to everything it was asked for."""
-    of_what = {name: value for name, value in request.items() if name.lower() not in TURNS}
-    before = _asked.set((tokens, f"{operation} {json.dumps(of_what, sort_keys=True, default=str)}"))
+    before = _asked.set((tokens, operation, request))
     try:
         yield
     finally:
@@ -88,7 +87,9 @@ def cut(
     items: Sequence[Item], token: str | None, size: int, error: str = "ValidationException"
 ) -> tuple[list[Item], str | None]:
     """One page of `items` and the token of the next. Raises AwsError for a token that this listing did not give out."""
-    tokens, listing = _asked.get()
+    tokens, operation, request = _asked.get()
+    of_what = {name: value for name, value in request.items() if name.lower() not in TURNS}
+    listing = f"{operation} {json.dumps(of_what, sort_keys=True, default=str)}"
     found = _by_identity(items)
     left = tokens.rest(token, listing) if token else tuple(found)
     if left is None:
