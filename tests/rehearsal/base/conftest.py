@@ -5,6 +5,7 @@ The base is asked as everybody asks it: through the front door, with our repairs
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
@@ -15,10 +16,12 @@ import pytest
 
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.resources.provider import Resource, ResourceProvider, ResourceRequest
+from rehearsal.cloud.service import Credentials
 from rehearsal.cloud.settings import CloudSettings
 from tests.rehearsal.conftest import ENVIRONMENTS
 
 Template = dict[str, Any]
+_persons = itertools.count()
 
 
 class Thing(ResourceProvider):
@@ -129,6 +132,16 @@ def until(found: Callable[[], Any]) -> Any:
             return answer
         time.sleep(0.005)
     raise AssertionError("it never came true")
+
+
+def person_with(cloud: Cloud, *statements: Template) -> Credentials:
+    """A session of a new role of the account that may do just what these statements say."""
+    iam, name = cloud.client("iam", cloud.identity.root), f"person-{next(_persons)}"
+    trust = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": cloud.account}, "Action": "sts:AssumeRole"}]}
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    document = {"Version": "2012-10-17", "Statement": statements}
+    iam.put_role_policy(RoleName=name, PolicyName="given", PolicyDocument=json.dumps(document))
+    return cloud.identity.session_of(role, "test")
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.cloud import Cloud
+from tests.rehearsal.base.conftest import person_with
 
 ACCOUNT = "123456789012"
 S3_ONLY = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
@@ -47,18 +48,12 @@ class Scene:
     cloud: Cloud
     root: Any
     kms: Any
-    iam: Any
     bucket: str
     key: str
 
     def person(self, *statements: Document) -> Any:
         """An S3 client of a new role that may do everything in S3, and this."""
-        name = f"keyholder-{next(_numbers)}"
-        trust = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}]}
-        role = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
-        document = json.dumps({"Version": "2012-10-17", "Statement": [S3_ONLY, *statements]})
-        self.iam.put_role_policy(RoleName=name, PolicyName="given", PolicyDocument=document)
-        return self.cloud.client("s3", self.cloud.identity.session_of(role, "test"))
+        return self.cloud.client("s3", person_with(self.cloud, S3_ONLY, *statements))
 
     def encrypt_by_default(self, key: str = "", *, bucket_key: bool = False) -> None:
         rule = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key or self.key}
@@ -75,16 +70,16 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def apis(ask: Callable[[str], Any]) -> tuple[Any, Any, Any]:
-    return ask("s3"), ask("kms"), ask("iam")
+def apis(ask: Callable[[str], Any]) -> tuple[Any, Any]:
+    return ask("s3"), ask("kms")
 
 
 @pytest.fixture
-def scene(cloud: Cloud, apis: tuple[Any, Any, Any]) -> Scene:
-    s3, kms, iam = apis
+def scene(cloud: Cloud, apis: tuple[Any, Any]) -> Scene:
+    s3, kms = apis
     bucket = f"encrypted-{next(_numbers)}"
     s3.create_bucket(Bucket=bucket)
-    return Scene(cloud, s3, kms, iam, bucket, kms.create_key()["KeyMetadata"]["Arn"])
+    return Scene(cloud, s3, kms, bucket, kms.create_key()["KeyMetadata"]["Arn"])
 
 
 @pytest.fixture

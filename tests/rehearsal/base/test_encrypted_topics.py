@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.cloud import Cloud
-from tests.rehearsal.base.conftest import until
+from tests.rehearsal.base.conftest import person_with, until
 
 ACCOUNT = "123456789012"
 ROOT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
@@ -41,12 +41,7 @@ class Scene:
 
     def person(self, *statements: Document) -> Any:
         """A client of SNS for a new role that may publish, and this."""
-        name = f"publisher-{next(_numbers)}"
-        trust = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}]}
-        role = self.ask("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
-        document = {"Version": "2012-10-17", "Statement": [allow("sns:Publish"), *statements]}
-        self.ask("iam").put_role_policy(RoleName=name, PolicyName="given", PolicyDocument=json.dumps(document))
-        return self.cloud.client("sns", self.cloud.identity.session_of(role, "test"))
+        return self.cloud.client("sns", person_with(self.cloud, allow("sns:Publish"), *statements))
 
     def refused(self, who: Any) -> tuple[str, str]:
         with pytest.raises(ClientError) as problem:

@@ -5,8 +5,6 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-over
 
 from __future__ import annotations
 
-import itertools
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,12 +13,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.cloud import Cloud
+from tests.rehearsal.base.conftest import person_with
 
 HERE = "arn:aws:logs:us-east-1:123456789012"
 GROUP, STREAM = "/rights", "one/two"
 BARE, WITH_STAR = f"{HERE}:log-group:{GROUP}", f"{HERE}:log-group:{GROUP}:*"
 THE_STREAM = f"{BARE}:log-stream:{STREAM}"
-_numbers = itertools.count()
 
 OF_THE_STREAM: dict[str, dict[str, Any]] = {
     "put_log_events": {"logEvents": [{"timestamp": int(time.time() * 1000), "message": "m"}]},
@@ -36,18 +34,13 @@ OF_THE_GROUP: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def person(cloud: Cloud, ask: Callable[[str], Any]) -> Callable[..., Any]:
     """`person(action, resource)`: a client of Logs for a new role that may do just this; the group is there."""
-    iam, logs = ask("iam"), ask("logs")
+    logs = ask("logs")
     logs.create_log_group(logGroupName=GROUP, tags={"team": "a"})
     logs.create_log_stream(logGroupName=GROUP, logStreamName=STREAM)
-    trust = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"}]}
 
     def make(action: str, resource: str, **condition: Any) -> Any:
-        name = f"logger-{next(_numbers)}"
-        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
         given = {"Effect": "Allow", "Action": action, "Resource": resource}
-        document = {"Version": "2012-10-17", "Statement": given | ({"Condition": condition} if condition else {})}
-        iam.put_role_policy(RoleName=name, PolicyName="given", PolicyDocument=json.dumps(document))
-        return cloud.client("logs", cloud.identity.session_of(role, "test"))
+        return cloud.client("logs", person_with(cloud, given | ({"Condition": condition} if condition else {})))
 
     return make
 

@@ -136,6 +136,23 @@ def test_a_question_that_is_not_there_fails_by_its_name(stage: Stage, endpoint: 
     assert "Could not download the input from s3://models/questions/nowhere.json" in message["failureReason"]
 
 
+def alarm_on_waiting(stage: Stage, endpoint: str, alarm: str, **more: Any) -> None:
+    """An alarm that rises when requests wait and no instance is there for them."""
+    stage.client("cloudwatch").put_metric_alarm(
+        AlarmName=alarm,
+        Namespace="AWS/SageMaker",
+        MetricName="HasBacklogWithoutCapacity",
+        Dimensions=[{"Name": "EndpointName", "Value": endpoint}],
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="missing",
+        **more,
+    )
+
+
 def test_requests_wait_while_there_is_no_instance_and_are_answered_by_the_first_that_comes(stage: Stage) -> None:
     name = stage.endpoint(config(stage, stage.model("late")))
 
@@ -146,18 +163,7 @@ def test_requests_wait_while_there_is_no_instance_and_are_answered_by_the_first_
 
     scale(0)
     assert stage.sagemaker.describe_endpoint(EndpointName=name)["ProductionVariants"][0]["CurrentInstanceCount"] == 0
-    stage.client("cloudwatch").put_metric_alarm(
-        AlarmName=f"waiting-{name}",
-        Namespace="AWS/SageMaker",
-        MetricName="HasBacklogWithoutCapacity",
-        Dimensions=[{"Name": "EndpointName", "Value": name}],
-        Statistic="Maximum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanOrEqualToThreshold",
-        TreatMissingData="missing",
-    )
+    alarm_on_waiting(stage, name, f"waiting-{name}")
     queued = [ask(stage, name) for _ in range(3)]
 
     def alarm() -> str:
@@ -204,19 +210,7 @@ def test_autoscaling_takes_an_idle_endpoint_to_zero_and_the_first_request_brings
             "Cooldown": 60,
         },
     )["PolicyARN"]
-    stage.client("cloudwatch").put_metric_alarm(
-        AlarmName=f"from-zero-{name}",
-        Namespace="AWS/SageMaker",
-        MetricName="HasBacklogWithoutCapacity",
-        Dimensions=dimensions,
-        Statistic="Maximum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanOrEqualToThreshold",
-        TreatMissingData="missing",
-        AlarmActions=[from_zero],
-    )
+    alarm_on_waiting(stage, name, f"from-zero-{name}", AlarmActions=[from_zero])
 
     def count() -> int:
         [variant] = stage.sagemaker.describe_endpoint(EndpointName=name)["ProductionVariants"]
