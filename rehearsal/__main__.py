@@ -120,8 +120,7 @@ def main(given: list[str] | None = None, *, sealed: bool = False) -> int:
         print(too_little, file=sys.stderr)
         return 2
     log_to(folder / "cloud.log", aloud=chosen.verbose)
-    for ending in (signal.SIGTERM, signal.SIGHUP):  # so that `with` blocks end processes on these too
-        signal.signal(ending, lambda number, _: sys.exit(128 + number))
+    hear_endings()
     progress = Progress()
     settings = CloudSettings(
         folder,
@@ -201,17 +200,20 @@ def stay(url: str, person: Person, people: People, folder: Path) -> None:
         "PYTHONPATH": str(REPOSITORY_ROOT),
     }
     published = publish_environment(folder, variables)
-    print(f"\nThe cloud is at {url} until you press Ctrl-C. To use it as the data scientist:\n")
-    for name, value in variables.items():
-        print(f"export {name}={value}")
-    print(f"\nor: source {shown(published)}")
-    print("\nThen, for example:  aws codepipeline list-pipelines;  git clone <the CloneUrl outputs of the project>\n")
     engineer = people.platform_engineer
-    print(f"# as the platform engineer: AWS_ACCESS_KEY_ID={engineer.access_key_id}")
-    print(
-        f"# AWS_SECRET_ACCESS_KEY={engineer.secret_access_key} AWS_SESSION_TOKEN={engineer.session_token}", flush=True
-    )
     try:
+        print(f"\nThe cloud is at {url} until you press Ctrl-C. To use it as the data scientist:\n")
+        for name, value in variables.items():
+            print(f"export {name}={value}")
+        print(f"\nor: source {shown(published)}")
+        print(
+            "\nThen, for example:  aws codepipeline list-pipelines;  git clone <the CloneUrl outputs of the project>\n"
+        )
+        print(f"# as the platform engineer: AWS_ACCESS_KEY_ID={engineer.access_key_id}")
+        print(
+            f"# AWS_SECRET_ACCESS_KEY={engineer.secret_access_key} AWS_SESSION_TOKEN={engineer.session_token}",
+            flush=True,
+        )
         threading.Event().wait()
     finally:
         published.unlink(missing_ok=True)
@@ -253,6 +255,21 @@ def hold(folder: Path) -> bool:
         return False
     HELD.append(lock)
     return True
+
+
+def hear_endings() -> None:
+    """Let the signals that end a program unwind this one, so that `with` blocks end processes.
+
+    A script's background jobs (`make rehearse &`) are started with SIGINT ignored, and so is everything that they
+    start. Nothing is lost by hearing it all the same: a rehearsal has no work to save, Ctrl-C at such a script means
+    it too, and deaf to SIGINT it could end neither for `kill -INT` nor for a disk that fills up (`disk.py`). What it
+    starts begins with SIGINT's default again, as programs expect that find themselves in a build.
+    https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_12
+    """
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def log_to(path: Path, *, aloud: bool) -> None:

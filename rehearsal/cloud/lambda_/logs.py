@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from rehearsal.cloud.lambda_.bootstrap import RECORD
 from rehearsal.cloud.lambda_.records import LATEST, Invocation
@@ -81,5 +81,5 @@ class FunctionLog(JobLog):
         """Send what is left."""
         try:
             super().close()
-        except ClientError as problem:
+        except (ClientError, BotoCoreError) as problem:
             log.warning("the log in %s is not complete: %s", self.group, problem)

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 FLUSH_SECONDS = 0.5
 MOST_EVENTS = 5_000
@@ -29,7 +29,7 @@ class JobLog:
         self._waiting: list[dict[str, Any]] = []
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._problem: ClientError | None = None
+        self._problem: ClientError | BotoCoreError | None = None
         self._thread = threading.Thread(target=self._send_regularly, name=f"log {stream}", daemon=True)
 
     def open(self) -> None:
@@ -53,7 +53,8 @@ class JobLog:
             self._waiting.append({"timestamp": int(time.time() * 1000), "message": text[:LONGEST_EVENT]})
 
     def close(self) -> None:
-        """Send what is left. Raises botocore's ClientError when the role may not write events."""
+        """Send what is left. Raises what ended the sending: botocore's ClientError when the role may not write
+        events, its BotoCoreError when nobody took them, as of a job that outlived its cloud."""
         self._closed.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -76,5 +77,5 @@ class JobLog:
             batch, events = events[:taken], events[taken:]
             try:
                 self._logs.put_log_events(logGroupName=self.group, logStreamName=self.stream, logEvents=batch)
-            except ClientError as problem:
+            except (ClientError, BotoCoreError) as problem:
                 self._problem = problem

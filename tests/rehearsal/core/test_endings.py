@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.__main__ import hear_endings
 from rehearsal.cloud.keeper import left
 from rehearsal.cloud.processes import Processes
 
@@ -41,9 +42,13 @@ def children_of(pid: int) -> list[int]:
     return found + [each for child in found for each in children_of(child)]
 
 
+def ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
-    """`python -m rehearsal up` when it stands, and every process it started."""
+    """`python -m rehearsal up` when it stands, and every process it started; begun as a script's background job."""
     cloud = subprocess.Popen(
         [sys.executable, "-m", "rehearsal", "up", "--folder", str(tmp_path / "up")],
         cwd=ROOT,
@@ -51,6 +56,7 @@ def up(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=ignore_interrupts,
     )
     assert cloud.stdout is not None
     printed = []
@@ -76,6 +82,25 @@ def test_nothing_outlives_the_cloud(up: tuple[subprocess.Popen[str], list[int]],
     status = cloud.wait(timeout=30)
     assert ended(started)
     assert status == {signal.SIGKILL: -9, signal.SIGHUP: 129, signal.SIGTERM: 143, signal.SIGINT: 130}[ending]
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """What is done on signals is put back afterwards."""
+    heard = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {ending: signal.getsignal(ending) for ending in heard}
+    yield
+    for ending, handler in before.items():
+        signal.signal(ending, handler)
+
+
+@pytest.mark.usefixtures("signals")
+def test_what_a_background_job_starts_does_not_inherit_its_deafness() -> None:
+    ignore_interrupts()
+    hear_endings()
+    tell = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", tell], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
 
 
 def test_what_a_killed_cloud_ran_is_ended_with_its_children(tmp_path: Path) -> None:
