@@ -83,6 +83,7 @@ class Base:
             "AWS_DEFAULT_REGION": self._settings.region,
             "REHEARSAL_FRONT_DOOR": front_door.removeprefix("http://"),
             "REHEARSAL_TOKEN": self.token,
+            "REHEARSAL_SPEED": str(self._settings.speed),
             "REHEARSAL_TYPES": json.dumps(sorted(types)),
             "REHEARSAL_REPLACING": json.dumps(replacing),
             "REHEARSAL_TAG_PROPERTIES": json.dumps(tag_properties),

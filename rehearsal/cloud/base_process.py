@@ -10,6 +10,7 @@ those names:
 - `base_deletions.py`, `base_leftovers.py`: when a stack is deleted, and what stays when that fails
 - `base_functions.py`: functions and custom resources, which are the front door's
 - `base_events.py`, `base_event_requests.py`: events to and from the default bus
+- `base_schedules.py`: rules that run on a schedule, by the clock of the rehearsal
 - `base_evaluation.py`, `base_policy_grammar.py`: how policies are read, and which may be written
 - `base_quotas.py`: how long policies may be, and how many
 - `base_principals.py`: whom a policy may name
@@ -57,6 +58,7 @@ from rehearsal.cloud import (
     base_recording,
     base_repairs,
     base_request_checks,
+    base_schedules,
     base_stack_records,
     base_stacks,
     base_topic_keys,
@@ -125,6 +127,7 @@ def main() -> None:
     base_evaluation.install()
     base_policy_grammar.install()
     base_events.install()
+    base_schedules.install()
     base_event_requests.install()
     base_request_checks.install()
     base_policies.install()

@@ -21,7 +21,7 @@ Target = Mapping[str, Any]
 
 SERVICE = "events.amazonaws.com"
 DELIVERED_BY_BASE = ("sns", "sqs")
-DELIVERED_HERE = ("codepipeline", "lambda")
+DELIVERED_HERE = ("codepipeline", "lambda", "sagemaker")
 """The services whose rooms take events (`Events.add_target`)."""
 
 

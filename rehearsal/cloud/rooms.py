@@ -15,6 +15,7 @@ from rehearsal.cloud.resources.codepipeline import CODEPIPELINE_TYPES
 from rehearsal.cloud.resources.lambda_ import LAMBDA_TYPES
 from rehearsal.cloud.resources.provider import ResourceProvider
 from rehearsal.cloud.resources.sagemaker import SAGEMAKER_TYPES
+from rehearsal.cloud.resources.sagemaker_pipelines import Pipeline
 from rehearsal.cloud.resources.servicecatalog import SERVICECATALOG_TYPES
 from rehearsal.cloud.sagemaker.api import SageMaker
 from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
@@ -39,6 +40,7 @@ PROVIDERS: tuple[type[ResourceProvider], ...] = (
     *CODEPIPELINE_TYPES,
     *LAMBDA_TYPES,
     *SAGEMAKER_TYPES,
+    Pipeline,
     *AUTOSCALING_TYPES,
     *SERVICECATALOG_TYPES,
 )
