@@ -74,6 +74,11 @@ def _look(sagemaker: Any, endpoint_config_name: str) -> tuple[dict[str, Any], st
         if is_missing(error) or error.response["Error"]["Code"] in ACCESS_DENIED:
             return variant, None, False
         raise
+    return variant, package_of(model), True
+
+
+def package_of(model: dict[str, Any]) -> str | None:
+    """The ARN of the package that a model, as DescribeModel tells it, was made from; None for one made from none."""
     containers = [model["PrimaryContainer"]] if "PrimaryContainer" in model else model.get("Containers", [])
     arns = [container["ModelPackageName"] for container in containers if "ModelPackageName" in container]
-    return variant, (arns[0] if arns else None), True
+    return arns[0] if arns else None
