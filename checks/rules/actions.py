@@ -106,6 +106,6 @@ def _arn_parts(arn: str) -> list[str]:
 
 
 def _same_kind(own: str, wanted: str) -> bool:
-    """`endpoint/fraud-prod` is of `endpoint/.*`, and of nothing else; `sagemaker-project-x/*` is of `.*`."""
+    """`endpoint/fraud-prod` is of `endpoint/.*`, and of nothing else; `*/x` is of every kind, `x/*` of `.*`."""
     kind = re.split(r"[/:]", wanted, maxsplit=1)[0]
-    return kind in {"", ".*"} or own == "*" or re.split(r"[/:]", own, maxsplit=1)[0] == kind
+    return kind in {"", ".*"} or re.split(r"[/:]", own, maxsplit=1)[0] in {"*", kind}

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from checks.statements import Statement, statements
+from fnmatch import fnmatchcase
+
+from checks.statements import Statement, service_authorization, statements
 from checks.template_file import ACCOUNT, Template
 
 
 def boundary_statements(account_setup: Template) -> list[Statement]:
     return [each for each in statements(account_setup) if each.owner.logical_id == "ProjectBoundary" and each.allows]
+
+
+def meant(action: str) -> set[str]:
+    """The actions that AWS has of a pattern, in small letters."""
+    service, _, name = action.lower().partition(":")
+    return {f"{service}:{each}" for each in service_authorization()[service]["Actions"] if fnmatchcase(each, name)}
 
 
 def test_the_boundary_covers_every_grant_of_every_role(project: Template, account_setup: Template) -> None:
@@ -34,9 +42,11 @@ def test_the_boundary_covers_every_service_a_role_is_passed_to(project: Template
 
 
 def test_the_boundary_allows_nothing_that_no_role_uses(project: Template, account_setup: Template) -> None:
-    used = {action for each in statements(project) for action in each.actions}
-    allowed = {action for each in boundary_statements(account_setup) for action in each.actions}
-    assert allowed - used == set()
+    used = {action.lower() for each in statements(project) for action in each.actions}
+    written = {action for each in boundary_statements(account_setup) for action in each.actions}
+    allowed = {action: meant(action) if "*" in action else {action.lower()} for action in written}
+    assert {action: found - used for action, found in allowed.items() if found - used} == {}
+    assert all(allowed.values()), "a pattern that fits nothing"
 
 
 def test_no_role_of_a_project_can_become_more_than_it_is(account_setup: Template) -> None:
@@ -59,7 +69,7 @@ def test_keys_are_used_only_in_this_account_and_only_through_the_services_that_e
     (keys,) = (
         each for each in boundary_statements(account_setup) if any(one.startswith("kms:") for one in each.actions)
     )
-    assert keys.resources == [f"arn:aws:kms:*:{ACCOUNT}:key/*"]
+    assert keys.resources == [f"arn:*:kms:*:{ACCOUNT}:key/*"]
     assert keys.condition == {"StringLike": {"kms:ViaService": ["s3.*", "sagemaker.*", "sns.*"]}}
     assert all(action.startswith("kms:") for action in keys.actions)
 
@@ -71,6 +81,7 @@ def test_an_action_beyond_the_boundary_is_noticed(account_setup: Template) -> No
     assert not any(each.covers("logs:DeleteLogGroup", own_group) for each in boundary)
     assert not any(each.covers("logs:PutLogEvents", own_group.replace("sagemaker-x", "other")) for each in boundary)
     assert not any(each.covers("s3:PutObject", "arn:aws:s3:::other/key") for each in boundary)
+    assert meant("application-autoscaling:*Resource") > {"application-autoscaling:tagresource"}
 
 
 def test_its_name_and_path_are_those_the_project_s_roles_carry(project: Template, account_setup: Template) -> None:
