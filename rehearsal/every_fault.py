@@ -13,6 +13,7 @@ from rehearsal.cloud.faults import (
     BUILD_TIMEOUT,
     DUPLICATED_EVENT,
     ENDPOINT_KILLED,
+    ENDPOINT_MAINTENANCE,
     FAULTS,
     FLAKY_STEP,
     GIT_NETWORK,
@@ -27,6 +28,7 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     (BUILD_TIMEOUT, FLAKY_STEP, GIT_NETWORK, REORDERED_EVENTS),
     (OBJECT_GONE, ENDPOINT_KILLED),
     (DUPLICATED_EVENT,),
+    (ENDPOINT_MAINTENANCE,),
 )
 """Faults of a group strike at different places, so that each failure that is met is one fault's."""
 

@@ -19,6 +19,7 @@ from rehearsal.cloud.faults import (
     BUILD_TIMEOUT,
     DUPLICATED_EVENT,
     ENDPOINT_KILLED,
+    ENDPOINT_MAINTENANCE,
     FLAKY_STEP,
     GIT_NETWORK,
     OBJECT_GONE,
@@ -77,6 +78,7 @@ class Remedies:
             (BUILD_TIMEOUT, "TIMED_OUT", lambda: None),
             (OBJECT_GONE, self._lost_object(), self._restore),
             (ENDPOINT_KILLED, "alarm", self._look_at_the_endpoint),
+            (ENDPOINT_MAINTENANCE, "in-progress endpoint", self._wait_for_the_maintenance),
         )
         for name, mark, prepare in remedies:
             told = next((line for line in reason if mark.lower() in line.lower()), None)
@@ -228,6 +230,17 @@ class Remedies:
         found = endpoint["EndpointStatus"], endpoint["EndpointConfigName"]
         if found != ("InService", self._served_before):
             raise StoryError(f"{name} must be in service as before ({self._served_before}), but it is {found}")
+
+    # ---- an endpoint under maintenance
+
+    def _wait_for_the_maintenance(self) -> None:
+        """The endpoint that was to be updated first: it serves all the time, and can be changed afterwards."""
+        name = self._faults.struck(ENDPOINT_MAINTENANCE)[0]
+        describe = self._operator.client("sagemaker").describe_endpoint
+        wait_until(
+            lambda: describe(EndpointName=name)["EndpointStatus"] == "InService" or None,
+            f"the end of the maintenance of {name}",
+        )
 
     # ---- one approval that was told twice
 

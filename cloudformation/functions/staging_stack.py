@@ -7,6 +7,9 @@
 
 So every ending counts: production went live, the approver refused or let the time pass, a test failed. The stack says
 by a tag whether it may be deleted, as build.py of the model-deploy repository writes it; one without the tag stays.
+
+What keeps an endpoint from being deleted may pass, as SageMaker's own maintenance does (`SystemUpdating`). So a
+deletion that failed is asked for again, until the next deployment is on its way: that one replaces the stack itself.
 """
 
 import logging
@@ -16,9 +19,10 @@ from botocore.exceptions import ClientError
 
 from aws import Client, is_missing
 from deployments import DeployPipeline
-from patience import Patience
+from patience import OutOfTimeError, Patience
 
 KEEP_TAG, DELETED = "keep-after-tests", "false"
+GONE, FAILED = "DELETE_COMPLETE", "DELETE_FAILED"
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +39,11 @@ class StagingStack:
         self._name = name
 
     def retire(self, pipeline: DeployPipeline, ended: str, patience: Patience) -> bool:
-        """Delete the stack unless an execution needs it; answers whether it was deleted.
+        """Delete the stack unless an execution needs it; answers whether that was begun.
 
         The one that `ended` needs it no more, whatever its listing says, which may be late.
 
-        Raises StagingNotDeletedError, OutOfTimeError.
+        Raises StagingNotDeletedError when it fails until the end, and OutOfTimeError.
         """
         stack = self._describe(self._name)
         if stack is None or not _may_go(stack):
@@ -49,9 +53,29 @@ class StagingStack:
             log.info("Another execution is under way: the stack %s stays until that has ended", self._name)
             return False
         # By its id, so that a stack that is made anew under its name is never meant.
-        self._cloudformation.delete_stack(StackName=stack["StackId"])
-        patience.wait_until(lambda: self._is_gone(stack["StackId"]), f"the stack {self._name} to be deleted")
-        log.info("Deleted the stack %s: no deployment needs it", self._name)
+        stack_id = stack["StackId"]
+        self._cloudformation.delete_stack(StackName=stack_id)
+        why = ""
+
+        def over() -> bool:
+            nonlocal why
+            left = self._describe(stack_id)
+            if left is None or left["StackStatus"] != FAILED:
+                return left is None or left["StackStatus"] == GONE
+            why = str(left.get("StackStatusReason", "CloudFormation gives no reason"))
+            if pipeline.is_busy(besides=ended):
+                return True
+            log.info("The stack %s could not be deleted, so it is asked for again: %s", self._name, why)
+            self._cloudformation.delete_stack(StackName=stack_id)
+            return False
+
+        try:
+            patience.wait_until(over, f"the stack {self._name} to be deleted")
+        except OutOfTimeError as problem:
+            if why:
+                raise StagingNotDeletedError(why) from problem
+            raise
+        log.info("No deployment needs the stack %s: it was deleted, or another one has begun since", self._name)
         return True
 
     def wait_until_settled(self, patience: Patience) -> None:
@@ -61,14 +85,6 @@ class StagingStack:
     def _is_going(self) -> bool:
         stack = self._describe(self._name)
         return stack is not None and stack["StackStatus"] == "DELETE_IN_PROGRESS"
-
-    def _is_gone(self, stack_id: str) -> bool:
-        stack = self._describe(stack_id)
-        if stack is None or stack["StackStatus"] == "DELETE_COMPLETE":
-            return True
-        if stack["StackStatus"] == "DELETE_FAILED":
-            raise StagingNotDeletedError(str(stack.get("StackStatusReason", "CloudFormation gives no reason")))
-        return False
 
     def _describe(self, name_or_id: str) -> dict[str, Any] | None:
         try:

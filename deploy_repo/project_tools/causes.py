@@ -152,6 +152,14 @@ CAUSES = (
         ),
     ),
     Cause(
+        "endpoint is busy",
+        r"(?i)cannot update in-progress endpoint",
+        (
+            "SageMaker is at work on the endpoint: another change of it, or maintenance of its own (SystemUpdating). "
+            "It goes on serving. Once `aws sagemaker describe-endpoint` shows InService, retry the stage.",
+        ),
+    ),
+    Cause(
         "instance type cannot be changed",
         r"(?i)instance type.*(?:autoscal|scalable target|variant)|cannot update.*registered",
         (

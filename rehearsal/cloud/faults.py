@@ -52,6 +52,7 @@ DUPLICATED_EVENT = "duplicated-event"
 REORDERED_EVENTS = "reordered-events"
 BUILD_TIMEOUT = "build-timeout"
 ENDPOINT_KILLED = "endpoint-killed"
+ENDPOINT_MAINTENANCE = "endpoint-maintenance"
 GIT_NETWORK = "git-network"
 
 FAULTS: dict[str, Fault] = {
@@ -100,6 +101,13 @@ FAULTS: dict[str, Fault] = {
             Ending.ROLLED_BACK,
             "SageMaker starts the container again; requests that failed meanwhile raise the alarm, which brings the "
             "old version back",
+        ),
+        Fault(
+            ENDPOINT_MAINTENANCE,
+            "SageMaker maintains an endpoint as one is first updated, and each as it is first deleted",
+            Ending.FAILED,
+            "the endpoint serves on and no change of it is begun; the deployment says so, and goes through when it is "
+            "retried after the maintenance; a deletion is asked for again until it is done",
         ),
         Fault(
             GIT_NETWORK,

@@ -538,3 +538,27 @@ def test_staging_that_cannot_be_taken_down_is_told_and_left_to_lambda(scene: Sce
     assert subject == f"{GROUP}: the staging endpoint could not be taken down"
     assert "failed to delete: [Endpoint]" in text
     assert f"aws cloudformation delete-stack --stack-name {STAGING_STACK}" in text
+    assert len(scene.account.asked("DeleteStack")) > 1, "what is in the way may pass"
+
+
+def test_a_staging_deletion_that_an_endpoint_in_maintenance_refuses_is_asked_for_again(scene: Scene) -> None:
+    scene.staging()
+    asked = scene.account.asked
+    scene.stacks.deletes = lambda _: "DELETE_FAILED" if len(asked("DeleteStack")) < 4 else "DELETE_COMPLETE"
+    scene.hear(scene.execution(*TESTED, asked_for=package_arn(3)), "SUCCEEDED")
+    assert STAGING_STACK not in scene.stacks.stacks
+    assert scene.messages == []
+
+
+def test_a_staging_deletion_that_failed_is_left_to_the_next_deployment(scene: Scene) -> None:
+    scene.staging()
+    ended = scene.execution(*TESTED, asked_for=package_arn(3))
+
+    def meanwhile(_: object) -> str:
+        scene.execution(asked_for=package_arn(4))
+        return "DELETE_FAILED"
+
+    scene.stacks.deletes = meanwhile
+    scene.hear(ended, "SUCCEEDED")
+    assert len(scene.account.asked("DeleteStack")) == 1
+    assert scene.messages == []

@@ -77,6 +77,12 @@ SAID = [
         "CodeBuild project",
     ),
     (
+        "endpoint is busy",
+        "resource",
+        'Cannot update in-progress endpoint "arn:aws:sagemaker:eu-west-1:1:endpoint/claims-prod". (Service: SageMaker)',
+        "retry the stage",
+    ),
+    (
         "instance type cannot be changed",
         "endpoint",
         "Cannot update the instance type of a variant that is registered as a scalable target",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from rehearsal.cloud.container import Containers
 from rehearsal.cloud.errors import AwsError
-from rehearsal.cloud.sagemaker import endpoint_changes
+from rehearsal.cloud.sagemaker import endpoint_changes, maintenance
 from rehearsal.cloud.sagemaker.alarms import EndpointAlarms
 from rehearsal.cloud.sagemaker.async_inference import AsyncBacklog, try_notifications
 from rehearsal.cloud.sagemaker.data_capture import DataCapture
@@ -159,12 +159,9 @@ class Endpoints(EndpointConfigs):
         endpoint = self.endpoint(request["EndpointName"])
         config = self.endpoint_config(request["EndpointConfigName"])
         with endpoint.lock:
-            self._refuse_in_progress(endpoint)
-            if endpoint.status != "InService" or endpoint.fleet is None:
-                raise AwsError(
-                    "ValidationException", f'Cannot update endpoint "{endpoint.arn}" in {endpoint.status} status.'
-                )
-            endpoint_changes.refuse_another_way_of_hosting(endpoint.fleet.config, config)
+            maintenance.may_come(self.cloud, endpoint, maintenance.UPDATE)
+            blue = self._in_service(endpoint)
+            endpoint_changes.refuse_another_way_of_hosting(blue.config, config)
             scaled = self._autoscaling.scaled_variants(endpoint.name) if self._autoscaling is not None else set()
             endpoint_changes.refuse_changed_scalable_instances(endpoint, config, scaled)
             green = self._fleet(endpoint, config)
@@ -172,7 +169,7 @@ class Endpoints(EndpointConfigs):
                 excluded = {
                     entry["VariantPropertyType"] for entry in request.get("ExcludeRetainedVariantProperties", [])
                 }
-                endpoint_changes.retain(endpoint.fleet, green, excluded)
+                endpoint_changes.retain(blue, green, excluded)
             given = request.get("DeploymentConfig")
             if given is None and request.get("RetainDeploymentConfig", False):
                 given = endpoint.deployment_config
@@ -197,7 +194,8 @@ class Endpoints(EndpointConfigs):
         """Counts and weights change at once: one process stands for all instances."""
         endpoint = self.endpoint(request["EndpointName"])
         with endpoint.lock:
-            self._refuse_in_progress(endpoint)
+            maintenance.may_come(self.cloud, endpoint, maintenance.UPDATE)
+            self._in_service(endpoint)
             for change in request["DesiredWeightsAndCapacities"]:
                 endpoint_changes.refuse_impossible_size(endpoint, change)
             endpoint.status = "Updating"
@@ -232,6 +230,7 @@ class Endpoints(EndpointConfigs):
     def delete_endpoint(self, request: Document, caller: Credentials) -> Document:
         endpoint = self.endpoint(request["EndpointName"])
         with endpoint.lock:
+            maintenance.may_come(self.cloud, endpoint, maintenance.deletion_of(endpoint))
             self._refuse_in_progress(endpoint)
             endpoint.status = "Deleting"
         self.cloud.background(f"delete endpoint {endpoint.name}", self._take_down, endpoint)
@@ -282,6 +281,19 @@ class Endpoints(EndpointConfigs):
     def _refuse_in_progress(endpoint: Endpoint) -> None:
         if endpoint.status in IN_PROGRESS:
             raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
+
+    def _in_service(self, endpoint: Endpoint) -> Fleet:
+        """What serves, when the endpoint may be changed: "DeleteEndpoint is the only operation that can be performed
+        on a failed endpoint".
+
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_EndpointSummary.html
+        """
+        self._refuse_in_progress(endpoint)
+        if endpoint.status != "InService" or endpoint.fleet is None:
+            raise AwsError(
+                "ValidationException", f'Cannot update endpoint "{endpoint.arn}" in {endpoint.status} status.'
+            )
+        return endpoint.fleet
 
     def stop(self) -> None:
         """Nobody waits for what is under way when the cloud ends: its processes are ended with it."""
