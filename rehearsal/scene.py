@@ -148,9 +148,7 @@ class Scene:
 
     def next_execution(self, pipeline: str, earlier: str, why: str) -> str:
         """The execution that follows `earlier`, once it has started."""
-        return self.wait_until(
-            lambda: newest if (newest := self.latest_execution(pipeline)) != earlier else None, f"{why}", 30
-        )
+        return self.wait_until(lambda: newest if (newest := self.latest_execution(pipeline)) != earlier else None, why)
 
     def watch_build(self, execution: str) -> PipelineWatch:
         """Follow a build and the SageMaker pipeline that it starts."""
@@ -265,7 +263,7 @@ class Scene:
                     return True
                 raise
 
-        self.wait_until(gone, f"the stack {stack} to be deleted", 120)
+        self.wait_until(gone, f"the stack {stack} to be deleted")
         self.progress.say(f"{self.project.endpoint(stage)} was taken down: nobody needs it any more")
 
     # ---- mail
@@ -275,6 +273,6 @@ class Scene:
         mailbox = self.mailbox
         if mailbox is None:
             raise StoryError("there is no mailbox before the launch")
-        mail = self.wait_until(lambda: mailbox.find(*words), f"a message about {' '.join(words)}", 20)
+        mail = self.wait_until(lambda: mailbox.find(*words), f"a message about {' '.join(words)}")
         self.progress.say(f"the approver got mail: {mail['text'].splitlines()[0][:110]}")
         return mail

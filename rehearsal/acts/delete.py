@@ -7,8 +7,6 @@ from rehearsal.progress import ActRecord
 from rehearsal.scene import Scene, must
 from rehearsal.watch import StoryError
 
-DELETION_SECONDS = 120
-
 
 def delete(scene: Scene, act: ActRecord) -> None:
     project, client = scene.project, scene.scientist.client
@@ -19,7 +17,7 @@ def delete(scene: Scene, act: ActRecord) -> None:
     client("codepipeline").start_pipeline_execution(name=project.deploy_pipeline)
     scene.progress.say("a deployment is on its way when the project is deleted")
     client("sagemaker").delete_project(ProjectName=project.name)
-    scene.wait_until(lambda: _deleted(scene), "the deletion of the project", DELETION_SECONDS)
+    scene.wait_until(lambda: _deleted(scene), "the deletion of the project")
 
     left = billable(scene.engineer.client)
     must(not left, f"nothing that costs money may be left, but there is {left}")

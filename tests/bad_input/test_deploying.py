@@ -11,8 +11,9 @@ from rehearsal.cloud.rooms import new_cloud
 from rehearsal.cloud.settings import CloudSettings
 from rehearsal.people import settle
 from tests.bad_input.conftest import ROOT, Ended
-from tests.rehearsal.whole.company import Company, until
+from tests.rehearsal.whole.company import Company
 from tests.rehearsal.whole.releases_lab import OVER, Releases
+from tests.waiting import until
 
 QUICKLY = 300.0
 SwitchOn = Callable[[str], Faults]

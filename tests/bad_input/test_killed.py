@@ -7,10 +7,8 @@ import json
 import os
 import signal
 import tarfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from tests.bad_input.conftest import Ended
 from tests.bad_input.test_machine import Rehearsal, Start, start
@@ -18,10 +16,10 @@ from tests.rehearsal.core.test_endings import alive, children_of
 from tests.rehearsal.core.test_endings import ended as processes_ended
 from tests.rehearsal.images import IMAGE
 from tests.rehearsal.sagemaker.hosting import CODE, INFERENCE
+from tests.waiting import PATIENCE, until
 
 __all__ = ["start"]  # the fixture
 
-Answer = TypeVar("Answer")
 BUCKET = "things"
 KEPT = "builds-before"
 BUILD = f"""\
@@ -36,16 +34,6 @@ cache:
   paths: [.tools/**/*]
 """
 ANYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-
-
-def until(question: Callable[[], Answer | None], seconds: float = 90.0) -> Answer:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        answer = question()
-        if answer:
-            return answer
-        time.sleep(0.1)
-    raise AssertionError(f"waited {seconds} s in vain")
 
 
 class Working:
@@ -155,7 +143,7 @@ def test_a_rehearsal_that_was_killed_at_work_and_starts_again(start: Start, tmp_
     started = children_of(first.process.pid)
     assert len(started) >= len(first.started) + 3, "a build, a job, an endpoint"
     first.process.send_signal(signal.SIGKILL)
-    first.process.wait(30)
+    first.process.wait(PATIENCE)
     assert processes_ended(started), programs(started)
 
     second = start(tmp_path / "run")
@@ -168,5 +156,5 @@ def test_a_rehearsal_that_was_killed_at_work_and_starts_again(start: Start, tmp_
     assert again.endpoint() == "yes"
     started = children_of(second.process.pid)
     os.kill(second.process.pid, signal.SIGINT)
-    ended(f"exit {second.process.wait(30)}", second.last_words())
+    ended(f"exit {second.process.wait(PATIENCE)}", second.last_words())
     assert processes_ended(started), programs(started)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from rehearsal.people import settle
 from rehearsal.person import Person
 from service_catalog.publish import Package, pack_all
 from tests.bad_input.conftest import ROOT, Ended, StartCloud
+from tests.waiting import WAITER, until
 
-SECONDS = 60
 READABLE = "servicecatalog:provisioning=true"
 
 
@@ -51,13 +50,14 @@ class Account:
             sagemaker.create_project(ProjectName=name, ServiceCatalogProvisioningDetails=details)
         except ClientError as refusal:
             return "refused", refusal.response["Error"]["Message"]
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline:
+
+        def at_rest() -> Any:
             project = sagemaker.describe_project(ProjectName=name)
-            if project["ProjectStatus"] != "CreateInProgress":
-                said = project["ServiceCatalogProvisionedProductDetails"].get("ProvisionedProductStatusMessage", "")
-                return project["ProjectStatus"], said
-        raise AssertionError(f"project {name} never ended")
+            return None if project["ProjectStatus"] == "CreateInProgress" else project
+
+        project = until(at_rest, f"an end of {name}'s launch")
+        said = project["ServiceCatalogProvisionedProductDetails"].get("ProvisionedProductStatusMessage", "")
+        return project["ProjectStatus"], said
 
     def create_stack(self, name: str) -> tuple[str, str]:
         """Launch the template by hand, as the platform engineer."""
@@ -115,7 +115,7 @@ def account(start_cloud: StartCloud) -> Account:
         Parameters=[{"ParameterKey": "StudioRoleName", "ParameterValue": people.studio_role_arn.rpartition("/")[2]}],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
-    cloudformation.get_waiter("stack_create_complete").wait(StackName="mlops-account-setup", WaiterConfig={"Delay": 1})
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="mlops-account-setup", WaiterConfig=WAITER)
     catalog = engineer.client("servicecatalog")
     product = catalog.create_product(
         Name="MLOps project",

@@ -20,6 +20,7 @@ from rehearsal.disk import MEGABYTE
 from tests.bad_input.conftest import ROOT, Ended
 from tests.rehearsal.core.test_endings import children_of
 from tests.rehearsal.core.test_endings import ended as processes_ended
+from tests.waiting import PATIENCE
 
 Start = Callable[..., "Rehearsal"]
 
@@ -68,7 +69,7 @@ def refused(folder: Path, *options: str, **environment: str) -> tuple[str, str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert len(done.stdout.strip().splitlines()) == 1, done.stdout
@@ -91,7 +92,7 @@ def start() -> Iterator[Start]:
     for each in running:
         if each.process.poll() is None:
             each.process.terminate()
-            each.process.wait(30)
+            each.process.wait(PATIENCE)
         if each.process.stdout:
             each.process.stdout.close()
 
@@ -120,7 +121,7 @@ def test_a_rehearsal_whose_disk_fills_up_in_the_middle(start: Start, tmp_path: P
 
     with (tmp_path / "filler").open("wb") as filler:
         os.posix_fallocate(filler.fileno(), 0, room + room // 2)
-        status = rehearsal.process.wait(30)
+        status = rehearsal.process.wait(PATIENCE)
         filler.truncate(0)
 
     ended(f"exit {status}", rehearsal.last_words())
@@ -138,7 +139,7 @@ def test_a_rehearsal_that_was_killed_and_starts_again(start: Start, tmp_path: Pa
     for number in (1, 2):
         first.client("codecommit").create_repository(repositoryName=f"repository-{number}")
     first.process.send_signal(signal.SIGKILL)
-    first.process.wait(30)
+    first.process.wait(PATIENCE)
     assert processes_ended(first.started), "nothing is left running"
 
     second = start(tmp_path / "run", "--port", port)
@@ -148,5 +149,5 @@ def test_a_rehearsal_that_was_killed_and_starts_again(start: Start, tmp_path: Pa
     found = codecommit.list_repositories()["repositories"]
     assert [each["repositoryId"] for each in found] == [made["repositoryId"]]
     second.process.send_signal(signal.SIGINT)
-    ended(f"exit {second.process.wait(30)}", second.last_words())
+    ended(f"exit {second.process.wait(PATIENCE)}", second.last_words())
     assert processes_ended(second.started)

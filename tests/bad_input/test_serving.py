@@ -14,8 +14,9 @@ from rehearsal.cloud.runtimes import runtime_for
 from rehearsal.cloud.sagemaker import model_server
 from tests.bad_input.conftest import ROOT, Ended, StartCloud
 from tests.rehearsal.images import IMAGE
-from tests.rehearsal.sagemaker.hosting import CODE, INFERENCE, Stage, until
+from tests.rehearsal.sagemaker.hosting import CODE, INFERENCE, Stage
 from tests.rehearsal.sagemaker.test_endpoints_stacks import Stack
+from tests.waiting import until
 
 STEPS = ROOT / "build_repo" / "steps"
 NEEDS_NO_NETWORK = {"PIP_NO_BUILD_ISOLATION": "0"}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
@@ -19,6 +18,7 @@ from rehearsal.cloud.resources.provider import Resource, ResourceProvider, Resou
 from rehearsal.cloud.service import Credentials
 from rehearsal.cloud.settings import CloudSettings
 from tests.rehearsal.conftest import ENVIRONMENTS
+from tests.waiting import until
 
 Template = dict[str, Any]
 _persons = itertools.count()
@@ -122,16 +122,6 @@ class Stacks:
     def physical_ids(self, stack: str) -> dict[str, str]:
         listed = self.api.describe_stack_resources(StackName=stack)["StackResources"]
         return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in listed}
-
-
-def until(found: Callable[[], Any]) -> Any:
-    """What `found` answers, once it answers anything."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if answer := found():
-            return answer
-        time.sleep(0.005)
-    raise AssertionError("it never came true")
 
 
 def person_with(cloud: Cloud, *statements: Template) -> Credentials:

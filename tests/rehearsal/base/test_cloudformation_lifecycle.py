@@ -12,7 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.cloud import Cloud
-from tests.rehearsal.base.conftest import Stacks, Template, Thing, resource, thing, until
+from tests.rehearsal.base.conftest import Stacks, Template, Thing, resource, thing
+from tests.waiting import until
 
 
 def of(**resources: Template) -> Template:

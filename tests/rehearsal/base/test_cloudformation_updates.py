@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.rehearsal.base.conftest import Stacks, Template, Thing, resource, thing
+from tests.waiting import until
 
 OUTPUT = {"Value": {"Ref": "First"}}
 
@@ -156,8 +157,6 @@ def test_a_rollback_that_fails_is_continued(stacks: Stacks, done: list[str]) -> 
 
 
 def change_set(stacks: Stacks, stack: str, template: Template, kind: str = "UPDATE") -> dict[str, Any]:
-    from tests.rehearsal.base.conftest import until
-
     made = stacks.api.create_change_set(
         StackName=stack, ChangeSetName="changes", ChangeSetType=kind, TemplateBody=json.dumps(template)
     )["Id"]
@@ -198,7 +197,5 @@ def test_a_change_set_may_create_a_stack_that_is_only_proposed(stacks: Stacks, d
     assert stacks.described("proposed")["StackStatus"] == "REVIEW_IN_PROGRESS"
     assert done == []
     stacks.api.execute_change_set(ChangeSetName=found["ChangeSetId"])
-    from tests.rehearsal.base.conftest import until
-
     assert until(lambda: stacks.described("proposed")["StackStatus"] == "CREATE_COMPLETE")
     assert done == ["create proposed"]

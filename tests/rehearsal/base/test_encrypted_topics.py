@@ -15,7 +15,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.cloud import Cloud
-from tests.rehearsal.base.conftest import person_with, until
+from tests.rehearsal.base.conftest import person_with
+from tests.waiting import until
 
 ACCOUNT = "123456789012"
 ROOT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}

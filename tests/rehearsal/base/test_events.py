@@ -14,7 +14,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.cloud import Cloud
-from tests.rehearsal.base.conftest import Stacks, resource, until
+from tests.rehearsal.base.conftest import Stacks, resource
+from tests.waiting import until
 
 EVENT = {
     "version": "0",

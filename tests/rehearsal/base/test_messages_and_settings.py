@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.cloud import Cloud
-from tests.rehearsal.base.conftest import until
+from tests.waiting import until
 
 
 def code(problem: Any) -> str:

@@ -16,10 +16,10 @@ from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.codebuild import CodeBuild
 from rehearsal.cloud.resources.codebuild import CODEBUILD_TYPES
 from tests.rehearsal.conftest import StartCloud
+from tests.waiting import PATIENCE
 
 BUCKET = "artifacts"
 IMAGE = "aws/codebuild/amazonlinux-x86_64-standard:6.0"
-BUILD_SECONDS = 120  # a deadline for a build of a few commands on a busy machine
 RIGHTS = (
     "logs:CreateLogGroup",
     "logs:CreateLogStream",
@@ -111,7 +111,7 @@ class Lab:
 
     def ended(self, build_id: str) -> dict[str, Any]:
         """The build, once it is over."""
-        assert self.room.finished(build_id).wait(BUILD_SECONDS), f"{build_id} never ended"
+        assert self.room.finished(build_id).wait(PATIENCE), f"{build_id} never ended"
         return dict(self.client.batch_get_builds(ids=[build_id])["builds"][0])
 
     def play(self, project: str, source: Path, outputs: Sequence[str] = (), **other: Any) -> dict[str, Any]:

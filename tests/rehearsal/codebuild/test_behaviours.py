@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.rehearsal.codebuild.conftest import Lab, failed_phase, phases
+from tests.waiting import until
 
 TESTDATA = Path(__file__).parent / "testdata"
 ALL = [
@@ -162,6 +162,4 @@ def test_a_build_ends_as_it_would_on_aws(lab: Lab, behaviour: str) -> None:
         assert f"Phase context status code: {code} Message: {message}" in log
     assert build["buildComplete"]
     assert build["currentPhase"] == "COMPLETED"
-    deadline = time.monotonic() + 30
-    while list(lab.cloud.cache_for("builds").glob("*/work")):
-        assert time.monotonic() < deadline, "a build's folder outlived it"
+    until(lambda: not list(lab.cloud.cache_for("builds").glob("*/work")), "the end of the build's folder")

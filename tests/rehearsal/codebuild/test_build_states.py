@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.rehearsal.codebuild.conftest import Lab, phases
+from tests.waiting import until
 
 NOTHING = {"source": {"type": "NO_SOURCE"}, "artifacts": {"type": "NO_ARTIFACTS"}}
 
@@ -24,12 +24,7 @@ def inline(lab: Lab, stem: str, *commands: str, more: str = "", **other: Any) ->
 
 
 def when(look: Callable[[], dict[str, Any]], is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    deadline = time.monotonic() + 60
-    while True:
-        build = look()
-        if is_so(build):
-            return build
-        assert time.monotonic() < deadline, f"it never came true: {build['currentPhase']}"
+    return until(lambda: build if is_so(build := look()) else None)
 
 
 def test_polling_sees_the_phase_a_build_is_in_and_how_it_was_stopped(lab: Lab) -> None:

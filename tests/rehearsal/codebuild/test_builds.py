@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from rehearsal.cloud.codebuild import CodeBuild, runner
 from rehearsal.cloud.resources.codebuild import CODEBUILD_TYPES
 from tests.rehearsal.codebuild.conftest import BUCKET, RIGHTS, Lab, failed_phase
 from tests.rehearsal.conftest import StartCloud
+from tests.waiting import until
 
 TESTDATA = Path(__file__).parent / "testdata"
 
@@ -184,14 +184,13 @@ def test_the_log_can_be_read_while_the_build_runs(lab: Lab, tmp_path: Path) -> N
     flag = tmp_path / "go"
     project = lab.project("streams")
     build_id = lab.start(project, source(tmp_path / "src", "echo halfway", f"until [ -e {flag} ]; do sleep 0.05; done"))
-    deadline = time.monotonic() + 60
-    log = ""
-    while "\nhalfway\n" not in log:
-        assert time.monotonic() < deadline, "the log did not stream"
+
+    def halfway() -> bool:
         build = lab.client.batch_get_builds(ids=[build_id])["builds"][0]
-        if build["currentPhase"] == "BUILD":
-            assert build["buildStatus"] == "IN_PROGRESS"
-            log = lab.log(build)
+        assert build["buildStatus"] == "IN_PROGRESS"
+        return build["currentPhase"] == "BUILD" and "\nhalfway\n" in lab.log(build)
+
+    until(halfway, "the line in the log")
     flag.touch()
     assert lab.ended(build_id)["buildStatus"] == "SUCCEEDED"
 
@@ -201,9 +200,7 @@ def test_a_stopped_build_ends_with_all_its_processes(lab: Lab, tmp_path: Path) -
     build_id = lab.start(
         lab.project("stopped"), source(tmp_path / "src", f"sleep 300 & echo $! > {pid}.new; mv {pid}.new {pid}; wait")
     )
-    deadline = time.monotonic() + 60
-    while not pid.exists():
-        assert time.monotonic() < deadline, "the command never started"
+    until(pid.exists, "the command's start")
     assert lab.client.stop_build(id=build_id)["build"]["id"] == build_id
     build = lab.ended(build_id)
     assert build["buildStatus"] == "STOPPED"
@@ -216,9 +213,7 @@ def test_no_process_outlives_the_cloud(start_cloud: StartCloud, tmp_path: Path) 
     pid = tmp_path / "pid"
     project = short_lived.project("left")
     short_lived.start(project, source(tmp_path / "src", f"echo $$ > {pid}.new; mv {pid}.new {pid}; sleep 300"))
-    deadline = time.monotonic() + 60
-    while not pid.exists():
-        assert time.monotonic() < deadline, "the command never started"
+    until(pid.exists, "the command's start")
     short_lived.cloud.stop()
     assert not runs(pid)
 
@@ -253,9 +248,7 @@ def test_a_build_that_takes_too_long_times_out(lab: Lab, tmp_path: Path, monkeyp
     monkeypatch.setattr(runner, "Timer", Alarm)
     begun = tmp_path / "begun"
     build_id = lab.start(lab.project("slow", timeoutInMinutes=5), source(tmp_path / "src", f"touch {begun}; sleep 300"))
-    deadline = time.monotonic() + 60
-    while not begun.exists():
-        assert time.monotonic() < deadline, "the command never started"
+    until(begun.exists, "the command's start")
     (timer,) = Alarm.waiting
     assert timer.seconds == 5 * 60
     timer.go_off()
@@ -267,14 +260,15 @@ def test_a_build_that_takes_too_long_times_out(lab: Lab, tmp_path: Path, monkeyp
 
 def heard(lab: Lab, build: dict[str, Any], kind: str, times: int) -> list[dict[str, Any]]:
     """The events of a kind that a build sent, once there are so many."""
-    deadline = time.monotonic() + 10
-    while True:
+
+    def all_told() -> list[dict[str, Any]] | None:
         found = [one for one in lab.events if one["detail-type"] == kind and one["resources"] == [build["arn"]]]
-        if len(found) >= times:
-            assert {one["source"] for one in found} == {"aws.codebuild"}
-            assert len(found) == times
-            return found
-        assert time.monotonic() < deadline, f"event {len(found) + 1} never came"
+        return found if len(found) >= times else None
+
+    found = until(all_told, f"event {times} of the build")
+    assert {one["source"] for one in found} == {"aws.codebuild"}
+    assert len(found) == times
+    return found
 
 
 def test_the_bus_hears_of_every_phase_that_is_completed(lab: Lab) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
+from functools import partial
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.rehearsal.codebuild.conftest import IMAGE, Lab
+from tests.waiting import at_rest, until
 
 ENVIRONMENT = {"type": "LINUX_CONTAINER", "image": IMAGE, "computeType": "BUILD_GENERAL1_SMALL"}
 
@@ -138,15 +139,11 @@ def template(lab: Lab, name: str, **project: Any) -> str:
 
 
 def settled(cloudformation: Any, name: str) -> tuple[str, str, dict[str, str]]:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-        if not stack["StackStatus"].endswith("_IN_PROGRESS"):
-            events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
-            failed = [each["ResourceStatusReason"] for each in reversed(events) if "FAILED" in each["ResourceStatus"]]
-            outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
-            return stack["StackStatus"], (failed or [""])[0], outputs
-    raise AssertionError(f"stack {name} never settled")
+    stack = at_rest(cloudformation, name)
+    events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+    failed = [each["ResourceStatusReason"] for each in reversed(events) if "FAILED" in each["ResourceStatus"]]
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+    return stack["StackStatus"], (failed or [""])[0], outputs
 
 
 STACK_RIGHTS = (
@@ -186,11 +183,9 @@ def test_a_stack_makes_changes_and_deletes_projects_and_report_groups(lab: Lab) 
     project = lab.client.batch_get_projects(names=["stacked"])["projects"][0]
     assert (project["timeoutInMinutes"], project["description"]) == (45, "")
     cloudformation.delete_stack(StackName="stacked")
-    deadline = time.monotonic() + 30
-    while lab.client.batch_get_projects(names=["stacked"])["projects"]:
-        assert time.monotonic() < deadline, "the stack kept its project"
-    while "ACTIVE" in json.dumps(lab.client.batch_get_report_groups(reportGroupArns=[outputs["Group"]]), default=str):
-        assert time.monotonic() < deadline, "the stack kept its report group"
+    until(lambda: not lab.client.batch_get_projects(names=["stacked"])["projects"], "the project's end")
+    groups = partial(lab.client.batch_get_report_groups, reportGroupArns=[outputs["Group"]])
+    until(lambda: "ACTIVE" not in json.dumps(groups(), default=str), "the report group's end")
 
 
 @pytest.mark.parametrize("missing", ["codebuild:CreateProject", "iam:PassRole", "codebuild:CreateReportGroup"])

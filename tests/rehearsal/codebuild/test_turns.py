@@ -11,7 +11,7 @@ import pytest
 from rehearsal.cloud.codebuild import runner
 from rehearsal.cloud.codebuild.turns import Turns
 from tests.rehearsal.codebuild.conftest import Lab, failed_phase, phases
-from tests.rehearsal.lambda_.lambda_lab import until
+from tests.waiting import until
 
 
 @pytest.fixture

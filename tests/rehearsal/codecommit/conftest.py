@@ -19,6 +19,7 @@ from rehearsal.cloud.resources.codecommit import CODECOMMIT_TYPES
 from rehearsal.cloud.service import Credentials
 from tests.rehearsal.codecommit.scene import Heard, role
 from tests.rehearsal.conftest import StartCloud
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 HELPER = f"!'{sys.executable}' '{ROOT / 'rehearsal' / 'git_credentials.py'}'"
@@ -61,7 +62,7 @@ class Person:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
     def clone(self, url: str, name: str = "work") -> Path:

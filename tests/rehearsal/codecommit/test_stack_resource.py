@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import zipfile
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from rehearsal.cloud.cloud import Cloud
 from tests.rehearsal.codecommit.conftest import MakePerson
 from tests.rehearsal.codecommit.scene import Heard, allow, role
+from tests.waiting import at_rest, until
 
 SEEDS = "seeds"
 FULL = (
@@ -62,15 +62,11 @@ def cloudformation(cloud: Cloud) -> Any:
 
 def settled(cloudformation: Any, name: str) -> tuple[str, str, dict[str, str]]:
     """The stack's final status, the first failure's reason, and its outputs."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-        if not stack["StackStatus"].endswith("_IN_PROGRESS"):
-            events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
-            failed = [each["ResourceStatusReason"] for each in reversed(events) if "FAILED" in each["ResourceStatus"]]
-            outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
-            return stack["StackStatus"], (failed or [""])[0], outputs
-    raise AssertionError(f"stack {name} never settled")
+    stack = at_rest(cloudformation, name)
+    events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+    failed = [each["ResourceStatusReason"] for each in reversed(events) if "FAILED" in each["ResourceStatus"]]
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+    return stack["StackStatus"], (failed or [""])[0], outputs
 
 
 def made(cloud: Cloud, cloudformation: Any, name: str, body: str, *statements: dict[str, Any]) -> Any:
@@ -156,9 +152,11 @@ def test_a_stack_changes_and_deletes_its_repository(cloud: Cloud, cloudformation
     assert "b" in codecommit.list_tags_for_resource(resourceArn=metadata["Arn"])["tags"]
     assert "a" not in codecommit.list_tags_for_resource(resourceArn=metadata["Arn"])["tags"]
     cloudformation.delete_stack(StackName="changing")
-    deadline = time.monotonic() + 30
-    while "after" in [one["repositoryName"] for one in codecommit.list_repositories()["repositories"]]:
-        assert time.monotonic() < deadline, "the stack kept its repository"
+
+    def names() -> list[str]:
+        return [one["repositoryName"] for one in codecommit.list_repositories()["repositories"]]
+
+    until(lambda: "after" not in names(), "the repository's end")
 
 
 def test_properties_that_are_not_played_are_refused(cloud: Cloud, cloudformation: Any) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.codepipeline import CodePipeline
 from rehearsal.cloud.service import Call, Credentials, Document, Service, operation
+from tests.waiting import PATIENCE
 
-WAIT_SECONDS = 30
 BUCKET = "pipeline-artifacts"
 REPOSITORY = "claims"
 
@@ -172,7 +172,7 @@ class Lab:
     def until(self, what: Callable[[], Any]) -> Any:
         """Wait, woken by the room, until `what()` is true; answers it."""
         with self.room.changed:
-            found = self.room.changed.wait_for(what, WAIT_SECONDS)
+            found = self.room.changed.wait_for(what, PATIENCE)
         assert found, "it never came true"
         return found
 

@@ -17,6 +17,7 @@ from rehearsal.cloud.codepipeline import CodePipeline
 from rehearsal.cloud.lambda_ import Lambda
 from rehearsal.cloud.service import Document
 from rehearsal.cloud.settings import CloudSettings
+from tests.waiting import WAITER
 
 ENVIRONMENTS = Path(__file__).parents[3] / ".venvs"
 REPORTS = ["codepipeline:PutJobSuccessResult", "codepipeline:PutJobFailureResult"]
@@ -76,7 +77,7 @@ def invoking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             Timeout=60,
             Code={"ZipFile": code.getvalue()},
         )
-        lab.client("lambda").get_waiter("function_active_v2").wait(FunctionName="worker")
+        lab.client("lambda").get_waiter("function_active_v2").wait(FunctionName="worker", WaiterConfig=WAITER)
         lab.grant("PipelineRole", [*PIPELINE_GRANTS, *INVOKES])
         yield lab
 

@@ -11,6 +11,7 @@ from pipeline_lab import BUCKET, REPOSITORY, Lab
 
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.resources.codepipeline import camel_case
+from tests.waiting import WAITER
 
 
 def resource(lab: Lab, name: str, **changed: Any) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def template(declared: dict[str, Any]) -> str:
 
 def wait(lab: Lab, stack: str, waiter: str) -> dict[str, str]:
     client = lab.client("cloudformation")
-    client.get_waiter(waiter).wait(StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    client.get_waiter(waiter).wait(StackName=stack, WaiterConfig=WAITER)
     if "delete" in waiter:
         return {}
     described = client.describe_stacks(StackName=stack)["Stacks"][0]

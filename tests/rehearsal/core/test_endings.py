@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pytest
 from rehearsal.__main__ import hear_endings
 from rehearsal.cloud.keeper import left
 from rehearsal.cloud.processes import Processes
+from tests.waiting import PATIENCE, until
 
 ROOT = Path(__file__).parents[3]
 
@@ -28,11 +28,8 @@ def alive(pid: int) -> bool:
 
 
 def ended(pids: list[int]) -> bool:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if not any(alive(pid) for pid in pids):
-            return True
-    return False
+    """Whether they all end."""
+    return until(lambda: not any(alive(pid) for pid in pids), f"the end of {pids}")
 
 
 def children_of(pid: int) -> list[int]:
@@ -79,7 +76,7 @@ def test_nothing_outlives_the_cloud(up: tuple[subprocess.Popen[str], list[int]],
     cloud, started = up
     assert len(started) >= 2, "the base and the keeper"
     cloud.send_signal(ending)
-    status = cloud.wait(timeout=30)
+    status = cloud.wait(timeout=PATIENCE)
     assert ended(started)
     assert status == {signal.SIGKILL: -9, signal.SIGHUP: 129, signal.SIGTERM: 143, signal.SIGINT: 130}[ending]
 

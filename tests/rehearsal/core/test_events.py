@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from rehearsal.cloud.cloud import Cloud
 from tests.rehearsal.conftest import StartCloud
+from tests.waiting import until
 
 RULE = "arn:aws:events:us-east-1:123456789012:rule/all"
 
@@ -37,15 +37,6 @@ def queue(
     policy = letting_in(service, "sqs:SendMessage", arn, condition)
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
     return arn, lambda: [each["Body"] for each in sqs.receive_message(QueueUrl=url).get("Messages", [])]
-
-
-def until(found: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        answer = found()
-        if answer:
-            return answer
-    raise AssertionError("it never came")
 
 
 def follow(cloud: Cloud, rule: str, arn: str) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
@@ -13,6 +12,7 @@ from botocore.exceptions import ClientError
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.resources.provider import Resource, ResourceProvider, ResourceRequest
 from tests.rehearsal.conftest import StartCloud
+from tests.waiting import PATIENCE, until
 
 GONE = "DELETE_COMPLETE"
 
@@ -42,7 +42,7 @@ class Slow(ResourceProvider):
 
     def _work(self, what: str) -> None:
         self.at_it.release()
-        assert self.go_on.wait(60)
+        assert self.go_on.wait(PATIENCE)
         if what in self.fails:
             raise ValueError(f"{what} fails as the test wants")
 
@@ -82,15 +82,6 @@ def template(description: str = "old", *names: str, policy: str = "Delete") -> s
     return "\n".join(lines)
 
 
-def until(found: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if answer := found():
-            return answer
-        time.sleep(0.01)
-    raise AssertionError("it never came true")
-
-
 def status(cloudformation: Any, stack: str) -> str:
     return str(cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
 
@@ -99,7 +90,7 @@ def held_up(cloudformation: Any, operation: str, stack: str, **arguments: Any) -
     """Begin something and hold it up at its first resource; answers the stack's id."""
     Slow.go_on.clear()
     answer = getattr(cloudformation, operation)(StackName=stack, **arguments)
-    assert Slow.at_it.acquire(timeout=60)
+    assert Slow.at_it.acquire(timeout=PATIENCE)
     return str(answer.get("StackId", ""))
 
 

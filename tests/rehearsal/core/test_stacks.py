@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import textwrap
-import time
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from rehearsal.cloud.service import Call, Credentials
 from rehearsal.cloud.servicecatalog import ServiceCatalog
 from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.core.test_identity import allow, role
+from tests.waiting import WAITER, at_rest
 
 BUCKET = """
 Resources:
@@ -49,14 +49,10 @@ def cloudformation(cloud: Cloud) -> Any:
 
 def settled(cloudformation: Any, name: str) -> tuple[str, str]:
     """The stack's final status and the first failure's reason."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-        if not stack["StackStatus"].endswith("_IN_PROGRESS"):
-            events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
-            failed = [each["ResourceStatusReason"] for each in reversed(events) if "FAILED" in each["ResourceStatus"]]
-            return stack["StackStatus"], (failed or [""])[0]
-    raise AssertionError(f"stack {name} never settled")
+    stack = at_rest(cloudformation, name)
+    events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+    failed = [each["ResourceStatusReason"] for each in reversed(events) if "FAILED" in each["ResourceStatus"]]
+    return stack["StackStatus"], (failed or [""])[0]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +140,7 @@ def changed(cloudformation: Any, stack: str, template: str, kind: str, **options
     made: str = cloudformation.create_change_set(
         StackName=stack, ChangeSetName=f"{stack}-changes", ChangeSetType=kind, TemplateBody=template, **options
     )["Id"]
-    cloudformation.get_waiter("change_set_create_complete").wait(ChangeSetName=made, WaiterConfig={"Delay": 0.05})
+    cloudformation.get_waiter("change_set_create_complete").wait(ChangeSetName=made, WaiterConfig=WAITER)
     return made
 
 

@@ -12,7 +12,8 @@ from rehearsal.cloud.resources.sagemaker import SAGEMAKER_TYPES
 from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from tests.rehearsal.codepipeline.pipeline_lab import Lab, ScriptedBuilds, action, approve, only_when, stage
 from tests.rehearsal.images import IMAGE
-from tests.rehearsal.sagemaker.hosting import CODE, Hosting, Stage, until
+from tests.rehearsal.sagemaker.hosting import CODE, Hosting, Stage
+from tests.waiting import until
 
 SERVICES = [CodeCommit, CodePipeline, ScriptedBuilds, Hosting, SageMakerRuntime]
 PROVIDERS = SAGEMAKER_TYPES

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from rehearsal.cloud.faults import FAULTS
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[3]
-SECONDS = 120
 
 
 @pytest.mark.parametrize("verb", ["rehearse", "up"])
 def test_an_unknown_fault_is_refused_with_the_known_ones(verb: str, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "rehearsal", verb, "--fault", "earthquake", "--folder", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 2
     told = done.stderr.splitlines()[-1]
     assert "there is no fault 'earthquake'" in told
@@ -50,11 +50,16 @@ def test_faults_of_a_cloud_used_by_hand_are_told_when_they_strike(tmp_path: Path
         # Enough calls that one in twenty of them is met.
         calls = "import boto3\nfor _ in range(60): boto3.client('sts').get_caller_identity()"
         called = subprocess.run(
-            [sys.executable, "-c", calls], env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+            [sys.executable, "-c", calls],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
         assert called.returncode == 0, called.stderr
         child.send_signal(signal.SIGINT)
-        rest, _ = child.communicate(timeout=SECONDS)
+        rest, _ = child.communicate(timeout=PATIENCE)
         assert "fault: one API call in twenty is throttled at its first attempt (sts)" in rest
     finally:
         if child.poll() is None:

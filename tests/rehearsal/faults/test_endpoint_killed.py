@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError
 
 from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from tests.rehearsal.faults.conftest import Faulty
-from tests.rehearsal.sagemaker.hosting import INFERENCE, Hosting, Stage, until
+from tests.rehearsal.sagemaker.hosting import INFERENCE, Hosting, Stage
 from tests.rehearsal.sagemaker.test_endpoints_deployments import Client, canary, errors_alarm, update
+from tests.waiting import until
 
 CRASHING = INFERENCE.replace(
     '    if model == "broken":', '    if "crash" in request:\n        import os; os._exit(9)\n    if model == "broken":'

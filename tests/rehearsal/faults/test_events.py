@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.rehearsal.faults.conftest import Faulty
 from tests.rehearsal.faults.deployment_lab import ENDPOINT, PIPELINE, PROVIDERS, SERVICES, Project
-from tests.rehearsal.sagemaker.hosting import until
+from tests.waiting import until
 
 
 def test_an_approval_that_is_told_twice_deploys_once(faulty: Faulty) -> None:

@@ -13,6 +13,7 @@ import pytest
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.codecommit import CodeCommit
 from tests.rehearsal.faults.conftest import Faulty
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 HELPER = f"!'{sys.executable}' '{ROOT / 'rehearsal' / 'git_credentials.py'}'"
@@ -45,7 +46,7 @@ class Desk:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
     def commit(self, name: str, size: int, folder: str = "work") -> str:

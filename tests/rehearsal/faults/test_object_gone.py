@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.rehearsal.faults.conftest import Faulty
 from tests.rehearsal.faults.deployment_lab import ENDPOINT, PIPELINE, PROVIDERS, SERVICES, Project
-from tests.rehearsal.sagemaker.hosting import until
+from tests.waiting import until
 
 
 def test_the_deployment_names_the_object_and_a_retry_succeeds_once_it_is_restored(faulty: Faulty) -> None:

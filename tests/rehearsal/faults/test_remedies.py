@@ -16,7 +16,7 @@ from tests.rehearsal.codepipeline.pipeline_lab import Lab, build, stage
 from tests.rehearsal.faults.conftest import Faulty
 from tests.rehearsal.faults.deployment_lab import PIPELINE, PROVIDERS, SERVICES, Project
 from tests.rehearsal.faults.test_build_timeout import BUILDSPEC, with_builder
-from tests.rehearsal.sagemaker.hosting import until
+from tests.waiting import until
 
 BROKEN = StoryError("jo: `git push` failed with 1:\nerror: RPC failed; curl 18 transfer closed")
 

@@ -25,6 +25,7 @@ from rehearsal.person import Person
 from rehearsal.progress import Progress
 from rehearsal.watch import wait_until
 from tests.rehearsal.images import IMAGE
+from tests.waiting import PATIENCE
 
 HERE = Path(__file__).parent
 DEPLOY_SEED = f"toolchain/deploy-v1.0.zip={HERE / 'seeds/deploy'}"
@@ -57,7 +58,7 @@ class Lab:
             assert found == status or found != "Failed", list(Follower(self.engineer, [pipeline], Progress()).news())
             return found == status
 
-        wait_until(ended, f"{stage} of {pipeline} to be {status}", 60)
+        wait_until(ended, f"{stage} of {pipeline} to be {status}", PATIENCE)
 
     def approve(self, arn: str) -> None:
         self.scientist.client("sagemaker").update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
@@ -74,7 +75,7 @@ class Lab:
             pipelineName=pipeline,
             stageName="DeployStaging",
             actionName="Approve",
-            token=wait_until(token, "the question before production", 60),
+            token=wait_until(token, "the question before production", PATIENCE),
             result={"status": "Approved", "summary": "it answers"},
         )
 
@@ -127,7 +128,7 @@ def test_a_template_that_builds_and_deploys_is_played_from_launch_to_production(
         listed = lab.client("sagemaker").list_model_packages(ModelPackageGroupName=group)
         return len(listed["ModelPackageSummaryList"]) == 2
 
-    wait_until(versions, "a second version after a push", 60)
+    wait_until(versions, "a second version after a push", PATIENCE)
 
 
 def test_a_template_that_only_deploys_is_played_with_the_roles_for_each_service(lab: Lab) -> None:

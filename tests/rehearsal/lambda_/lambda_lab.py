@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import zipfile
-from collections.abc import Callable
 from typing import Any
 
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.service import Credentials, Document
+from tests.waiting import until
 
-WAIT_SECONDS = 60
 BUCKET = "function-archives"
 LOG_RIGHTS = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
 
@@ -38,17 +36,6 @@ def allow(actions: list[str] | str, resource: str = "*", **more: Any) -> Documen
 
 def trust_in(service: str) -> str:
     return policy({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"})
-
-
-def until(what: Callable[[], Any]) -> Any:
-    """Ask until the answer is true; answers it."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it never came true")
 
 
 class Lab:

@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from rehearsal.cloud.resources.custom_resources import Reported, read_answer
 from rehearsal.cloud.resources.provider import ResourceRequest
 from rehearsal.cloud.service import Credentials
-from tests.rehearsal.lambda_.lambda_lab import BUCKET, LOG_RIGHTS, Lab, allow, trust_in, until
+from tests.rehearsal.lambda_.lambda_lab import BUCKET, LOG_RIGHTS, Lab, allow, trust_in
+from tests.waiting import until
 
 PROVIDER = """
 import json

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.rehearsal.lambda_.lambda_lab import Lab, until
+from tests.rehearsal.lambda_.lambda_lab import Lab
+from tests.waiting import until
 
 SAYS = "def handler(event, context):\n    print('heard', event['detail-type'], event['detail'])\n"
 SAYS_INPUT = "def handler(event, context):\n    print('given', event)\n"

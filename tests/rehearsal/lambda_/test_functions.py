@@ -16,7 +16,8 @@ from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.lambda_ import Lambda
 from rehearsal.cloud.settings import CloudSettings
 from tests.rehearsal.conftest import ENVIRONMENTS
-from tests.rehearsal.lambda_.lambda_lab import BUCKET, Lab, allow, archive, until
+from tests.rehearsal.lambda_.lambda_lab import BUCKET, Lab, allow, archive
+from tests.waiting import until
 
 SOURCE = "def handler(event, context):\n    return 'first'\n"
 

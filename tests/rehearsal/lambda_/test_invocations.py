@@ -9,7 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.cloud.lambda_.invocations import Invocations
-from tests.rehearsal.lambda_.lambda_lab import LOG_RIGHTS, Lab, allow, until
+from tests.rehearsal.lambda_.lambda_lab import LOG_RIGHTS, Lab, allow
+from tests.waiting import until
 
 
 def test_a_function_answers_with_what_its_handler_returns(lab: Lab) -> None:

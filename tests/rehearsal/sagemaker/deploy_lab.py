@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from tests.rehearsal.sagemaker.hosting import CODE, IMAGE, Stage, until
+from tests.rehearsal.sagemaker.hosting import CODE, IMAGE, Stage
+from tests.waiting import until
 
 TEMPLATE = Path(__file__).parents[3] / "deploy_repo" / "endpoint-config-template.yml"
 QUICK = {
@@ -89,13 +89,12 @@ class DeployedStage:
 
     def settled(self) -> str:
         """The stack's status once nothing is under way."""
-        deadline = time.monotonic() + 90
-        while time.monotonic() < deadline:
+
+        def at_rest() -> str | None:
             status = self.status() or ""
-            if status and not status.endswith("IN_PROGRESS"):
-                return status
-            time.sleep(0.05)
-        raise AssertionError(f"{self.stack} is still {self.status()}")
+            return None if status.endswith("IN_PROGRESS") else status
+
+        return until(at_rest, f"an end of what {self.stack} does")
 
     def status(self) -> str | None:
         try:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -16,6 +15,7 @@ from rehearsal.cloud.sagemaker.code_repositories import CodeRepositories
 from rehearsal.cloud.sagemaker.endpoints import Endpoints
 from rehearsal.cloud.service import Credentials
 from tests.rehearsal.images import IMAGE
+from tests.waiting import until
 
 REPOSITORY = "arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost"
 CODE = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
@@ -55,17 +55,6 @@ def archive(files: dict[str, str]) -> bytes:
             entry.size = len(text.encode())
             tar.addfile(entry, io.BytesIO(text.encode()))
     return buffer.getvalue()
-
-
-def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """The first truthy answer of `condition`; fails the test when none comes in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"waited {seconds} s in vain")
 
 
 GRANTS: dict[str, tuple[list[str], list[str]]] = {
@@ -197,8 +186,7 @@ class Stage:
             described: dict[str, Any] = self.sagemaker.describe_endpoint(EndpointName=name)
             return described if described["EndpointStatus"] == status else None
 
-        found: dict[str, Any] = until(reached)
-        return found
+        return until(reached, f"{name} being {status}")
 
     def invoke(self, name: str, body: Any = None, **more: Any) -> dict[str, Any]:
         """What the endpoint answers for one record."""

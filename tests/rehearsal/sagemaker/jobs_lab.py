@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
@@ -13,6 +12,7 @@ from rehearsal.cloud.sagemaker.pipelines import Pipelines
 from rehearsal.cloud.sagemaker.registry import Registry
 from rehearsal.cloud.service import Credentials
 from tests.rehearsal.images import IMAGE
+from tests.waiting import until
 
 REPOSITORY = "arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost"
 BUCKET = "lab-data"
@@ -175,13 +175,11 @@ class Bench:
 
     @staticmethod
     def until(describe: Any, member: str, wanted: Iterable[Any] = ENDED) -> dict[str, Any]:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
+        def reached() -> dict[str, Any] | None:
             answer: dict[str, Any] = describe()
-            if answer[member] in wanted:
-                return answer
-            time.sleep(0.02)
-        raise AssertionError(f"still {answer[member]} after a minute")
+            return answer if answer[member] in wanted else None
+
+        return until(reached, f"{member} {wanted}")
 
 
 def processing(shell: str, role: str) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from rehearsal.cloud.applicationautoscaling import ApplicationAutoScaling
 from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from rehearsal.cloud.scaling_policies import stepped, tracked
 from tests.rehearsal.conftest import StartCloud
-from tests.rehearsal.sagemaker.hosting import Hosting, Stage, until
+from tests.rehearsal.sagemaker.hosting import Hosting, Stage
+from tests.waiting import until
 
 
 @dataclass(frozen=True)

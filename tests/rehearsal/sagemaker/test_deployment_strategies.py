@@ -11,7 +11,8 @@ from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.sagemaker.caller import Client
 from tests.rehearsal.sagemaker.deploy_lab import DeployedStage
-from tests.rehearsal.sagemaker.hosting import Hosting, Stage, until
+from tests.rehearsal.sagemaker.hosting import Hosting, Stage
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

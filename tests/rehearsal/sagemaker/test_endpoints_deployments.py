@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.sagemaker.caller import Client
-from tests.rehearsal.sagemaker.hosting import Hosting, Stage, until
+from tests.rehearsal.sagemaker.hosting import Hosting, Stage
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from rehearsal.cloud.container import REWRITTEN_PATHS, Containers
 from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.images import IMAGE
-from tests.rehearsal.sagemaker.hosting import CODE, Hosting, Stage, until
+from tests.rehearsal.sagemaker.hosting import CODE, Hosting, Stage
+from tests.waiting import until
 
 CAPTURE = {
     "EnableCapture": True,

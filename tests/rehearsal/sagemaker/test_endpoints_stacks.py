@@ -16,7 +16,8 @@ from rehearsal.cloud.resources.sagemaker import SAGEMAKER_TYPES
 from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.images import IMAGE
-from tests.rehearsal.sagemaker.hosting import CODE, Hosting, Stage, until
+from tests.rehearsal.sagemaker.hosting import CODE, Hosting, Stage
+from tests.waiting import until
 
 CONFIG_NAME = "EndpointConfig.EndpointConfigName"
 
@@ -159,7 +160,7 @@ class Stack:
 
     def delete(self) -> None:
         self._client.delete_stack(StackName=self.name)
-        until(lambda: self.status() in (None, "DELETE_COMPLETE", "DELETE_FAILED"), seconds=60)
+        until(lambda: self.status() in (None, "DELETE_COMPLETE", "DELETE_FAILED"))
 
     def _arguments(self, answer: str, parameters: dict[str, str]) -> dict[str, Any]:
         given = {
@@ -176,7 +177,7 @@ class Stack:
             status = self.status() or ""
             return status if not status.endswith("IN_PROGRESS") else None
 
-        found: str = until(done, seconds=90)
+        found: str = until(done)
         return found
 
     def status(self) -> str | None:

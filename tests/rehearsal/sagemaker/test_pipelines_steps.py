@@ -15,6 +15,7 @@ from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.lambda_.lambda_lab import archive
 from tests.rehearsal.sagemaker.batch_lab import BatchLab, model_request, transform
 from tests.rehearsal.sagemaker.jobs_lab import BUCKET, PIPELINE_GRANTS, Bench, definition
+from tests.waiting import WAITER
 
 GRANTS: dict[str, tuple[list[str], list[str]]] = {
     **PIPELINE_GRANTS,
@@ -55,7 +56,7 @@ def function(bench: Bench) -> str:
         Timeout=30,
         Code={"ZipFile": archive({"helper.py": HANDLER})},
     )
-    client.get_waiter("function_active_v2").wait(FunctionName="helper", WaiterConfig={"Delay": 1})
+    client.get_waiter("function_active_v2").wait(FunctionName="helper", WaiterConfig=WAITER)
     return str(answer["FunctionArn"])
 
 
@@ -219,7 +220,7 @@ def test_a_stopped_execution_waits_for_the_function_that_runs(bench: Bench, func
 def test_a_stopped_execution_whose_function_takes_too_long_is_failed(bench: Bench, function: str) -> None:
     client = bench.cloud.client("lambda", bench.cloud.identity.root)
     client.update_function_configuration(FunctionName="helper", Timeout=1)
-    client.get_waiter("function_updated_v2").wait(FunctionName="helper", WaiterConfig={"Delay": 1})
+    client.get_waiter("function_updated_v2").wait(FunctionName="helper", WaiterConfig=WAITER)
     arn = bench.start(bench.pipeline([ask(function, {"wait": 20})], RoleArn=role(bench)))
     bench.until(lambda: bench.steps(arn).get("Ask", {"StepStatus": ""}), "StepStatus", {"Executing"})
 
@@ -227,7 +228,7 @@ def test_a_stopped_execution_whose_function_takes_too_long_is_failed(bench: Benc
 
     ended = bench.ended(arn)
     client.update_function_configuration(FunctionName="helper", Timeout=30)
-    client.get_waiter("function_updated_v2").wait(FunctionName="helper", WaiterConfig={"Delay": 1})
+    client.get_waiter("function_updated_v2").wait(FunctionName="helper", WaiterConfig=WAITER)
     assert ended["PipelineExecutionStatus"] == "Failed"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +21,7 @@ from tests.rehearsal.servicecatalog.catalog_lab import (
     Lab,
     Offer,
 )
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +47,11 @@ def create(lab: Lab, who: Credentials, name: str, text: str = TOPIC) -> Any:
 
 
 def settled(lab: Lab, name: str) -> Any:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+    def at_rest() -> Any:
         found = lab.client("sagemaker").describe_project(ProjectName=name)
-        if not found["ProjectStatus"].endswith("InProgress"):
-            return found
-    raise AssertionError(f"project {name} never settled")
+        return None if found["ProjectStatus"].endswith("InProgress") else found
+
+    return until(at_rest, f"an end of {name}'s launch")
 
 
 def test_a_project_is_launched_with_its_name_and_id_and_deleted_with_its_stack(lab: Lab, ada: Credentials) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from tests.rehearsal.servicecatalog.catalog_lab import (
     TWO_TOPICS,
     Lab,
 )
+from tests.waiting import until
 
 LAUNCHING = [
     "sts:AssumeRole",
@@ -60,12 +60,11 @@ def create(lab: Lab, who: Credentials, name: str, role: str, text: str = TOPIC) 
 
 
 def settled(lab: Lab, name: str) -> Any:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+    def at_rest() -> Any:
         found = lab.client("sagemaker").describe_project(ProjectName=name)
-        if not found["ProjectStatus"].endswith("InProgress"):
-            return found
-    raise AssertionError(f"project {name} never settled")
+        return None if found["ProjectStatus"].endswith("InProgress") else found
+
+    return until(at_rest, f"an end of {name}'s launch")
 
 
 def stack_of(project: Any) -> Any:

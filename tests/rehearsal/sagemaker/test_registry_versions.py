@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.images import IMAGE
-from tests.rehearsal.sagemaker.hosting import CODE, Hosting, Stage, until
+from tests.rehearsal.sagemaker.hosting import CODE, Hosting, Stage
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

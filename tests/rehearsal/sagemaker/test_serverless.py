@@ -17,7 +17,8 @@ from botocore.exceptions import ClientError
 from rehearsal.cloud.applicationautoscaling import ApplicationAutoScaling
 from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from tests.rehearsal.conftest import StartCloud
-from tests.rehearsal.sagemaker.hosting import Hosting, Stage, until
+from tests.rehearsal.sagemaker.hosting import Hosting, Stage
+from tests.waiting import until
 
 WHICH_PROCESS = """
 import json, socket

@@ -13,6 +13,7 @@ import pytest
 
 from rehearsal.cloud.egress import HINT, Egress
 from rehearsal.cloud.egress_names import FAILURE_KEPT_SECONDS, KEPT_SECONDS, Names
+from tests.waiting import PATIENCE
 
 
 class _Site(BaseHTTPRequestHandler):
@@ -57,7 +58,7 @@ def asked(egress: Egress, url: str, opened: list[Egress]) -> str:
     proxy = egress.variables()["https_proxy"]
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": proxy, "https": proxy}))
     try:
-        return str(opener.open(url, timeout=10).read().decode())
+        return str(opener.open(url, timeout=PATIENCE).read().decode())
     except urllib.error.HTTPError as refusal:
         return f"{refusal.code} {refusal.read().decode()}"
     except urllib.error.URLError as refusal:
@@ -182,7 +183,7 @@ class Directory:
 
     def ask(self, name: str) -> Sequence[str]:
         self.asked.append(name)
-        assert self.answers.wait(20)
+        assert self.answers.wait(PATIENCE)
         if name not in self.addresses:
             raise OSError(-2, f"Name or service not known: {name}")
         return self.addresses[name]
@@ -225,14 +226,14 @@ def test_fifty_who_ask_at_once_cause_one_look_up() -> None:
     together = threading.Barrier(51)
 
     def ask() -> Sequence[str]:
-        together.wait(20)
+        together.wait(PATIENCE)
         return directory.names.addresses("packages.example.org")
 
     with ThreadPoolExecutor(50) as pool:
         answers = [pool.submit(ask) for _ in range(50)]
-        together.wait(20)
+        together.wait(PATIENCE)
         directory.answers.set()
-        assert {tuple(each.result(20)) for each in answers} == {("10.0.0.7",)}
+        assert {tuple(each.result(PATIENCE)) for each in answers} == {("10.0.0.7",)}
     assert directory.asked == ["packages.example.org"]
 
 
@@ -240,7 +241,7 @@ def test_a_slow_name_keeps_no_other_waiting() -> None:
     answers = threading.Event()
 
     def ask(name: str) -> Sequence[str]:
-        assert name == "quick.example.org" or answers.wait(20)
+        assert name == "quick.example.org" or answers.wait(PATIENCE)
         return ["10.0.0.7"]
 
     names = Names(ask)
@@ -249,7 +250,7 @@ def test_a_slow_name_keeps_no_other_waiting() -> None:
         assert names.addresses("quick.example.org") == ["10.0.0.7"]
         assert not slow.done()
         answers.set()
-        assert slow.result(20) == ["10.0.0.7"]
+        assert slow.result(PATIENCE) == ["10.0.0.7"]
 
 
 def test_an_answer_is_kept_for_a_minute_and_a_failure_for_a_moment() -> None:

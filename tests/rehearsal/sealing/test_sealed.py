@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.sealed import SealError, unshare_command, ways_out
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 
@@ -32,7 +33,9 @@ print(json.dumps([ways_out(), said]))
 def rehearse(path: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "rehearsal", "--sealed"]
     environment = {**os.environ, "PATH": str(path)}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
 
 
 @pytest.fixture
@@ -76,6 +79,6 @@ def test_where_namespaces_are_forbidden_nothing_begins(programs: Path) -> None:
 @pytest.mark.skipif(not ways_out(), reason="this machine has no network to leave open")
 def test_what_plays_sealed_looks_whether_it_is() -> None:
     command = [sys.executable, "-m", "rehearsal.sealed", "--port", "-1"]  # a port that it never comes to refuse
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 2
     assert "no sealed network" in done.stderr or "cannot be used" in done.stderr

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.service import Credentials
+from tests.waiting import until
 
 BUCKET = "templates"
 TOPIC = """
@@ -164,10 +164,11 @@ class Lab:
 
     def finished(self, record: Any) -> Any:
         """The record, its outputs among it, once it has ended."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
+
+        def ended() -> Any:
             found = self.catalog.describe_record(Id=record["RecordId"])
-            if found["RecordDetail"]["Status"] in ("SUCCEEDED", "FAILED"):
-                outputs = {each["OutputKey"]: each["OutputValue"] for each in found["RecordOutputs"]}
-                return {**found["RecordDetail"], "Outputs": outputs}
-        raise AssertionError(f"record {record['RecordId']} never ended")
+            return found if found["RecordDetail"]["Status"] in ("SUCCEEDED", "FAILED") else None
+
+        found = until(ended, f"the end of record {record['RecordId']}")
+        outputs = {each["OutputKey"]: each["OutputValue"] for each in found["RecordOutputs"]}
+        return {**found["RecordDetail"], "Outputs": outputs}

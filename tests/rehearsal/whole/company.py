@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.people import People
 from rehearsal.person import REPOSITORY_ROOT, Person
+from tests.waiting import until
 
 
 class Company:
@@ -38,17 +37,6 @@ class Company:
             return project if project["ProjectStatus"] in ("CreateCompleted", "CreateFailed") else None
 
         return until(ended)
-
-
-def until(question: Callable[[], Any], seconds: float = 120.0) -> Any:
-    """Ask until there is an answer."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        answer = question()
-        if answer:
-            return answer
-        time.sleep(0.1)
-    raise AssertionError("no answer in time")
 
 
 def remove_action(iam: Any, role: str, action: str) -> int:

@@ -13,7 +13,8 @@ from rehearsal.inventory import running_builds
 from rehearsal.mailbox import Mailbox
 from tests.rehearsal.images import IMAGE
 from tests.rehearsal.sagemaker.hosting import CODE, INFERENCE, archive
-from tests.rehearsal.whole.company import Company, until
+from tests.rehearsal.whole.company import Company
+from tests.waiting import until
 
 QUICK_BUILD = """\
 version: 0.2

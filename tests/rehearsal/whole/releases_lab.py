@@ -6,8 +6,9 @@ import json
 import sys
 from typing import Any
 
-from tests.rehearsal.whole.company import Company, until
+from tests.rehearsal.whole.company import Company
 from tests.rehearsal.whole.project_lab import OVER, QUICK_TEST, Project
+from tests.waiting import until
 
 CHOOSE = """\
 version: 0.2

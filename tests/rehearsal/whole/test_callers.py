@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from rehearsal.acts.refuse import near
 from rehearsal.callers import ANSWERED, Callers
 from rehearsal.claims import HARMLESS
+from tests.waiting import PATIENCE
 
 ANSWER = b'{"predictions": []}'
 BROKEN = ClientError({"Error": {"Code": "ModelError", "Message": "no"}}, "InvokeEndpoint")
@@ -44,7 +45,7 @@ class Endpoint:
 def heard(*ways: bytes | Exception, callers: int = 1) -> Callers:
     endpoint = Endpoint(*ways)
     with Callers(endpoint.client, "claims-prod", [HARMLESS], callers) as calls:
-        endpoint.over.wait(30)
+        endpoint.over.wait(PATIENCE)
     return calls
 
 

@@ -7,13 +7,14 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import PATIENCE, until
 
 ROOT = Path(__file__).parents[3]
 
@@ -62,7 +63,7 @@ def processes_of(folder: Path) -> list[str]:
 
 def answers(address: str) -> bool:
     try:
-        urllib.request.urlopen(address, timeout=2)  # noqa: S310 - loopback
+        urllib.request.urlopen(address, timeout=PATIENCE)  # noqa: S310 - loopback
     except urllib.error.HTTPError:
         return True
     except OSError:
@@ -76,12 +77,9 @@ def test_ending_a_rehearsal_leaves_no_process_behind(up: Up, tmp_path: Path, end
     child, address = up("one")
     assert len(processes_of(tmp_path / "one")) >= 2, "the cloud and its base"
     child.send_signal(ending)
-    status = child.wait(timeout=30)
+    status = child.wait(timeout=PATIENCE)
     assert status == {signal.SIGINT: 130, signal.SIGTERM: 143}[ending]
-    deadline = time.monotonic() + 10
-    while processes_of(tmp_path / "one") and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert processes_of(tmp_path / "one") == []
+    until(lambda: not processes_of(tmp_path / "one"), "the end of every process")
     assert not answers(address)
 
 
@@ -96,7 +94,7 @@ def test_two_rehearsals_stand_on_one_machine(up: Up) -> None:
 def test_a_folder_in_use_is_refused(up: Up, tmp_path: Path) -> None:
     up("mine")
     command = [sys.executable, "-m", "rehearsal", "up", "--folder", str(tmp_path / "mine")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 2
     assert "Another rehearsal is playing" in done.stderr
 
@@ -104,7 +102,7 @@ def test_a_folder_in_use_is_refused(up: Up, tmp_path: Path) -> None:
 @pytest.mark.parametrize("speed", ["0", "-3", "fast"])
 def test_a_speed_that_makes_no_sense_is_refused(speed: str) -> None:
     command = [sys.executable, "-m", "rehearsal", "--speed", speed]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 2
     assert "--speed" in done.stderr
     assert "Traceback" not in done.stderr

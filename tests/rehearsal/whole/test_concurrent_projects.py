@@ -16,9 +16,10 @@ from rehearsal.cloud.rooms import new_cloud
 from rehearsal.cloud.settings import CloudSettings
 from rehearsal.people import settle
 from tests.rehearsal.conftest import ENVIRONMENTS
-from tests.rehearsal.whole.company import Company, until
+from tests.rehearsal.whole.company import Company
 from tests.rehearsal.whole.isolation import belongings, granted, reached
 from tests.rehearsal.whole.light_seeds import WORD, lighten
+from tests.waiting import until
 
 PROJECTS = 20
 AT_WORK = 5

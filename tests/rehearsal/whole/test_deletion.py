@@ -9,8 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.inventory import billable
-from tests.rehearsal.whole.company import Company, remove_action, until
+from tests.rehearsal.whole.company import Company, remove_action
 from tests.rehearsal.whole.project_lab import Project
+from tests.waiting import until
 
 KEPT = {"repositories": True, "models": True, "data": True}
 GONE = {"repositories": False, "models": False, "data": False}

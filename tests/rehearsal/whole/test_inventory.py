@@ -13,6 +13,7 @@ from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.settings import CloudSettings
 from rehearsal.inventory import KIND_OF, KINDS, billable, running_builds
 from tests.rehearsal.conftest import ENVIRONMENTS, StartCloud
+from tests.waiting import WAITER
 
 ROOT = Path(__file__).parents[3]
 TEMPLATES = ("cloudformation/project.yaml", "deploy_repo/endpoint-config-template.yml")
@@ -101,9 +102,9 @@ def test_stacks_of_projects_are_listed_and_no_others(start_cloud: StartCloud) ->
     found = billable(lambda service: cloud.client(service, cloud.identity.root), ["stacks"])
     assert found == {"stacks": ["SC-123456789012-pp-abcdef", "of-a-project"]}
     for name in found["stacks"]:
-        stacks.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+        stacks.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=WAITER)
         stacks.delete_stack(StackName=name)
-        stacks.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+        stacks.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=WAITER)
     assert billable(lambda service: cloud.client(service, cloud.identity.root), ["stacks"]) == {}
 
 

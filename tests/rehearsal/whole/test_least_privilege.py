@@ -11,7 +11,8 @@ from typing import Any
 
 from rehearsal.prove_iam.grants import Grant
 from rehearsal.prove_iam.replay import replay
-from tests.rehearsal.whole.company import Company, remove_action, until
+from tests.rehearsal.whole.company import Company, remove_action
+from tests.waiting import until
 
 LAUNCH_ROLE = "MLOpsProjectLaunchRole"
 

@@ -16,7 +16,7 @@ from service_catalog.freeze import freeze
 from service_catalog.project_update import LaunchedProject
 from service_catalog.publish import S3, SERVICE_CATALOG, Settings, publish
 from service_catalog.target import find_target
-from tests.rehearsal.whole.company import until
+from tests.waiting import until
 
 SET_UP = """
 Parameters: {StudioRoleName: {Type: CommaDelimitedList}, AllowS3Templates: {Type: String, Default: 'no'}}

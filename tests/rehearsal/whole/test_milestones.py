@@ -8,6 +8,7 @@ import pytest
 
 from rehearsal.scene import Milestone
 from rehearsal.watch import StoryError
+from tests.waiting import PATIENCE
 
 
 def test_an_act_waits_for_a_milestone() -> None:
@@ -16,7 +17,7 @@ def test_an_act_waits_for_a_milestone() -> None:
         waiting = beside.submit(milestone.wait)
         assert not waiting.done()
         milestone.reach()
-        waiting.result(timeout=10)
+        waiting.result(timeout=PATIENCE)
 
 
 def test_nobody_waits_for_what_will_not_come_and_everybody_hears_why() -> None:
@@ -25,7 +26,7 @@ def test_nobody_waits_for_what_will_not_come_and_everybody_hears_why() -> None:
         waiting = beside.submit(milestone.wait)
         milestone.give_up(StoryError("the build failed"))
         with pytest.raises(StoryError, match=r"ended before version 2 was registered: the build failed"):
-            waiting.result(timeout=10)
+            waiting.result(timeout=PATIENCE)
 
 
 def test_what_was_reached_stays_reached() -> None:

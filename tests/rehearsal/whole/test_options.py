@@ -15,9 +15,10 @@ from rehearsal.cloud.settings import CloudSettings
 from rehearsal.people import settle
 from rehearsal.person import REPOSITORY_ROOT
 from tests.rehearsal.conftest import ENVIRONMENTS
-from tests.rehearsal.whole.company import Company, until
+from tests.rehearsal.whole.company import Company
 from tests.rehearsal.whole.light_seeds import WORD, lighten
 from tests.rehearsal.whole.project_lab import Project
+from tests.waiting import WAITER, until
 
 SUBNETS = ["subnet-0a1b2c3d4e5f60718", "subnet-0123abcd"]
 GROUPS = ["sg-0a1b2c3d4e5f60718"]
@@ -117,7 +118,7 @@ def boundary(company: Company) -> str:
         ],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
-    stacks.get_waiter("stack_update_complete").wait(StackName="mlops-account-setup", WaiterConfig={"Delay": 0.2})
+    stacks.get_waiter("stack_update_complete").wait(StackName="mlops-account-setup", WaiterConfig=WAITER)
     return arn
 
 

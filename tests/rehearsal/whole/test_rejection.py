@@ -10,8 +10,9 @@ from rehearsal.cloud.rooms import new_cloud
 from rehearsal.cloud.settings import CloudSettings
 from rehearsal.people import settle
 from tests.rehearsal.conftest import ENVIRONMENTS
-from tests.rehearsal.whole.company import Company, until
+from tests.rehearsal.whole.company import Company
 from tests.rehearsal.whole.releases_lab import Releases
+from tests.waiting import until
 
 QUICKLY = 300.0
 

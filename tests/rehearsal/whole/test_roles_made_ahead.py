@@ -16,9 +16,10 @@ from rehearsal.people import settle
 from rehearsal.person import REPOSITORY_ROOT
 from service_catalog.publish import ROLES_STACK
 from tests.rehearsal.conftest import ENVIRONMENTS
-from tests.rehearsal.whole.company import Company, until
+from tests.rehearsal.whole.company import Company
 from tests.rehearsal.whole.light_seeds import WORD, lighten
 from tests.rehearsal.whole.project_lab import Project
+from tests.waiting import until
 
 KEPT = {"repositories": True, "models": True, "data": True}
 

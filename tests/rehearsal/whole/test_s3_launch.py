@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 from rehearsal.people import STUDIO_ROLE
 from rehearsal.person import REPOSITORY_ROOT
 from rehearsal.watch import StoryError
-from tests.rehearsal.whole.company import Company, until
+from tests.rehearsal.whole.company import Company
+from tests.waiting import until
 
 LOCATION = "sagemaker:projectS3TemplatesLocation"
 

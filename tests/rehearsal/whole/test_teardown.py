@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.people import People, settle
 from service_catalog import __main__ as command
-from tests.rehearsal.whole.company import until
+from tests.waiting import until
 
 LAUNCHES = """
 Parameters: {StudioRoleName: {Type: CommaDelimitedList}, AllowS3Templates: {Type: String, Default: 'no'}}

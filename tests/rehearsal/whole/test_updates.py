@@ -15,9 +15,10 @@ from rehearsal.watch import StoryError
 from service_catalog.project_update import LaunchedProject
 from service_catalog.seed_update import SeedUpdates
 from service_catalog.target import find_target
-from tests.rehearsal.whole.company import Company, until
+from tests.rehearsal.whole.company import Company
 from tests.rehearsal.whole.further_releases import Template
 from tests.rehearsal.whole.releases_lab import Releases
+from tests.waiting import until
 
 FIRST, BAD, GOOD = "1.0.0", "1.1.0", "1.2.0"
 FORBIDDEN = """

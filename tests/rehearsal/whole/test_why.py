@@ -30,6 +30,7 @@ from rehearsal.watch import StoryError
 from rehearsal.why import explain, explain_story, main, publish_environment, read_environment
 from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.why.scene import ID, NAME, Scene, buildspec
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 FAILURE = {
@@ -214,7 +215,7 @@ def test_a_cloud_that_is_kept_running_is_asked(tmp_path: Path) -> None:
         )
     finally:
         cloud.send_signal(signal.SIGINT)
-        cloud.communicate(timeout=30)
+        cloud.communicate(timeout=PATIENCE)
     # Nobody has done anything in it, and its data scientist has no rights before the template is published.
     assert asked.returncode == 2
     assert f"the cloud at {address}" in asked.stderr

@@ -15,6 +15,7 @@ from rehearsal.person import Person
 from rehearsal.watch import wait_until
 from tests.rehearsal.images import IMAGE
 from tests.rehearsal.sagemaker.hosting import archive
+from tests.waiting import PATIENCE
 
 BUILD_REPO = Path(__file__).parents[3] / "build_repo"
 NAME, ID = "claims", "p-abc123def456"
@@ -143,7 +144,7 @@ class Scene:
             found = pipelines.get_pipeline_execution(pipelineName=name, pipelineExecutionId=execution)
             return found["pipelineExecution"]["status"] in ENDED
 
-        wait_until(ended, f"the end of {name}", 60)
+        wait_until(ended, f"the end of {name}", PATIENCE)
         return str(execution)
 
     def _declaration(self, kind: str) -> dict[str, Any]:
