@@ -22,6 +22,26 @@ def refuse_another_way_of_hosting(now: EndpointConfig, planned: EndpointConfig) 
         raise NotImplementedHere("Updating an endpoint from or to asynchronous inference")
 
 
+def refuse_guardrails_between_other_variants(
+    now: EndpointConfig, planned: EndpointConfig, given: Document | None
+) -> None:
+    """With guardrails the new configuration "must have the same variant name"; AWS's words of refusal are undocumented.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-exclusions.html
+    """
+    if given and now.names != planned.names:
+        raise AwsError(
+            "ValidationException",
+            "With a DeploymentConfig, the new endpoint configuration must have the same variant names as the old one: "
+            f"{_told(now)} would become {_told(planned)}.",
+        )
+
+
+def _told(config: EndpointConfig) -> str:
+    production, shadows = config.names
+    return ", ".join([*sorted(production), *(f"{name} (shadow)" for name in sorted(shadows))])
+
+
 def refuse_changed_scalable_instances(endpoint: Endpoint, planned: EndpointConfig, scaled: set[str]) -> None:
     """https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-edit.html"""
     types = {variant["VariantName"]: variant.get("InstanceType") for variant in planned.variants}
@@ -70,8 +90,8 @@ def retain(blue: Fleet, green: Fleet, excluded: set[str]) -> None:
     The third retainable property, data capture, is "not currently supported": the new configuration's counts.
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_VariantProperty.html
     """
-    present = {variant.name: variant for variant in blue.variants}
-    for variant in green.variants:
+    present = {variant.name: variant for variant in [*blue.variants, *blue.shadows]}
+    for variant in [*green.variants, *green.shadows]:
         now = present.get(variant.name)
         if now is None:
             continue

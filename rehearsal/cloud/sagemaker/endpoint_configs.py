@@ -1,6 +1,7 @@
 """Endpoint configurations: which models a fleet of which size serves, and what of the traffic is captured.
 
-Real-time and asynchronous inference on instances, and serverless. Every other way of hosting is refused by name.
+Real-time and asynchronous inference on instances, with a shadow or without, and serverless. Every other way of hosting
+is refused by name.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
-from rehearsal.cloud.sagemaker import async_inference, serverless
+from rehearsal.cloud.sagemaker import async_inference, serverless, shadows
 from rehearsal.cloud.sagemaker.keys_and_networks import key_arn, through_sagemaker
 from rehearsal.cloud.sagemaker.listing import listing, page
 from rehearsal.cloud.sagemaker.models import Models
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 MEMBERS = {
     "EndpointConfigName",
     "ProductionVariants",
+    "ShadowProductionVariants",
     "DataCaptureConfig",
     "AsyncInferenceConfig",
     "KmsKeyId",
@@ -43,7 +45,6 @@ VARIANT_MEMBERS = {
 }
 SERVERLESS_MEMBERS = {"VariantName", "ModelName", "InitialVariantWeight", "ServerlessConfig"}
 WAYS = {
-    "ShadowProductionVariants": "shadow variants (ShadowProductionVariants)",
     "ExecutionRoleArn": "inference components (ExecutionRoleArn of an endpoint configuration)",
 }
 ROUTING = ("RANDOM", "LEAST_OUTSTANDING_REQUESTS")
@@ -69,6 +70,17 @@ class EndpointConfig:
         return found
 
     @property
+    def shadows(self) -> list[Document]:
+        found: list[Document] = self.document.get("ShadowProductionVariants", [])
+        return found
+
+    @property
+    def names(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Of the production variants, and of the shadows."""
+        ones, twos = ([each["VariantName"] for each in variants] for variants in (self.variants, self.shadows))
+        return frozenset(ones), frozenset(twos)
+
+    @property
     def serverless(self) -> bool:
         return any("ServerlessConfig" in variant for variant in self.variants)
 
@@ -79,9 +91,9 @@ class EndpointConfig:
         return found
 
     @property
-    def instances(self) -> int:
-        """Of all variants together; a serverless one counts as one."""
-        return sum(int(variant.get("InitialInstanceCount", 1)) for variant in self.variants)
+    def counts(self) -> list[int]:
+        """Instances of each production variant; a serverless one counts as one."""
+        return [int(variant.get("InitialInstanceCount", 1)) for variant in self.variants]
 
     @property
     def data_capture(self) -> Document | None:
@@ -90,6 +102,10 @@ class EndpointConfig:
     @property
     def summary(self) -> Document:
         return {"EndpointConfigName": self.name, "EndpointConfigArn": self.arn, "CreationTime": self.created}
+
+
+def _all_variants(request: Document) -> list[Document]:
+    return [*request["ProductionVariants"], *request.get("ShadowProductionVariants", [])]
 
 
 class EndpointConfigs(Models):
@@ -109,7 +125,7 @@ class EndpointConfigs(Models):
 
     def _config_creation(self, request: Document) -> list[Call]:
         arn = self._config_arn(request["EndpointConfigName"])
-        variants = request["ProductionVariants"]
+        variants = _all_variants(request)
         context: Context = {}
         types = [variant["InstanceType"] for variant in variants if "InstanceType" in variant]
         models = [self._model_arn(variant["ModelName"]) for variant in variants if "ModelName" in variant]
@@ -135,10 +151,12 @@ class EndpointConfigs(Models):
             raise NotImplementedHere("A DestinationS3Uri of data capture that does not begin with s3://")
         if "AsyncInferenceConfig" in request:
             async_inference.check(request)
-        names = [variant["VariantName"] for variant in request["ProductionVariants"]]
+        if "ShadowProductionVariants" in request:
+            shadows.check(request)
+        names = [variant["VariantName"] for variant in _all_variants(request)]
         if len(set(names)) != len(names):
             raise AwsError("ValidationException", f"Duplicate variant names are not allowed: {', '.join(names)}.")
-        for variant in request["ProductionVariants"]:
+        for variant in _all_variants(request):
             self._check_variant(variant, request)
         with self._configs_lock:
             if name.lower() in self._configs:
@@ -170,7 +188,7 @@ class EndpointConfigs(Models):
     def describe_endpoint_config(self, request: Document, caller: Credentials) -> Document:
         config = self.endpoint_config(request["EndpointConfigName"])
         document = copy.deepcopy(config.document)
-        for variant in document["ProductionVariants"]:
+        for variant in _all_variants(document):
             variant.setdefault("InitialVariantWeight", 1.0)
         return {**document, "EndpointConfigArn": config.arn, "CreationTime": config.created}
 

@@ -102,6 +102,8 @@ class Endpoint:
                 answer["LastDeploymentConfig"] = self.deployment_config
             if self.fleet is not None:
                 answer["ProductionVariants"] = self._variants(self.fleet)
+                if self.fleet.shadow is not None:
+                    answer["ShadowProductionVariants"] = [self.fleet.shadow.variant.report()]
                 if self.fleet.capture is not None:
                     answer["DataCaptureConfig"] = self.fleet.capture.report()
                 if self.fleet.config.async_inference:
@@ -122,9 +124,9 @@ class Endpoint:
             }
 
     def variant(self, name: str) -> VariantFleet | None:
-        """A serving variant by name."""
+        """A serving variant or a shadow by name."""
         with self.lock:
-            variants = self.fleet.variants if self.fleet else []
+            variants = [*self.fleet.variants, *self.fleet.shadows] if self.fleet else []
             return next((variant for variant in variants if variant.name == name), None)
 
     @staticmethod
@@ -132,12 +134,17 @@ class Endpoint:
         return [variant.report() for variant in fleet.variants] if fleet else []
 
     def _pending_summary(self, pending: Fleet) -> Document:
+        production, shadows = (
+            [
+                {**variant.report(), **({"InstanceType": variant.instance_type} if variant.instance_type else {})}
+                for variant in variants
+            ]
+            for variants in (pending.variants, pending.shadows)
+        )
         return {
             "EndpointConfigName": pending.config.name,
-            "ProductionVariants": [
-                {**variant.report(), **({"InstanceType": variant.instance_type} if variant.instance_type else {})}
-                for variant in pending.variants
-            ],
+            "ProductionVariants": production,
+            **({"ShadowProductionVariants": shadows} if shadows else {}),
             "StartTime": self.pending_since or self.modified,
         }
 

@@ -27,6 +27,7 @@ from rehearsal.cloud.sagemaker.listing import listing, page
 from rehearsal.cloud.sagemaker.model_server import FleetFailedError, ModelServer
 from rehearsal.cloud.sagemaker.models import SERVICE
 from rehearsal.cloud.sagemaker.serverless import ServerlessServer
+from rehearsal.cloud.sagemaker.shadows import Shadow
 from rehearsal.cloud.sagemaker.tags import creating, request_tags, tag_map
 from rehearsal.cloud.service import Call, Credentials, Document, operation
 
@@ -81,7 +82,7 @@ class Endpoints(EndpointConfigs):
         name = request["EndpointName"]
         arn = self._endpoint_arn(name)
         config = self.endpoint_config(request["EndpointConfigName"])
-        self._plan(request.get("DeploymentConfig"), config, config.instances)
+        self._plan(request.get("DeploymentConfig"), config, config.counts)
         with self._endpoints_lock:
             if name.lower() in self._endpoints:
                 raise AwsError("ValidationException", f'Cannot create already existing endpoint "{arn}".')
@@ -118,18 +119,23 @@ class Endpoints(EndpointConfigs):
             endpoint.enter("InService")
 
     def _fleet(self, endpoint: Endpoint, config: EndpointConfig) -> Fleet:
-        variants = [
-            VariantFleet(
-                name=document["VariantName"],
-                instance_type=document.get("InstanceType", ""),
-                instances=int(document.get("InitialInstanceCount", 1)),
-                weight=float(document.get("InitialVariantWeight", 1.0)),
-                server=self._server(endpoint.name, document),
-                serverless=document.get("ServerlessConfig"),
-            )
-            for document in config.variants
-        ]
-        return Fleet(config, variants, self._capture(endpoint.name, config.data_capture))
+        variants, shadows = (
+            [self._variant(endpoint, document) for document in documents]
+            for documents in (config.variants, config.shadows)
+        )
+        capture = self._capture(endpoint.name, config.data_capture)
+        shadow = Shadow(self.cloud, endpoint.name, config.name, shadows[0], capture, self.metrics) if shadows else None
+        return Fleet(config, variants, capture, shadow)
+
+    def _variant(self, endpoint: Endpoint, document: Document) -> VariantFleet:
+        return VariantFleet(
+            name=document["VariantName"],
+            instance_type=document.get("InstanceType", ""),
+            instances=int(document.get("InitialInstanceCount", 1)),
+            weight=float(document.get("InitialVariantWeight", 1.0)),
+            server=self._server(endpoint.name, document),
+            serverless=document.get("ServerlessConfig"),
+        )
 
     def _server(self, endpoint: str, variant: Document) -> ModelServer:
         name, container = variant["VariantName"], self.model(variant["ModelName"]).container
@@ -140,15 +146,20 @@ class Endpoints(EndpointConfigs):
         return ModelServer(self.cloud, self._containers, endpoint, name, container, startup)
 
     @staticmethod
-    def _plan(given: Document | None, config: EndpointConfig, instances: int) -> Plan:
-        """https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails.html says what they apply to."""
+    def _plan(given: Document | None, config: EndpointConfig, counts: list[int]) -> Plan:
+        """For so many instances of each variant.
+
+        https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails.html says what they apply to."""
         if given and config.serverless:
             raise AwsError(
                 "ValidationException",
                 "Deployment guardrails only apply to asynchronous inference and real-time inference endpoints: a "
                 "DeploymentConfig cannot be specified for a serverless endpoint.",
             )
-        return plan(given, instances, variants=len(config.variants))
+        variants = len(config.variants) + len(config.shadows)
+        for count in counts:  # a size is a part of each variant's own instances
+            plan(given, count, variants=variants)
+        return plan(given, sum(counts), variants=variants)
 
     def _capture(self, name: str, config: Document | None) -> DataCapture | None:
         wanted = config is not None and config.get("EnableCapture", True)
@@ -173,7 +184,8 @@ class Endpoints(EndpointConfigs):
             given = request.get("DeploymentConfig")
             if given is None and request.get("RetainDeploymentConfig", False):
                 given = endpoint.deployment_config
-            steps = self._plan(given, config, green.instances)
+            endpoint_changes.refuse_guardrails_between_other_variants(endpoint.fleet.config, config, given)
+            steps = self._plan(given, config, [variant.instances for variant in green.variants])
             if steps.alarms:
                 role = green.variants[0].server.role_arn
                 watcher = self.cloud.identity.assume_role(role, SERVICE, "SageMaker")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rehearsal.cloud.sagemaker.data_capture import DataCapture
 from rehearsal.cloud.sagemaker.model_server import ModelServer
+from rehearsal.cloud.sagemaker.shadows import Shadow
 from rehearsal.cloud.service import Document
 
 if TYPE_CHECKING:
@@ -76,15 +77,20 @@ class Fleet:
     config: EndpointConfig
     variants: list[VariantFleet]
     capture: DataCapture | None
+    shadow: Shadow | None = None
 
     @property
     def instances(self) -> int:
         return sum(variant.instances for variant in self.variants)
 
+    @property
+    def shadows(self) -> list[VariantFleet]:
+        return [self.shadow.variant] if self.shadow else []
+
     def start(self) -> None:
         """Start every variant's server. Raises FleetFailedError after ending those that came up."""
         try:
-            for variant in self.variants:
+            for variant in [*self.variants, *self.shadows]:
                 variant.server.start()
                 variant.ready_at = datetime.now(UTC)
         except BaseException:
@@ -93,13 +99,15 @@ class Fleet:
 
     def kill(self) -> None:
         """Kill every server's container, as if it had crashed; each is started again."""
-        for variant in self.variants:
+        for variant in [*self.variants, *self.shadows]:
             variant.server.kill()
 
     def stop(self, *, drain: bool = True) -> None:
         """End every server, after the requests under way when `drain`; write captured data that waits."""
         for variant in self.variants:
             variant.server.stop(drain=drain)
+        if self.shadow is not None:  # after them: what they answered last may have been copied
+            self.shadow.stop(drain=drain)
         if self.capture is not None:
             self.capture.close()
 

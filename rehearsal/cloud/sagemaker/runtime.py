@@ -19,6 +19,7 @@ from rehearsal.cloud.sagemaker.endpoint_state import Endpoint
 from rehearsal.cloud.sagemaker.endpoints import Endpoints
 from rehearsal.cloud.sagemaker.fleets import NoSuchVariantError
 from rehearsal.cloud.sagemaker.model_server import ContainerAnswer, ContainerSilentError
+from rehearsal.cloud.sagemaker.shadows import Copy
 from rehearsal.cloud.service import Credentials, Document, Service
 
 if TYPE_CHECKING:
@@ -165,6 +166,9 @@ class SageMakerRuntime(Service):
             if header in request.headers:
                 headers[header] = request.headers[header]
         variant.server.admit()
+        if fleet.shadow is not None:
+            names = (request.headers.get(INFERENCE_ID), request.headers.get(CUSTOM_ATTRIBUTES))
+            fleet.shadow.offer(Copy(body, headers, *names), variant)
         sent = time.perf_counter()
         status, answer = 0, None
         try:

@@ -295,15 +295,3 @@ def test_other_ways_of_hosting_are_refused_by_name(stage: Stage, change: dict[st
     }
     with pytest.raises(ClientError, match=named):
         stage.sagemaker.create_endpoint_config(EndpointConfigName="other", ProductionVariants=[variant | change])
-
-
-def test_shadow_variants_are_refused_by_name(stage: Stage) -> None:
-    variant = {
-        "VariantName": "AllTraffic",
-        "ModelName": "any",
-        "InstanceType": "ml.m5.large",
-        "InitialInstanceCount": 1,
-    }
-    for more, named in (({"ShadowProductionVariants": [variant]}, "shadow variants"),):
-        with pytest.raises(ClientError, match=named):
-            stage.sagemaker.create_endpoint_config(EndpointConfigName="other", ProductionVariants=[variant], **more)
