@@ -184,7 +184,7 @@ class Endpoints(EndpointConfigs):
             given = request.get("DeploymentConfig")
             if given is None and request.get("RetainDeploymentConfig", False):
                 given = endpoint.deployment_config
-            endpoint_changes.refuse_guardrails_between_other_variants(endpoint.fleet.config, config, given)
+            endpoint_changes.refuse_guardrails_between_other_variants(blue.config, config, given)
             steps = self._plan(given, config, [variant.instances for variant in green.variants])
             if steps.alarms:
                 role = green.variants[0].server.role_arn
