@@ -1,6 +1,7 @@
 """A project whose launch, update or deletion failed: SageMaker's word, Service Catalog's, and the stack's events."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from project_tools import stacks
 from project_tools.aws import Aws
@@ -9,6 +10,8 @@ from project_tools.findings import Trail
 from project_tools.project import Project
 
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeProject.html
+BOUNDARY_PARAMETER = "PermissionsBoundaryArn"
+OWN_BOUNDARY = "MLOpsProjectBoundary"
 FAILED = {"CreateFailed": "launch", "UpdateFailed": "update", "DeleteFailed": "deletion"}
 
 
@@ -26,19 +29,40 @@ def endings(aws: Aws, project: Project) -> Iterator[Ending]:
         trail.says(details.get("ProvisionedProductStatusMessage", ""))
         provisioned = details.get("ProvisionedProductId", "")
         if provisioned:
-            account = found["ProjectArn"].split(":")[4]
             _record(aws, trail, provisioned)
-            # https://docs.aws.amazon.com/servicecatalog/latest/adminguide/troubleshooting.html
-            stacks.follow(aws, trail, f"SC-{account}-{provisioned}")
-        for provider in found.get("TemplateProviderDetails", []):
-            stack = provider.get("CfnTemplateProviderDetail", {}).get("StackDetail", {})
+        for stack in _of_providers(found):
             trail.says(stack.get("StatusMessage", ""))
-            if stack.get("Id"):
-                stacks.follow(aws, trail, stack["Id"])
+        for name in _stacks(found):
+            stacks.follow(aws, trail, name)
         return trail
 
     at = found.get("LastModifiedTime") or found["CreationTime"]
     yield Ending(f"the {kind} of the project", at, current=True, since="", explain=explain)
+
+
+def boundary(aws: Aws, project: Project) -> str:
+    """The permissions boundary that the project's roles carry; empty where that cannot be read."""
+    found = aws.ask("sagemaker", "DescribeProject", ProjectName=project.name) or {}
+    for name in _stacks(found):
+        described = aws.ask("cloudformation", "DescribeStacks", StackName=name) or {"Stacks": []}
+        for stack in described["Stacks"]:
+            chosen = {each["ParameterKey"]: each.get("ParameterValue", "") for each in stack.get("Parameters", [])}
+            return chosen.get(BOUNDARY_PARAMETER) or OWN_BOUNDARY
+    return ""
+
+
+def _stacks(found: dict[str, Any]) -> Iterator[str]:
+    """Names or ids of the project's stacks: one of them, as it was launched from Service Catalog or from S3."""
+    provisioned = found.get("ServiceCatalogProvisionedProductDetails", {}).get("ProvisionedProductId", "")
+    if provisioned:
+        # https://docs.aws.amazon.com/servicecatalog/latest/adminguide/troubleshooting.html
+        yield f"SC-{found['ProjectArn'].split(':')[4]}-{provisioned}"
+    yield from (stack["Id"] for stack in _of_providers(found) if stack.get("Id"))
+
+
+def _of_providers(found: dict[str, Any]) -> list[dict[str, Any]]:
+    providers = found.get("TemplateProviderDetails", [])
+    return [each.get("CfnTemplateProviderDetail", {}).get("StackDetail", {}) for each in providers]
 
 
 def _record(aws: Aws, trail: Trail, provisioned: str) -> None:

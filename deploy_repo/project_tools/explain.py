@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from project_tools import causes, launch, pipelines, training
+from project_tools import causes, launch, pipelines, rights, training
 from project_tools.aws import Aws, CannotLookError
 from project_tools.endings import Ending
 from project_tools.findings import Answer, Failure, Trail
@@ -37,7 +37,8 @@ def look(aws: Aws, project: Project, execution: str = "") -> Answer:
         for other in found
         if other is not chosen and other.current and not _passed(trail, other.execution)
     ]
-    return Answer(project, _failure(chosen, trail), tuple(notes), tuple(aws.not_read))
+    failure = _failure(chosen, trail, _boundary(aws, project, trail))
+    return Answer(project, failure, tuple(notes), tuple(aws.not_read))
 
 
 def _endings(aws: Aws, project: Project) -> Iterator[Ending]:
@@ -116,7 +117,16 @@ def _with_rights(aws: Aws, sentence: str) -> str:
     return "\n".join([sentence, *aws.not_read])
 
 
-def _failure(ending: Ending, trail: Trail) -> Failure:
+def _boundary(aws: Aws, project: Project, trail: Trail) -> tuple[str, ...]:
+    """Which boundary it was, where one refused and AWS does not name it."""
+    refusals = [found for text in trail.texts if (found := rights.refusal(text))]
+    if not any(each.by_boundary for each in refusals):
+        return ()
+    found = launch.boundary(aws, project)
+    return (f"The boundary of this project's roles is {found}.",) if found else ()
+
+
+def _failure(ending: Ending, trail: Trail, boundary: tuple[str, ...]) -> Failure:
     cause, to_try = causes.recognise(trail.texts, trail.kind)
     at: datetime = ending.at
     return Failure(
@@ -129,6 +139,6 @@ def _failure(ending: Ending, trail: Trail) -> Failure:
         current=ending.current,
         since=ending.since,
         cause=cause,
-        to_try=to_try,
+        to_try=(*to_try, *boundary),
         last_lines=tuple(trail.tail) if not cause else (),
     )

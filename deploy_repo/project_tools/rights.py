@@ -15,6 +15,18 @@ REFUSAL = re.compile(
     r"(?:[\s,]*(?P<because>because [^.;(\n]+|with an explicit deny[^.;(\n]*))?"
 )
 
+# Which members of a request a project's roles are held to, where the launch form names subnets or a key.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
+CHOSEN_AT_LAUNCH = {
+    "sagemaker:CreateEndpointConfig": "KmsKeyId",
+    "sagemaker:CreateModel": "VpcConfig",
+    "sagemaker:CreateProcessingJob": (
+        "NetworkConfig.VpcConfig, ProcessingResources.ClusterConfig.VolumeKmsKeyId and ProcessingOutputConfig.KmsKeyId"
+    ),
+    "sagemaker:CreateTrainingJob": "VpcConfig, ResourceConfig.VolumeKmsKeyId and OutputDataConfig.KmsKeyId",
+    "sagemaker:CreateTransformJob": "TransformResources.VolumeKmsKeyId and TransformOutput.KmsKeyId",
+}
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -24,6 +36,11 @@ class Refusal:
     action: str
     resource: str
     because: str
+
+    @property
+    def by_boundary(self) -> bool:
+        """Whether it was a permissions boundary, and the message does not say which."""
+        return "boundary" in self.because and ":policy/" not in self.because
 
     @property
     def advice(self) -> str:
@@ -38,11 +55,18 @@ class Refusal:
             )
         if "boundary" in self.because:
             return (
-                " The role's own policy may grant it, but its permissions boundary does not: the platform team decides "
-                "on that in cloudformation/account-setup.yaml (MLOpsProjectBoundary)."
+                " The role's own policy may grant it, but its permissions boundary does not: MLOpsProjectBoundary of "
+                "cloudformation/account-setup.yaml, unless the project was launched with another. The platform team "
+                "decides on that."
             )
         if "service control policy" in self.because:
             return " The organisation's service control policy does not allow it: ask your platform team."
+        if self.action in CHOSEN_AT_LAUNCH:
+            return (
+                " A project's roles may do it only with the project's tags, and only with what the launch form names: "
+                "subnets and security groups (VPC_SUBNET_IDS, VPC_SECURITY_GROUP_IDS) and KMS key (KMS_KEY_ARN), each "
+                f"where it names any. See that the request has them: {CHOSEN_AT_LAUNCH[self.action]}."
+            )
         return (
             " Have your platform team add it to that role, in the project template if it is a role of the project, so "
             "that the next project has it too."

@@ -211,7 +211,11 @@ def test_what_nothing_recognises_is_told_so_with_what_helps_at_that_place() -> N
     ("because", "words"),
     [
         ("because no identity-based policy allows the s3:GetObject action", "Have your platform team add it"),
-        ("because no permissions boundary allows the s3:GetObject action", "MLOpsProjectBoundary"),
+        ("because no permissions boundary allows the s3:GetObject action", "MLOpsProjectBoundary of"),
+        (
+            "with an explicit deny in a permissions boundary: arn:aws:iam::1:policy/company/Theirs",
+            "the denial (with an explicit deny in a permissions boundary: arn:aws:iam::1:policy/company/Theirs)",
+        ),
         ("with an explicit deny in a resource-based policy", "denies it explicitly"),
         ("because no service control policy allows the s3:GetObject action", "service control policy"),
         ("", "Have your platform team add it"),
@@ -228,6 +232,28 @@ def test_a_missing_right_says_who_could_grant_it(because: str, words: str) -> No
     assert found is not None
     assert (found.role, found.action, found.resource) == ("R", "s3:GetObject", "arn:aws:s3:::b/k.csv")
     assert words in found.advice
+
+
+@pytest.mark.parametrize(
+    ("action", "member"),
+    [
+        ("CreateTrainingJob", "OutputDataConfig.KmsKeyId"),
+        ("CreateProcessingJob", "ProcessingOutputConfig.KmsKeyId"),
+        ("CreateTransformJob", "TransformOutput.KmsKeyId"),
+        ("CreateModel", "VpcConfig"),
+        ("CreateEndpointConfig", "KmsKeyId"),
+    ],
+)
+def test_what_has_to_be_as_the_launch_form_says_is_told_with_the_request_s_own_words(action: str, member: str) -> None:
+    found = refusal(
+        f"User: arn:aws:sts::1:assumed-role/R/s is not authorized to perform: sagemaker:{action} on resource: "
+        f"arn:aws:sagemaker:eu-west-1:1:x/y because no identity-based policy allows the sagemaker:{action} action"
+    )
+
+    assert found is not None
+    assert "VPC_SUBNET_IDS" in found.advice
+    assert "KMS_KEY_ARN" in found.advice
+    assert found.advice.endswith(f"{member}.")
 
 
 def test_the_gates_own_message_is_understood() -> None:

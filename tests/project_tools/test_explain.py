@@ -498,6 +498,47 @@ def test_another_project_of_the_same_name_is_not_ours() -> None:
 # ---- rights
 
 
+@pytest.mark.parametrize(
+    ("parameters", "named"),
+    [
+        ([("PermissionsBoundaryArn", "arn:aws:iam::1:policy/company/Theirs")], "arn:aws:iam::1:policy/company/Theirs"),
+        ([("PermissionsBoundaryArn", "")], "MLOpsProjectBoundary"),
+        ([], "MLOpsProjectBoundary"),
+    ],
+)
+def test_the_boundary_that_denied_is_named(parameters: list[tuple[str, str]], named: str) -> None:
+    denied = (
+        "User: arn:aws:sts::1:assumed-role/EndpointDeploymentRole/x is not authorized to perform: "
+        "sagemaker:CreateModel on resource: arn:aws:sagemaker:eu-west-1:1:model/m because no permissions boundary "
+        "allows the sagemaker:CreateModel action"
+    )
+    stack = {
+        "StackName": "SC-123456789012-pp-abc",
+        "CreationTime": at(0),
+        "StackStatus": "CREATE_COMPLETE",
+        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters],
+    }
+    project = {
+        "ProjectArn": ACCOUNT.format("sagemaker") + "project/claims",
+        "ProjectName": "claims",
+        "ProjectId": PROJECT.id,
+        "ProjectStatus": "CreateCompleted",
+        "CreationTime": at(0),
+        "ServiceCatalogProvisionedProductDetails": {"ProvisionedProductId": "pp-abc"},
+    }
+    described = {"sagemaker:DescribeProject": project, "cloudformation:DescribeStacks": {"Stacks": [stack]}}
+    found = failure(
+        failing_stack(
+            stack_event(2, "Model", "AWS::SageMaker::Model", "CREATE_FAILED", denied),
+            own_event(1, "CREATE_IN_PROGRESS", "User Initiated"),
+        )
+        | described
+    )
+
+    assert found.cause == "missing right"
+    assert found.to_try[-1] == f"The boundary of this project's roles is {named}."
+
+
 def test_a_log_that_may_not_be_read_is_named_and_the_rest_is_told() -> None:
     denied = (
         "User: arn:aws:sts::123456789012:assumed-role/Studio/ada is not authorized to perform: logs:GetLogEvents on "

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
@@ -14,7 +15,9 @@ from rehearsal.cloud.rooms import new_cloud
 from rehearsal.cloud.settings import CloudSettings
 from rehearsal.people import settle
 from rehearsal.person import REPOSITORY_ROOT
+from rehearsal.why import explain
 from tests.rehearsal.conftest import ENVIRONMENTS
+from tests.rehearsal.images import IMAGE
 from tests.rehearsal.whole.company import Company
 from tests.rehearsal.whole.light_seeds import WORD, lighten
 from tests.rehearsal.whole.project_lab import Project
@@ -170,24 +173,35 @@ class Chosen:
         listed = self.client("s3").list_objects_v2(Bucket=self.project.bucket, Prefix=prefix)
         return [each["Key"] for each in listed.get("Contents", [])]
 
-    def build(self) -> dict[str, Any]:
-        """Push a word to the model-build repository; the training job that this brings."""
+    def push(self, file: str, edit: Callable[[str], str]) -> bool:
+        """Push a change of a file to the model-build repository; whether the build that this brings succeeds."""
         scientist, name = self.company.scientist, f"{self.project.prefix}-modelbuild"
         clone = scientist.home / name
-        url = self.client("codecommit").get_repository(repositoryName=name)["repositoryMetadata"]["cloneUrlHttp"]
-        scientist.git("clone", "--quiet", url, str(clone))
-        (clone / WORD).write_text("encrypted")
-        scientist.git("add", WORD, folder=clone)
-        scientist.git("commit", "--quiet", "--message", "Answer", folder=clone)
+        if not clone.exists():
+            url = self.client("codecommit").get_repository(repositoryName=name)["repositoryMetadata"]["cloneUrlHttp"]
+            scientist.git("clone", "--quiet", url, str(clone))
+        before = (clone / file).read_text() if (clone / file).exists() else ""
+        assert edit(before) != before
+        (clone / file).write_text(edit(before))
+        scientist.git("add", file, folder=clone)
+        scientist.git("commit", "--quiet", "--message", f"Change {file}", folder=clone)
         scientist.git("push", "--quiet", "origin", "main", folder=clone)
+        pushed = scientist.git("rev-parse", "HEAD", folder=clone).strip()
         codepipeline = self.client("codepipeline")
 
-        def ended() -> list[str] | None:
+        def ended() -> str | None:
             listed = codepipeline.list_pipeline_executions(pipelineName=name)["pipelineExecutionSummaries"]
+            of_this = [
+                each for each in listed if pushed in {one["revisionId"] for one in each.get("sourceRevisions", [])}
+            ]
             over = all(each["status"] not in ("InProgress", "Stopping") for each in listed)
-            return [each["status"] for each in listed] if over and len(listed) > 1 else None
+            return str(of_this[0]["status"]) if over and of_this else None
 
-        assert until(ended)[0] == "Succeeded"
+        return bool(until(ended) == "Succeeded")
+
+    def build(self) -> dict[str, Any]:
+        """Push a word to the model-build repository; the training job that this brings."""
+        assert self.push(WORD, lambda _: "encrypted")
         (job,) = self.client("sagemaker").list_training_jobs()["TrainingJobSummaries"]
         found: dict[str, Any] = self.client("sagemaker").describe_training_job(TrainingJobName=job["TrainingJobName"])
         return found
@@ -307,6 +321,124 @@ def test_a_model_is_trained_and_served_in_the_network_and_with_the_key(chosen: C
     captured = until(lambda: chosen.objects("data-capture/"))
     assert {chosen.key_of(each) for each in (*chosen.objects(), *captured)} == {chosen.key}
     assert [each for each in chosen.company.cloud.identity.denials() if each.action.startswith(("kms:", "ec2:"))] == []
+
+
+# ---- a seed that forgets them
+
+
+def training_job(chosen: Chosen) -> dict[str, Any]:
+    """A job of the project's pipeline, as the launch form wants it."""
+    return {
+        "AlgorithmSpecification": {
+            "TrainingImage": IMAGE,
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": ["true"],
+        },
+        "OutputDataConfig": {"S3OutputPath": f"s3://{chosen.project.bucket}/x", "KmsKeyId": chosen.key},
+        "ResourceConfig": {
+            "InstanceCount": 1,
+            "InstanceType": "ml.m5.large",
+            "VolumeSizeInGB": 1,
+            "VolumeKmsKeyId": chosen.key,
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+        "RoleArn": chosen.project.role("PipelineExecution"),
+        "VpcConfig": VPC,
+        "Tags": [{"Key": "sagemaker:project-id", "Value": chosen.project.id}],
+    }
+
+
+def processing_job(chosen: Chosen) -> dict[str, Any]:
+    output = {
+        "S3Uri": f"s3://{chosen.project.bucket}/x",
+        "LocalPath": "/opt/ml/processing/x",
+        "S3UploadMode": "EndOfJob",
+    }
+    training = training_job(chosen)
+    return {
+        "AppSpecification": {"ImageUri": IMAGE, "ContainerEntrypoint": ["true"]},
+        "ProcessingOutputConfig": {"Outputs": [{"OutputName": "x", "S3Output": output}], "KmsKeyId": chosen.key},
+        "ProcessingResources": {"ClusterConfig": training["ResourceConfig"]},
+        "NetworkConfig": {"VpcConfig": VPC},
+        "RoleArn": training["RoleArn"],
+        "Tags": training["Tags"],
+    }
+
+
+OTHER_NETWORK = {"Subnets": [*SUBNETS, "subnet-0fedcba9876543210"], "SecurityGroupIds": GROUPS}
+OTHER_KEY = "arn:aws:kms:us-east-1:123456789012:key/somebody-elses"
+FORGETS: dict[str, tuple[str, dict[str, Any]]] = {
+    "no network": ("training", {"VpcConfig": None}),
+    "a subnet more": ("training", {"VpcConfig": OTHER_NETWORK}),
+    "another security group": ("training", {"VpcConfig": {**VPC, "SecurityGroupIds": ["sg-0fedcba9876543210"]}}),
+    "no key for the volume": ("training", {"ResourceConfig": {"VolumeKmsKeyId": None}}),
+    "no key for the output": ("training", {"OutputDataConfig": {"KmsKeyId": None}}),
+    "another key": ("training", {"OutputDataConfig": {"KmsKeyId": OTHER_KEY}}),
+    "processing without network": ("processing", {"NetworkConfig": None}),
+    "processing without key for its output": ("processing", {"ProcessingOutputConfig": {"KmsKeyId": None}}),
+}
+
+
+def changed(request: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The request with other members; without those that are None."""
+    merged = {
+        key: changed(request[key], value) if isinstance(value, dict) and key != "VpcConfig" else value
+        for key, value in changes.items()
+    }
+    return {key: value for key, value in {**request, **merged}.items() if value is not None}
+
+
+def create(chosen: Chosen, kind: str, changes: dict[str, Any]) -> str:
+    """Start a job as the project's pipeline does; its name."""
+    sagemaker, name = chosen.acting_as("PipelineExecution", "sagemaker"), f"pipelines-{uuid4().hex}"
+    if kind == "training":
+        sagemaker.create_training_job(TrainingJobName=name, **changed(training_job(chosen), changes))
+    else:
+        sagemaker.create_processing_job(ProcessingJobName=name, **changed(processing_job(chosen), changes))
+    return name
+
+
+@pytest.mark.parametrize("forgotten", FORGETS)
+def test_a_job_that_forgets_the_network_or_the_key_is_not_started(chosen: Chosen, forgotten: str) -> None:
+    kind, changes = FORGETS[forgotten]
+    with pytest.raises(ClientError, match=f"not authorized to perform: sagemaker:Create{kind.capitalize()}Job"):
+        create(chosen, kind, changes)
+
+
+def test_a_job_in_one_of_the_subnets_and_with_the_key_is_started(chosen: Chosen) -> None:
+    """Without this the refusals above could be refusals of something else."""
+    one = {**VPC, "Subnets": SUBNETS[:1]}
+    training = create(chosen, "training", {"VpcConfig": one})
+    processing = create(chosen, "processing", {"NetworkConfig": {"VpcConfig": one}})
+    sagemaker = chosen.client("sagemaker")
+    assert sagemaker.describe_training_job(TrainingJobName=training)["VpcConfig"] == one
+    assert sagemaker.describe_processing_job(ProcessingJobName=processing)["NetworkConfig"]["VpcConfig"] == one
+
+
+def test_a_model_outside_the_network_and_a_configuration_without_the_key_are_not_created(chosen: Chosen) -> None:
+    sagemaker, tags = chosen.acting_as("EndpointDeployment", "sagemaker"), training_job(chosen)["Tags"]
+    container = {"Image": IMAGE, "ModelDataUrl": f"s3://{chosen.project.bucket}/x.tar.gz"}
+    with pytest.raises(ClientError, match="not authorized to perform: sagemaker:CreateModel "):
+        sagemaker.create_model(
+            ModelName="outside",
+            ExecutionRoleArn=chosen.project.role("ModelExecution"),
+            PrimaryContainer=container,
+            Tags=tags,
+        )
+    variant = {"VariantName": "v", "ModelName": "m", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+    with pytest.raises(ClientError, match="not authorized to perform: sagemaker:CreateEndpointConfig "):
+        sagemaker.create_endpoint_config(EndpointConfigName="bare", ProductionVariants=[variant], Tags=tags)
+
+
+def test_why_says_what_a_seed_has_forgotten(chosen: Chosen) -> None:
+    """Last of these: the model-build repository is left broken."""
+    chosen.client("sagemaker").delete_pipeline(PipelineName=chosen.project.group)  # the seed makes one, every time
+    assert not chosen.push("train.py", lambda written: written.replace('train["VpcConfig"]', "forgotten"))
+    found = explain(chosen.company.scientist, chosen.project)
+    assert found is not None
+    told = " ".join(found.lines)
+    assert "is not authorized to perform: sagemaker:CreateTrainingJob" in told
+    assert "See that the request has them: VpcConfig, ResourceConfig.VolumeKmsKeyId" in told
 
 
 def test_the_project_s_roles_use_its_key_through_services_only(chosen: Chosen) -> None:
