@@ -157,7 +157,10 @@ def copy_packages(folder: Path) -> Path:
 
 
 def unpack_pip(folder: Path) -> Path:
-    """The folder that holds an importable pip, made once below `folder`. Raises RuntimeError when there is none."""
+    """The folder that holds an importable pip, made once below `folder`. Raises RuntimeError when there is none.
+
+    It is called as folders of installed packages are, so that pip's bytecode is kept like theirs (`slots.py`).
+    """
     wheels = sorted(Path(str(files("ensurepip"))).glob("_bundled/pip-*.whl"))
     wheels += sorted(Path("/usr/share/python-wheels").glob("pip-*.whl"))  # where Debian keeps it
     if not wheels:
@@ -165,10 +168,10 @@ def unpack_pip(folder: Path) -> Path:
             f"{base_interpreter().executable} carries no pip, which builds need: install its ensurepip (on Debian and "
             "Ubuntu the package python3-venv)"
         )
-    place = folder / wheels[0].stem
+    place = folder / wheels[0].stem / "site-packages"
     with _unpacking:
         if not place.exists():
-            unfinished = folder / f"{place.name}.unfinished"
+            unfinished = place.with_name("unfinished")
             with zipfile.ZipFile(wheels[0]) as wheel:
                 wheel.extractall(unfinished)
             unfinished.rename(place)

@@ -91,7 +91,7 @@ class BuildRun:
             if self._cloud.stopping.is_set():  # everything queued comes to its turn then: a folder each for nothing
                 return
             with slot(self._cloud.cache_for("builds")) as place:
-                python = PreparedPython(place.folder / "python", self._cloud.cache_for)
+                python = PreparedPython(place.python, self._cloud.cache_for)
                 with kept_folders(self._build.project, host, place.work) as self._kept:
                     self._play_in(place, python, queued)
                 if not self._cloud.stopping.is_set():

@@ -37,6 +37,34 @@ def test_no_python_is_taken_twice(python: PreparedPython) -> None:
     assert not (packages / "left behind").exists()
 
 
+def test_one_that_no_build_changed_is_as_good_as_new(python: PreparedPython) -> None:
+    programs = python.take()
+    made = programs.stat().st_ino
+    subprocess.run([programs / "python", "-c", "import boto3"], env={"PYTHONDONTWRITEBYTECODE": "1"}, check=True)
+    python.renew()
+    assert python.take().stat().st_ino == made
+
+
+@pytest.mark.parametrize("change", ["add", "remove", "write", "forbid"])
+def test_one_that_a_build_changed_is_made_again(python: PreparedPython, change: str) -> None:
+    script = python.take() / "pip"
+    before = script.read_text()
+    match change:
+        case "add":
+            (script.parent / "left").touch()
+        case "remove":
+            script.unlink()
+        case "write":
+            script.write_text(f"{before}exit 1\n")
+        case "forbid":
+            script.chmod(0o600)
+    python.renew()
+    assert python.take() == script.parent
+    assert not (script.parent / "left").exists()
+    assert script.read_text() == before
+    assert script.stat().st_mode & 0o777 == 0o755
+
+
 def test_one_that_a_killed_cloud_left_half_made_is_made_again(python: PreparedPython, tmp_path: Path) -> None:
     (tmp_path / "python" / "bin").mkdir(parents=True)
     assert (python.take() / "python").exists()

@@ -1,9 +1,11 @@
-"""The folders builds work in are reused one at a time and keep nothing but packages' bytecode."""
+"""The folders builds work in are reused one at a time and keep nothing but bytecode of what is installed."""
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
+from rehearsal.cloud.codebuild.python_stand_in import make_python
 from rehearsal.cloud.codebuild.slots import slot
 
 
@@ -31,12 +33,21 @@ def test_a_build_finds_its_place_empty_and_leaves_it_empty(tmp_path: Path) -> No
         assert list(again.work.iterdir()) == []
 
 
-def test_only_the_bytecode_of_installed_packages_stays(tmp_path: Path) -> None:
+def test_only_the_bytecode_of_installed_packages_and_of_the_standard_library_stays(tmp_path: Path) -> None:
     with slot(tmp_path) as place:
+        environment = {"PYTHONPYCACHEPREFIX": str(place.bytecode)}
+        python = make_python(place.python, tmp_path / "no pip") / "python"
+        subprocess.run([python, "-c", "import csv"], env=environment, check=True)
+        (place.work / "knobs.py").touch()
+        subprocess.run([python, "-c", "import knobs"], env=environment, cwd=place.work, check=True)
+        assert {"csv", "knobs"} <= {file.name.partition(".")[0] for file in place.bytecode.rglob("*.pyc")}
         own = place.bytecode / "src" / "knobs.cpython-311.pyc"
         package = place.bytecode / ".venv" / "lib" / "site-packages" / "numpy" / "__init__.cpython-311.pyc"
         for file in (own, package):
             file.parent.mkdir(parents=True)
             file.write_bytes(b"compiled")
+    names = {file.name.partition(".")[0] for file in place.bytecode.rglob("*.pyc")}
+    assert "csv" in names
+    assert "knobs" not in names
     assert package.exists()
     assert not own.exists(), "the same path may hold another source of the same size next time"
