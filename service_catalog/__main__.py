@@ -70,6 +70,12 @@ def _release(options: argparse.Namespace) -> int:
 def _publish(options: argparse.Namespace) -> int:
     if options.roles_ahead and options.target == SERVICE_CATALOG:
         return _refuse("--roles-ahead is for templates in S3: add --target s3 or --target both.")
+    chosen = (options.approver_role_arn or None, options.users_may_approve, options.allowed_boundary_arn)
+    if not options.account_setup and any(each is not None for each in chosen):
+        return _refuse(
+            "--no-account-setup leaves the account as it is: who approves, and which boundaries are allowed, is for "
+            "the one who sets it up."
+        )
     target = find_target(options.profile, options.region)
     print(f"Publishing to account {target.account} in {target.region}, as {target.caller}", flush=True)
     if _stopped_before_publishing(target):
@@ -84,6 +90,7 @@ def _publish(options: argparse.Namespace) -> int:
         studio_role_arns=tuple(options.studio_role_arn),
         approver_role_arns=tuple(options.approver_role_arn),
         users_may_approve=options.users_may_approve,
+        allowed_boundary_arns=None if options.allowed_boundary_arn is None else tuple(options.allowed_boundary_arn),
         set_up_account=options.account_setup,
         roles_ahead=options.roles_ahead,
         poll_seconds=options.poll_seconds,
@@ -235,6 +242,20 @@ def _parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         default=None,
         help="whether data scientists approve what they built themselves (default: as last time; at first, no)",
+    )
+    boundaries = publish_verb.add_mutually_exclusive_group()
+    boundaries.add_argument(
+        "--allowed-boundary-arn",
+        action="append",
+        metavar="ARN",
+        help="policy that a launch may choose as permissions boundary; may be repeated (default: as last time)",
+    )
+    boundaries.add_argument(
+        "--no-allowed-boundaries",
+        dest="allowed_boundary_arn",
+        action="store_const",
+        const=[],
+        help="launches may choose no boundary: every role carries the account's own",
     )
     publish_verb.add_argument(
         "--no-account-setup",

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from service_catalog.boundaries import PARAMETER as BOUNDARIES
+from service_catalog.boundaries import allowed_boundaries, no_longer_allowed
 from service_catalog.catalog import PRODUCT_NAME, STACK, Catalog, Version, read_catalog, synthesise
 from service_catalog.errors import PublishError, code_of, message_of
 from service_catalog.package import ACCOUNT_TEMPLATE, PROJECT_TEMPLATE, Package, other_content, pack_all
@@ -43,7 +45,8 @@ class Settings:
     tree holds. ``publishers`` are SERVICE_CATALOG, S3, or both; ``domain_ids`` the Studio domains that show what lies
     in S3, to be named where there are several. With ``roles_ahead`` S3 offers the template without any role, and the
     roles are made now. No ``studio_role_arns`` means the roles published to last time, and neither
-    ``approver_role_arns`` nor ``users_may_approve`` what the account was set up with.
+    ``approver_role_arns`` nor ``users_may_approve`` what the account was set up with. ``allowed_boundary_arns`` are all
+    the boundaries that a launch may choose besides the account's own; None leaves them as they are.
     ``poll_seconds`` is the longest pause between two looks at a stack.
     """
 
@@ -54,6 +57,7 @@ class Settings:
     studio_role_arns: tuple[str, ...] = ()
     approver_role_arns: tuple[str, ...] = ()
     users_may_approve: bool | None = None
+    allowed_boundary_arns: tuple[str, ...] | None = None
     set_up_account: bool = True
     roles_ahead: bool = False
     poll_seconds: float = 2.0
@@ -83,6 +87,7 @@ def publish(target: Target, settings: Settings, say: Say = print) -> Published:
     before = read_catalog(stacks.template(STACK))
     roles = _studio_roles(target, settings, before, stacks)
     approvers = _approvers(target, settings, roles)
+    boundaries = allowed_boundaries(target, settings.allowed_boundary_arns)
     in_s3 = S3Templates(target, bucket) if S3 in settings.publishers else None
     domains = in_s3.domains(settings.domain_ids) if in_s3 else []
     with _verb(say, "1/4", "Pack"):
@@ -101,8 +106,9 @@ def publish(target: Target, settings: Settings, say: Say = print) -> Published:
             _upload(bucket, package, _indented(say))
             _check_template(target, bucket.url(package.template_key))
         with _verb(say, "3/4", f"Set up the account (stack {ACCOUNT_STACK})"):
-            duties = {**_duties(settings, approvers), "StudioRoleName": ",".join(role.name for role in roles)}
-            _set_up_account(target, settings, package, bucket, stacks, duties, _indented(say))
+            people = {**_duties(settings, approvers), "StudioRoleName": ",".join(role.name for role in roles)}
+            chosen = people if boundaries is None else {**people, BOUNDARIES: ",".join(boundaries)}
+            _set_up_account(target, settings, package, bucket, stacks, chosen, _indented(say))
         where = [f"stack {STACK}"] if catalog else []
         where += [in_s3.location] if in_s3 else []
         with _verb(say, "4/4", f"Reveal version {package.version} ({' and '.join(where)})"):
@@ -208,7 +214,7 @@ def _set_up_account(
     package: Package,
     bucket: SeedBucket,
     stacks: Stacks,
-    people: Mapping[str, str],
+    given: Mapping[str, str],
     say: Say,
 ) -> None:
     if not settings.set_up_account:
@@ -225,11 +231,12 @@ def _set_up_account(
             "from another region, and roles belong to all regions. Publish here with --no-account-setup; to let "
             "another Studio role in, publish once more in the region the account was set up from."
         )
+    no_longer_allowed(stacks.parameters(ACCOUNT_STACK), given, say)
     bucket.put_once(package.account_setup_key, package.account_setup, "text/yaml")
     done = stacks.deploy(
         ACCOUNT_STACK,
         bucket.url(package.account_setup_key),
-        {**people, **in_s3},
+        {**given, **in_s3},
         capabilities=("CAPABILITY_NAMED_IAM",),
     )
     if not done.changed:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import unquote
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from cfnlint.decode.cfn_yaml import CfnParseError
@@ -113,6 +114,12 @@ class Account:
 
 
 _STANDING = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_IN_PROGRESS"}
+
+
+def policy_document(written: str | Answer) -> Answer:
+    """A policy document, which boto3 gives parsed and some stand-ins as text."""
+    document: Answer = json.loads(unquote(written)) if isinstance(written, str) else written
+    return document
 
 
 def _why(service: str, operation: str, error: ClientError) -> str:

@@ -3,16 +3,19 @@
 import json
 import re
 from collections.abc import Iterator
-from urllib.parse import unquote, urlparse
+from urllib.parse import urlparse
 
 from service_catalog.catalog import PRODUCT_NAME
 from service_catalog.preflight import Check, Finding
-from service_catalog.preflight.asking import Account, WaitsForAnother
+from service_catalog.preflight.asking import Account, WaitsForAnother, policy_document
 from service_catalog.publish import ACCOUNT_STACK, LAUNCH_ROLE
 from service_catalog.seed_bucket import SeedBucket
 
 BOUNDARY = "policy/sagemaker-projects/MLOpsProjectBoundary"
 USER_POLICY = "policy/MLOpsProjectUser"
+APPROVER_POLICY = "policy/MLOpsProjectApprover"
+ROLES_POLICY, BOUNDARIES_SID = "roles", "CreateOnlyBoundedRoles"
+SEPARATED_SID = "LeaveProductionToApprovers"
 """As `cloudformation/account-setup.yaml` names them."""
 SET_UP = (
     f"'make publish' sets the account up. Where the stack {ACCOUNT_STACK} stands nonetheless, somebody went past it: "
@@ -32,8 +35,7 @@ def launch_role(account: Account) -> Iterator[Finding]:
     if found is None:
         yield Finding(f"The launch role {LAUNCH_ROLE} is missing: the account is not set up.", SET_UP)
         return
-    document = found["Role"]["AssumeRolePolicyDocument"]
-    trust = unquote(document) if isinstance(document, str) else json.dumps(document)
+    trust = json.dumps(policy_document(found["Role"]["AssumeRolePolicyDocument"]))
     if "servicecatalog.amazonaws.com" not in trust:
         yield Finding(
             f"Service Catalog may not take the launch role {LAUNCH_ROLE}: its trust policy was changed.", SET_UP
@@ -41,10 +43,72 @@ def launch_role(account: Account) -> Iterator[Finding]:
 
 
 def boundary(account: Account) -> Iterator[Finding]:
-    """The boundary that every role of a project has to carry is there."""
-    arn = _policy(account, BOUNDARY)
+    """The boundary that every role of a project has to carry is there, and those that a launch may choose instead."""
+    own = _policy(account, BOUNDARY)
+    for arn in dict.fromkeys((own, *_allowed_boundaries(account))):
+        if account.look_up("iam", "get_policy", ("NoSuchEntity",), PolicyArn=arn) is not None:
+            continue
+        if arn == own:
+            yield Finding(f"The permissions boundary {arn} is missing; no role of a project can be made.", SET_UP)
+        else:
+            yield Finding(
+                f"The permissions boundary {arn}, which launches may choose, is missing: a launch with it fails.",
+                "Make the policy, or publish with --allowed-boundary-arn for each of the others "
+                "(--no-allowed-boundaries when there is none).",
+            )
+
+
+def _allowed_boundaries(account: Account) -> list[str]:
+    """As the launch role has them, which holds in every region. Without the role, a finding of its own, none."""
+    asked = {"RoleName": LAUNCH_ROLE, "PolicyName": ROLES_POLICY}
+    found = account.look_up("iam", "get_role_policy", ("NoSuchEntity",), **asked)
+    for statement in (policy_document(found["PolicyDocument"]) if found else {}).get("Statement", []):
+        if statement.get("Sid") == BOUNDARIES_SID:
+            named = statement["Condition"]["StringEquals"]["iam:PermissionsBoundary"]
+            return [named] if isinstance(named, str) else list(named)
+    return []
+
+
+def approvers(account: Account) -> Iterator[Finding]:
+    """Somebody may approve models and production, and is not denied it as a data scientist."""
+    arn = _policy(account, APPROVER_POLICY)
     if account.look_up("iam", "get_policy", ("NoSuchEntity",), PolicyArn=arn) is None:
-        yield Finding(f"The permissions boundary {arn} is missing; no role of a project can be made.", SET_UP)
+        yield Finding(f"The policy {arn} is missing; nobody may approve a model, or production.", SET_UP)
+        return
+    may = _who_has(account, arn)
+    denied = _who_has(account, _policy(account, USER_POLICY)) if _duties_separated(account) else set()
+    if may - denied:
+        return
+    who = f"only {', '.join(sorted(may))}, denied it as data scientists, has it" if may else "nobody has it"
+    yield Finding(
+        f"No model could be approved, and none go into production: of the policy {arn}, {who}.",
+        "'make publish' with --approver-role-arn ARN, a role that is no data scientists'; or --users-may-approve, if "
+        "people are to approve what they built themselves.",
+    )
+
+
+def _who_has(account: Account, arn: str) -> set[str]:
+    """Names of the roles, users and groups that a policy is attached to; none where there is no such policy."""
+    names = {"PolicyRoles": "RoleName", "PolicyUsers": "UserName", "PolicyGroups": "GroupName"}
+    if account.look_up("iam", "get_policy", ("NoSuchEntity",), PolicyArn=arn) is None:
+        return set()
+    asked = {"PolicyArn": arn, "PolicyUsageFilter": "PermissionsPolicy"}
+    return {
+        f"{name.removesuffix('Name').lower()} {each[name]}"
+        for key, name in names.items()
+        for each in account.ask_all("iam", "list_entities_for_policy", key, **asked)
+    }
+
+
+def _duties_separated(account: Account) -> bool:
+    """Whether the data scientists' policy denies approvals."""
+    arn = _policy(account, USER_POLICY)
+    found = account.look_up("iam", "get_policy", ("NoSuchEntity",), PolicyArn=arn)
+    if found is None:
+        return False
+    version = found["Policy"]["DefaultVersionId"]
+    written = account.ask("iam", "get_policy_version", PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    return SEPARATED_SID in {each.get("Sid") for each in policy_document(written)["Statement"]}
 
 
 def user_rights(account: Account) -> Iterator[Finding]:
@@ -150,6 +214,7 @@ SET_UP_CHECKS = (
     Check("launch role", launch_role),
     Check("permissions boundary", boundary),
     Check("rights of the Studio roles", user_rights),
+    Check("somebody who approves", approvers),
 )
 CHECKS = (
     Check("product in Service Catalog", product),

@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from urllib.parse import unquote
 
 from checks.template_file import walk
 from pricing import PriceError
 from pricing.consumption import STAGES, fleet, jobs
 from service_catalog.errors import PublishError
 from service_catalog.preflight import Check, Finding
-from service_catalog.preflight.asking import Account, NotChecked, WaitsForAnother
+from service_catalog.preflight.asking import Account, NotChecked, WaitsForAnother, policy_document
 from service_catalog.target import studio_role
 
 STUDIO = "sagemaker.amazonaws.com"
@@ -37,7 +36,7 @@ def roles(account: Account) -> Iterator[Finding]:
             yield Finding(f"There is no role {arn}.", "Create it, or pass another one: --studio-role-arn ARN.")
         elif found["Role"]["Arn"] != arn:
             yield Finding(f"The role {role.name} is {found['Role']['Arn']}, not {arn}.", "Give its ARN with its path.")
-        elif STUDIO not in json.dumps(_document(found["Role"]["AssumeRolePolicyDocument"])):
+        elif STUDIO not in json.dumps(policy_document(found["Role"]["AssumeRolePolicyDocument"])):
             yield Finding(
                 f"SageMaker may not take the role {arn}: its trust policy does not name {STUDIO}.",
                 f"Let {STUDIO} assume it (IAM > Roles > {role.name} > Trust relationships).",
@@ -141,11 +140,6 @@ def _machines(account: Account) -> dict[str, int]:
     for job in started:
         needed[f"{job.instance_type} for {job.kind} job usage"] = job.instances
     return needed
-
-
-def _document(written: object) -> object:
-    """A policy document, which boto3 gives parsed and some stand-ins as text."""
-    return json.loads(unquote(written)) if isinstance(written, str) else written
 
 
 CHECKS = (

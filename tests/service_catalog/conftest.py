@@ -39,6 +39,7 @@ _FILES = {
     "cloudformation/account-setup.yaml": (
         "Parameters:\n  StudioRoleName: {Type: String}\n"
         "  ApproverRoleName: {Type: String, Default: ''}\n  UsersMayApprove: {Type: String, Default: 'no'}\n"
+        "  AllowedPermissionsBoundaries: {Type: String, Default: ''}\n"
         "Resources:\n  LaunchRole: {Type: 'AWS::IAM::Role'}\n  Boundary: {Type: 'AWS::IAM::ManagedPolicy'}\n"
     ),
 }

@@ -42,6 +42,23 @@ def test_account_and_region_are_the_first_line_and_where_to_click_the_last(
     assert "Deployments > Projects > Create project" in lines[-1]
 
 
+@pytest.mark.parametrize(
+    "flag",
+    [
+        ["--approver-role-arn", STUDIO],
+        ["--no-users-may-approve"],
+        ["--allowed-boundary-arn", "x"],
+        ["--no-allowed-boundaries"],
+    ],
+    ids=lambda flag: flag[0],
+)
+def test_what_is_of_the_account_set_up_is_refused_without_it(
+    flag: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["publish", "--studio-role-arn", STUDIO, "--no-account-setup", *flag]) == 1
+    assert "--no-account-setup leaves the account as it is" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("answer", "status"), [("n", 1), ("", 1), ("y", 0)])
 def test_a_person_at_a_terminal_is_asked_first(
     here: Path, target: Target, monkeypatch: pytest.MonkeyPatch, answer: str, status: int

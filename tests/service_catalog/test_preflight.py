@@ -20,7 +20,7 @@ from botocore.validate import validate_parameters
 from service_catalog import __main__ as command
 from service_catalog.preflight import Report, State, checks, run
 from service_catalog.preflight.asking import Account
-from service_catalog.preflight.published import BOUNDARY, USER_POLICY
+from service_catalog.preflight.published import APPROVER_POLICY, BOUNDARY, USER_POLICY
 from service_catalog.publish import LAUNCH_ROLE
 from service_catalog.target import Target
 from tests.service_catalog.test_contracts import ACCOUNT_TEMPLATE, PROJECT_TEMPLATE, read
@@ -33,6 +33,8 @@ TEMPLATE_KEY = f"template/project-{'a' * 64}.yaml"
 SEED_KEY, FUNCTIONS_KEY = f"seed/modelbuild-{'b' * 64}.zip", f"functions/project-{'c' * 64}.zip"
 TAGGED = {"TagSet": [{"Key": "servicecatalog:provisioning", "Value": "true"}]}
 MISSING = "the thing is not there"
+POLICIES = {each: f"arn:aws:iam::{ACCOUNT}:{each}" for each in (BOUNDARY, USER_POLICY, APPROVER_POLICY)}
+OTHER_BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/company/Theirs"
 
 CATALOG = {
     "Resources": {
@@ -64,6 +66,21 @@ def role(arn: str, service: str) -> dict[str, Any]:
     return {"Role": {"Arn": arn, "AssumeRolePolicyDocument": trust(service)}}
 
 
+def policy_of_users(*sids: str) -> dict[str, Any]:
+    statements = [{"Sid": each, "Effect": "Deny"} for each in sids]
+    return {"PolicyVersion": {"Document": json.dumps({"Statement": statements})}}
+
+
+def boundaries(allowed: str | list[str]) -> dict[str, Any]:
+    condition = {"StringEquals": {"iam:PermissionsBoundary": allowed}}
+    statements = [{"Sid": "CreateOnlyBoundedRoles", "Condition": condition}, {"Sid": "ManageProjectRoles"}]
+    return {"RoleName": LAUNCH_ROLE, "PolicyName": "roles", "PolicyDocument": json.dumps({"Statement": statements})}
+
+
+def who_has(*roles: str) -> dict[str, Any]:
+    return {"PolicyRoles": [{"RoleName": each} for each in roles], "PolicyUsers": [], "PolicyGroups": []}
+
+
 def quota(name: str, value: float) -> dict[str, Any]:
     return {"QuotaName": name, "QuotaCode": f"L-{len(name)}", "Value": value}
 
@@ -89,7 +106,17 @@ def healthy() -> dict[tuple[str, str], Any]:
             "StudioExecution": role(STUDIO, "sagemaker.amazonaws.com"),
             LAUNCH_ROLE: role(f"arn:aws:iam::{ACCOUNT}:role/{LAUNCH_ROLE}", "servicecatalog.amazonaws.com"),
         },
-        ("iam", "get_policy"): {f"arn:aws:iam::{ACCOUNT}:{BOUNDARY}": {"Policy": {"PolicyName": "Boundary"}}},
+        ("iam", "get_policy"): {
+            arn: {"Policy": {"Arn": arn, "DefaultVersionId": "v1"}} for arn in (*POLICIES.values(), OTHER_BOUNDARY)
+        },
+        ("iam", "get_policy_version"): policy_of_users("LeaveProductionToApprovers"),
+        ("iam", "get_role_policy"): {
+            LAUNCH_ROLE: boundaries([POLICIES[BOUNDARY], OTHER_BOUNDARY]),
+        },
+        ("iam", "list_entities_for_policy"): {
+            POLICIES[USER_POLICY]: who_has("StudioExecution"),
+            POLICIES[APPROVER_POLICY]: who_has("Approver"),
+        },
         ("iam", "list_attached_role_policies"): {
             "AttachedPolicies": [{"PolicyArn": f"arn:aws:iam::{ACCOUNT}:{USER_POLICY}"}]
         },
@@ -131,6 +158,8 @@ def healthy() -> dict[tuple[str, str], Any]:
 BY = {
     ("iam", "get_role"): ("RoleName", "NoSuchEntity"),
     ("iam", "get_policy"): ("PolicyArn", "NoSuchEntity"),
+    ("iam", "get_role_policy"): ("RoleName", "NoSuchEntity"),
+    ("iam", "list_entities_for_policy"): ("PolicyArn", "NoSuchEntity"),
     ("s3", "get_object"): ("Key", "NoSuchKey"),
     ("s3", "head_object"): ("Key", "404"),
     ("s3", "get_object_tagging"): ("Key", "NoSuchKey"),
@@ -269,9 +298,35 @@ BROKEN: dict[str, tuple[str, Callable[[dict[tuple[str, str], Any]], Any], str, s
     ),
     "no boundary": (
         "permissions boundary",
-        lambda told: told["iam", "get_policy"].clear(),
+        lambda told: told["iam", "get_policy"].pop(POLICIES[BOUNDARY]),
         f"arn:aws:iam::{ACCOUNT}:policy/sagemaker-projects/MLOpsProjectBoundary is missing",
         "'make publish' sets the account up",
+    ),
+    "a boundary that may be chosen was deleted": (
+        "permissions boundary",
+        lambda told: told["iam", "get_policy"].pop(OTHER_BOUNDARY),
+        f"{OTHER_BOUNDARY}, which launches may choose, is missing",
+        "--no-allowed-boundaries when there is none",
+    ),
+    "no policy of approvers": (
+        "somebody who approves",
+        lambda told: told["iam", "get_policy"].pop(POLICIES[APPROVER_POLICY]),
+        f"{POLICIES[APPROVER_POLICY]} is missing; nobody may approve",
+        "'make publish' sets the account up",
+    ),
+    "nobody approves": (
+        "somebody who approves",
+        lambda told: told["iam", "list_entities_for_policy"].update({POLICIES[APPROVER_POLICY]: who_has()}),
+        f"of the policy {POLICIES[APPROVER_POLICY]}, nobody has it",
+        "--approver-role-arn ARN",
+    ),
+    "only data scientists approve": (
+        "somebody who approves",
+        lambda told: told["iam", "list_entities_for_policy"].update(
+            {POLICIES[APPROVER_POLICY]: who_has("StudioExecution")}
+        ),
+        "only role StudioExecution, denied it as data scientists, has it",
+        "--users-may-approve",
     ),
     "no rights in Studio": (
         "rights of the Studio roles",
@@ -355,6 +410,20 @@ def test_each_thing_that_is_broken_gives_its_finding_and_its_fix(
     assert not report.not_checked
 
 
+def test_data_scientists_approve_where_duties_are_not_separated(answers: dict[tuple[str, str], Any]) -> None:
+    answers["iam", "list_entities_for_policy"][POLICIES[APPROVER_POLICY]] = who_has("StudioExecution")
+    answers["iam", "get_policy_version"] = policy_of_users()
+
+    assert look().status == 0
+
+
+def test_an_account_that_allows_no_further_boundary_has_one_to_look_for(answers: dict[tuple[str, str], Any]) -> None:
+    answers["iam", "get_role_policy"][LAUNCH_ROLE] = boundaries(POLICIES[BOUNDARY])
+    del answers["iam", "get_policy"][OTHER_BOUNDARY]
+
+    assert look().status == 0
+
+
 def test_a_studio_role_that_is_gone_is_found_and_its_rights_wait(answers: dict[tuple[str, str], Any]) -> None:
     lacks_role(answers, "StudioExecution")
 
@@ -377,6 +446,7 @@ def test_the_role_of_one_user_is_as_good_as_the_domains(answers: dict[tuple[str,
 def test_before_the_first_publish_what_is_missing_is_named_once(answers: dict[tuple[str, str], Any]) -> None:
     answers["cloudformation", "describe_stacks"] = refused("ValidationError")
     lacks_role(answers, LAUNCH_ROLE)
+    answers["iam", "get_role_policy"].clear()
     answers["iam", "get_policy"].clear()
 
     report = look(STUDIO)
@@ -384,6 +454,7 @@ def test_before_the_first_publish_what_is_missing_is_named_once(answers: dict[tu
     assert [result.name for result in report.results if result.findings] == [
         "launch role",
         "permissions boundary",
+        "somebody who approves",
         "product in Service Catalog",
     ]
     assert [finding.fix for finding in report.findings][-1] == "make publish"
@@ -432,7 +503,8 @@ def test_a_service_that_the_region_lacks_is_named_with_regions_that_have_it(
 DENIED = [
     ("Studio domain", "sagemaker", "list_domains", "sagemaker:ListDomains"),
     ("quotas of instances", "service-quotas", "list_service_quotas", "servicequotas:ListServiceQuotas"),
-    ("permissions boundary", "iam", "get_policy", "iam:GetPolicy"),
+    ("permissions boundary", "iam", "get_role_policy", "iam:GetRolePolicy"),
+    ("somebody who approves", "iam", "list_entities_for_policy", "iam:ListEntitiesForPolicy"),
     ("templates and archives", "s3", "head_object", "s3:GetObject"),
     ("CodeCommit answers", "codecommit", "list_repositories", "codecommit:ListRepositories"),
 ]
@@ -549,7 +621,7 @@ def test_the_verb_tells_each_result_and_ends_with_the_status(
     answers: dict[tuple[str, str], Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "find_target", lambda *_: target())
-    answers["iam", "get_policy"].clear()
+    del answers["iam", "get_policy"][POLICIES[BOUNDARY]]
 
     assert command.main(["preflight"]) == 1
 

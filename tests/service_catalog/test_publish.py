@@ -299,3 +299,55 @@ def test_a_missing_template_is_named(target: Target, settings: Settings) -> None
     (settings.root / "cloudformation" / "project.yaml").unlink()
     with pytest.raises(PublishError, match=r"cloudformation/project\.yaml is missing"):
         publish(target, settings, lambda _: None)
+
+
+# ---- boundaries that launches may choose
+
+THEIRS = [f"arn:aws:iam::123456789012:policy/company/{name}" for name in ("Stricter", "Stricter-still")]
+
+
+def made(arns: list[str]) -> None:
+    nothing = '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}'
+    for arn in arns:
+        boto3.client("iam").create_policy(PolicyName=arn.rpartition("/")[2], Path="/company/", PolicyDocument=nothing)
+
+
+def test_the_boundaries_that_launches_may_choose_stay_until_others_are_named(
+    target: Target, settings: Settings, cloudformation: Any
+) -> None:
+    made(THEIRS)
+    given = cloudformation.stacks
+
+    publish(target, replace(settings, allowed_boundary_arns=(*THEIRS, THEIRS[0])), lambda _: None)
+    assert given["mlops-account-setup"].parameters["AllowedPermissionsBoundaries"] == ",".join(THEIRS)
+
+    publish(target, settings, lambda _: None)
+    assert given["mlops-account-setup"].parameters["AllowedPermissionsBoundaries"] == ",".join(THEIRS)
+
+    said: list[str] = []
+    publish(target, replace(settings, allowed_boundary_arns=(THEIRS[1],)), said.append)
+    assert given["mlops-account-setup"].parameters["AllowedPermissionsBoundaries"] == THEIRS[1]
+    warnings = [line.strip() for line in said if "WARNING" in line]
+    assert [line.split(" is no longer")[0] for line in warnings] == [f"WARNING {THEIRS[0]}"]
+
+    publish(target, replace(settings, allowed_boundary_arns=()), lambda _: None)
+    assert given["mlops-account-setup"].parameters["AllowedPermissionsBoundaries"] == ""
+
+
+@pytest.mark.parametrize(
+    ("arn", "said"),
+    [
+        (THEIRS[0], "There is no policy"),
+        ("arn:aws:iam::123456789012:policy/*", "a wildcard would allow nothing"),
+        ("arn:aws:iam::aws:policy/AdministratorAccess", "is not the ARN of a policy of yours"),
+        ("Stricter", "is not the ARN of a policy of yours"),
+        ("arn:aws:iam::999999999999:policy/Stricter", "belongs to another account"),
+        ("arn:aws-cn:iam::123456789012:policy/Stricter", "belongs to another account"),
+    ],
+)
+def test_what_cannot_be_a_boundary_is_refused_before_anything_is_published(
+    target: Target, settings: Settings, cloudformation: Any, arn: str, said: str
+) -> None:
+    with pytest.raises(PublishError, match=said):
+        publish(target, replace(settings, allowed_boundary_arns=(arn,)), lambda _: None)
+    assert cloudformation.executed == []
