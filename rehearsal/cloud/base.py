@@ -12,9 +12,9 @@ import os
 import secrets
 import socket
 import subprocess
-import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ class Base:
     def __init__(self, settings: CloudSettings, processes: Processes) -> None:
         self._settings = settings
         self._processes = processes
-        self._local = threading.local()
+        self._idle: list[http.client.HTTPConnection] = []
+        """Open connections that nobody uses now; lists are popped and appended to in one step."""
         self._process: subprocess.Popen[Any] | None = None
         self.token = secrets.token_hex(16)
         self.root = Credentials(
@@ -116,36 +117,45 @@ class Base:
         body = json.dumps(document)
         headers = {"Content-Type": "application/json", "X-Rehearsal-Token": self.token}
         for attempt in (1, 2):
-            connection = self.connection()
             try:
-                connection.request("POST", f"/_base/{question}", body, headers)
-                answer: dict[str, Any] = json.loads(connection.getresponse().read())
+                with self.connection() as connection:
+                    connection.request("POST", f"/_base/{question}", body, headers)
+                    answer: dict[str, Any] = json.loads(connection.getresponse().read())
                 break
             except (http.client.HTTPException, OSError):
-                self.drop_connection()
                 if attempt == 2:
                     raise
         if "error" in answer:
             raise AwsError(answer.get("code", "InternalFailure"), answer["error"], 403)
         return answer
 
-    def connection(self) -> http.client.HTTPConnection:
-        """This thread's own connection to the base."""
-        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=900)
-            connection.connect()
-            if connection.sock is not None:
-                connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._local.connection = connection
-        return connection
+    @contextmanager
+    def connection(self) -> Iterator[http.client.HTTPConnection]:
+        """A connection to the base for one request and the whole of its answer, kept open for whoever comes next.
 
-    def drop_connection(self) -> None:
-        """Forget this thread's connection after it broke."""
-        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is not None:
+        Not one for each thread: most threads live for one connection of somebody's, and opening one to the base costs
+        both sides more than many a question. When one breaks, the idle ones are forgotten, too: they are as old.
+        """
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connected()
+        try:
+            yield connection
+        except BaseException:
             connection.close()
-            self._local.connection = None
+            idle, self._idle = self._idle, []
+            for each in idle:
+                each.close()
+            raise
+        self._idle.append(connection)
+
+    def _connected(self) -> http.client.HTTPConnection:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=900)
+        connection.connect()
+        if connection.sock is not None:
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
 
     def credentials(self, access_key_id: str) -> Credentials:
         """Whose key this is. Raises AwsError (UnrecognizedClientException, ...) for a key nobody owns."""

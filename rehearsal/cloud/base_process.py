@@ -23,6 +23,7 @@ those names:
 - `base_templates.py`, `base_parameters.py`: what a template means, and what it may be given
 - `base_names.py`, `base_holdings.py`, `base_exports.py`: what is taken, full, or in use
 - `base_stack_records.py`, `base_updates.py`: what a stack keeps, and tells while it changes
+- `base_connections.py`: what the server of all this keeps open
 - `base_recording.py`: authorisations kept with all that decided them
 - `base_withholding.py`: one grant taken out of the account's policies
 """
@@ -41,6 +42,7 @@ from ministack import app as ministack_app
 from ministack.core.responses import set_request_account_id, set_request_region
 
 from rehearsal.cloud import (
+    base_connections,
     base_deletions,
     base_encryption,
     base_evaluation,
@@ -131,6 +133,7 @@ def main() -> None:
     base_event_requests.install()
     base_request_checks.install()
     base_policies.install()
+    base_connections.install()
     config = Config()
     config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]
     config.keep_alive_timeout = 600

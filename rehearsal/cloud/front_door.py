@@ -257,14 +257,13 @@ class FrontDoor:
         target = request.environ.get("REQUEST_URI") or request.full_path
         base = self._cloud.base
         for attempt in (1, 2):
-            connection = base.connection()
             try:
-                connection.request(request.method, target, body or None, headers)
-                reply = connection.getresponse()
-                payload = reply.read()
+                with base.connection() as connection:
+                    connection.request(request.method, target, body or None, headers)
+                    reply = connection.getresponse()
+                    payload = reply.read()
                 break
             except (http.client.HTTPException, OSError) as problem:
-                base.drop_connection()
                 if attempt == 2:
                     raise AwsError("ServiceUnavailable", f"the base does not answer: {problem}", 503) from problem
         if reply.status in (400, 403):

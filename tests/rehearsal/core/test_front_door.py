@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 
 import pytest
 from botocore import session as botocore_session
@@ -224,3 +225,23 @@ def test_every_room_speaks_a_service_aws_has() -> None:
         marked = {getattr(getattr(room, name), "aws_operation", None) for name in dir(room)} - {None}
         assert marked or room.http_prefixes, f"{room.__name__} answers nothing"
         assert marked <= operations, f"{room.__name__} answers {marked - operations}, which AWS does not have"
+
+
+def test_the_base_closes_a_connection_whose_client_has_gone(cloud: Cloud) -> None:
+    with socket.create_connection(("127.0.0.1", cloud.base.port), timeout=60) as client:
+        client.sendall(b"GET /_ministack/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert client.recv(1) == b"H"
+        client.shutdown(socket.SHUT_WR)
+        while client.recv(65536):  # ends when the base closes; fails when it waits for more, as hypercorn does
+            pass
+
+
+def test_a_connection_to_the_base_is_used_again_and_a_broken_one_replaced(cloud: Cloud) -> None:
+    with cloud.base.connection() as first, cloud.base.connection() as second:
+        assert first is not second
+    with cloud.base.connection() as again:
+        assert again in (first, second)
+    for each in (first, second):
+        assert each.sock is not None
+        each.sock.shutdown(socket.SHUT_RDWR)
+    assert cloud.base.credentials(cloud.identity.root.access_key_id) == cloud.identity.root
