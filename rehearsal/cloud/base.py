@@ -180,3 +180,7 @@ class Base:
         """Credentials of a session of a role, narrowed by `policy`, if any. Raises AwsError for no such role."""
         question = {"role_arn": role_arn, "session_name": session_name, "policy": policy}
         return Credentials(**self.ask("session", question))
+
+    def forwarded(self, access_key_id: str, service: str) -> Credentials:
+        """Credentials of the same principal, through `service`. Raises AwsError for a key nobody owns."""
+        return Credentials(**self.ask("forwarded", {"access_key_id": access_key_id, "service": service}))

@@ -15,9 +15,11 @@ name of a key with an object and asks nobody. On AWS the key has its word, by th
 - AWS's own key `aws/s3` lets everybody in the account who comes through S3, so nobody is asked about it;
   https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#aws-managed-cmk
 
+Two layers of encryption with keys of KMS (`aws:kms:dsse`) are not played, for objects and for buckets.
+
 Private names of ministack 1.5.33 used here: of `s3` `_SSE_STORED_HEADERS`, `_resolve_sse_write_headers`, `_buckets`,
-`_bucket_encryption`, `_object_versions` and `_multipart_uploads`; of `iam_actions` `s3_additional_checks`,
-`_s3_action`, `_s3_source_object` and `_query_param`.
+`_put_bucket_encryption`, `_bucket_encryption`, `_object_versions`, `_multipart_uploads` and `_error`; of `iam_actions`
+`s3_additional_checks`, `_s3_action`, `_s3_source_object` and `_query_param`.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ SSE = "x-amz-server-side-encryption"
 KEY = f"{SSE}-aws-kms-key-id"
 BUCKET_KEY = f"{SSE}-bucket-key-enabled"
 CONTEXT = f"{SSE}-context"
+TWICE = "aws:kms:dsse"
 READS = ("GetObject", "GetObjectVersion")
 ARN = "arn:aws:s3:::"
 SERVICE = "s3"
@@ -53,6 +56,7 @@ class Encryption:
 def install() -> None:
     """Answer as S3 does. Call it once, after `base_keys` and before the base serves."""
     _keep_key_and_bucket_key()
+    _refuse_to_encrypt_twice()
     checks = iam_actions.s3_additional_checks
 
     def checks_with_keys(method: str, path: str, headers: Document, body: bytes, query: Document) -> list[Check]:
@@ -69,6 +73,8 @@ def _keep_key_and_bucket_key() -> None:
     s3._SSE_STORED_HEADERS = (*s3._SSE_STORED_HEADERS, BUCKET_KEY)
 
     def resolve_ours(headers: Document, bucket: str) -> Any:  # noqa: ANN401 - ministack's
+        if headers.get(SSE) == TWICE:
+            return None, _not_played()
         if headers.get(SSE) == "aws:kms" and not headers.get(KEY):
             headers = {**headers, KEY: key_of_aws(SERVICE)}
         found, error = resolve(headers, bucket)
@@ -79,6 +85,19 @@ def _keep_key_and_bucket_key() -> None:
         return {**found, KEY: key, **({BUCKET_KEY: "true"} if with_bucket_key == "true" else {})}, None
 
     s3._resolve_sse_write_headers = resolve_ours
+
+
+def _refuse_to_encrypt_twice() -> None:
+    put = s3._put_bucket_encryption
+
+    def put_once(bucket: str, body: bytes) -> Any:  # noqa: ANN401 - ministack's answer
+        return _not_played() if TWICE.encode() in body else put(bucket, body)
+
+    s3._put_bucket_encryption = put_once
+
+
+def _not_played() -> Any:  # noqa: ANN401 - ministack's answer
+    return s3._error("NotImplemented", f"{TWICE} (two layers of encryption with keys of KMS)", 501)
 
 
 def _bucket_key_of(bucket: str) -> str:

@@ -165,7 +165,8 @@ def _say_who_calls() -> None:
         if name == "aws:principalisawsservice":
             return str(request.principal_type == "Service").lower()
         if name == "aws:viaawsservice":
-            return str("kms:viaservice" in request.service_context).lower()
+            forwarded = name in request.principal_keys or "kms:viaservice" in request.service_context
+            return str(forwarded).lower()
         return resolve(key, request)
 
     iam_evaluator._resolve_condition_key = resolve_ours

@@ -3,9 +3,14 @@
 Runs in the base's environment (standard library and ministack only), as part of `base_process.py`. ministack's own root
 key would bypass a role's trust policy, so the root user has one key here and signs with its secret, as everybody does.
 
+A service that goes on in the name of its caller, as CloudFormation does for a stack without a role, has a session of
+the same principal with `aws:CalledVia` in it. No service that acts with a role of its own does.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-calledvia
+
 Private names of ministack 1.5.33 used here: of the policy evaluator `resolve_principal`, `_resource_policy`,
-`_gather_role_policies`, `_permissions_boundary`, `_is_root_key`, `_service_principal_matches` and `enforce`;
-`iam._roles`; of `sts` `_gen_session_access_key`, `_gen_secret` and `_gen_session_token`.
+`_gather_role_policies`, `_permissions_boundary`, `_is_root_key`, `_service_principal_matches`,
+`_principal_keys` and `enforce`; `iam._roles`; of `sts` `_sessions`, `_gen_session_access_key`, `_gen_secret` and
+`_gen_session_token`.
 """
 
 from __future__ import annotations
@@ -27,12 +32,16 @@ ACCOUNT = os.environ["MINISTACK_ACCOUNT_ID"]
 ROOT_KEY = os.environ["AWS_ACCESS_KEY_ID"]
 SESSION_SECONDS = 12 * 3600  # services renew theirs; nothing here outlives a day
 
+CALLED_VIA = "rehearsal:called-via"
+"""Where a session carries the services that it goes through, in order."""
+
 ALLOWED: Counter[tuple[str, str]] = Counter()
 
 
 def install() -> None:
     """Let the root user have one key, and count what is allowed. Call it once, before the base serves."""
     _give_root_one_key()
+    _tell_called_via()
     _record_what_is_allowed()
 
 
@@ -47,6 +56,19 @@ def _give_root_one_key() -> None:
 
     iam_evaluator.is_root_access_key = sts.is_root_access_key = is_root_access_key
     iam_evaluator._is_root_key = lambda _access_key_id: False  # decides only whose signature is not looked at
+
+
+def _tell_called_via() -> None:
+    keys_of = iam_evaluator._principal_keys
+
+    def keys_with_services(credential: Any) -> dict[str, Any]:  # noqa: ANN401 - ministack's
+        keys: dict[str, Any] = keys_of(credential)
+        via = (sts._sessions.get(credential.access_key_id) or {}).get(CALLED_VIA)
+        if via:
+            keys |= {"aws:calledvia": via, "aws:calledviafirst": via[0], "aws:calledvialast": via[-1]}
+        return {**keys, "aws:viaawsservice": "true"} if via else keys
+
+    iam_evaluator._principal_keys = keys_with_services
 
 
 def _record_what_is_allowed() -> None:
@@ -177,10 +199,24 @@ def session(question: dict[str, Any]) -> dict[str, Any]:
     return keys
 
 
+def forwarded(question: dict[str, Any]) -> dict[str, Any]:
+    """Credentials with which a service goes on in its caller's name: the caller's session, and through which services.
+
+    A user and the root user have no session; theirs are their own.
+    """
+    before = sts._sessions.get(question["access_key_id"])
+    if before is None:
+        return credential(question)
+    access_key_id = sts._gen_session_access_key()
+    sts.register_session(access_key_id, {**before, CALLED_VIA: [*before.get(CALLED_VIA, []), question["service"]]})
+    return credential({"access_key_id": access_key_id})
+
+
 QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "/_base/allowed": allowed,
     "/_base/credential": credential,
     "/_base/decide": decide,
+    "/_base/forwarded": forwarded,
     "/_base/trusts": trusts,
     "/_base/session": session,
 }

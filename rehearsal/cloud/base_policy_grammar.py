@@ -33,6 +33,17 @@ OF_TRUST = OF_RESOURCE - {"Resource", "NotResource"}
 ACTION = re.compile(r"\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+")
 RESOURCE = re.compile(r"\*|arn:.+|\$\{.+|\*:.+")
 ASSUMING = re.compile(r"sts:(assumerole|tagsession|setsourceidentity|setcontext|.*[*?])", re.IGNORECASE)
+ON_OBJECTS = frozenset(
+    {
+        "abortmultipartupload",
+        "bypassgovernanceretention",
+        "initiatereplication",
+        "listmultipartuploadparts",
+        "replicatedelete",
+        "replicatetags",
+    }
+)
+"""S3's actions on objects that do not say so in their names."""
 
 _grammar, _trusting = iam_evaluator.validate_policy_document, iam._trust_policy_not_principal_error
 """ministack's own."""
@@ -170,6 +181,33 @@ def _problems_of_bucket(bucket: str, document: Any) -> Iterator[str]:  # noqa: A
             name, slash, _ = resource.partition("/")
             if resource != "*" and name != own and not _is_pattern_of(resource if not slash else name, own):
                 yield "Policy has invalid resource"
+        if not all(_applies(action, statement) for action in _listed(statement.get("Action"))):
+            yield "Action does not apply to any resource(s) in statement"
+
+
+def _applies(action: str, statement: Statement) -> bool:
+    """Whether an action on objects finds an object among the resources, and one on the bucket the bucket.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+    """
+    name, resources = action.partition(":")[2].lower(), _listed(statement.get("Resource"))
+    if not resources or re.search(r"[*?]", action):
+        return True
+    if is_on_objects(name):
+        return any("/" in each or re.search(r"[*?]|\$\{", each) for each in resources)
+    return not is_on_buckets(name) or any("/" not in each for each in resources)
+
+
+def is_on_objects(action: str) -> bool:
+    """Whether an action of S3, in lower case and without its prefix, is on objects."""
+    on_buckets = re.search(r"bucketobject|objectlambda", action)
+    return action in ON_OBJECTS or ("object" in action and not on_buckets)
+
+
+def is_on_buckets(action: str) -> bool:
+    """Whether an action of S3, in lower case and without its prefix, is on a bucket."""
+    configuring = action.endswith("configuration") and not re.search(r"accesspoint|storagelens", action)
+    return (configuring or "bucket" in action) and not is_on_objects(action) and action != "listallmybuckets"
 
 
 def _is_pattern_of(resource: str, own: str) -> bool:

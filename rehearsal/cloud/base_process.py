@@ -15,7 +15,7 @@ those names:
 - `base_quotas.py`: how long policies may be, and how many
 - `base_principals.py`: whom a policy may name
 - `base_request_checks.py`, `base_template_checks.py`: what services refuse, of calls and of stacks' resources
-- `base_objects.py`: what S3 says of objects
+- `base_objects.py`, `base_object_rights.py`: what S3 says of objects, and asks for besides
 - `base_keys.py`, `base_encryption.py`, `base_topic_keys.py`: what KMS keys are asked, for objects and topics
 - `base_logs.py`: which log stream or group a call is about
 - `base_policies.py`: the policies that AWS manages
@@ -53,6 +53,7 @@ from rehearsal.cloud import (
     base_keys,
     base_leftovers,
     base_logs,
+    base_object_rights,
     base_objects,
     base_policies,
     base_policy_grammar,
@@ -122,6 +123,7 @@ def main() -> None:
     base_functions.install()
     base_identity.install()
     base_objects.install()
+    base_object_rights.install()
     base_keys.install()
     base_encryption.install()
     base_topic_keys.install()

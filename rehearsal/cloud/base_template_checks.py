@@ -18,7 +18,7 @@ from typing import Any
 
 from ministack.services import eventbridge, iam, sns
 
-from rehearsal.cloud import base_event_requests, base_request_checks
+from rehearsal.cloud import base_encryption, base_event_requests, base_request_checks
 from rehearsal.cloud.base_policy_grammar import (
     bucket_problem,
     identity_problem,
@@ -116,6 +116,12 @@ def _bucket_policy(properties: Properties) -> str | None:
     return bucket_problem(str(properties.get("Bucket")), properties.get("PolicyDocument"))
 
 
+def _bucket_encryption(properties: Properties) -> str | None:
+    """What a call is refused by name; here it would only be forgotten."""
+    twice = base_encryption.TWICE in json.dumps(properties.get("BucketEncryption") or {})
+    return f"{base_encryption.TWICE} is not implemented by the rehearsal's cloud." if twice else None
+
+
 def _topic_policy(properties: Properties) -> str | None:
     return topic_problem(properties.get("PolicyDocument"))
 
@@ -147,6 +153,7 @@ CHECKS: dict[str, list[tuple[tuple[str, ...], Check]]] = {
     ],
     "AWS::IAM::ManagedPolicy": [(("PolicyDocument",), _policy)],
     "AWS::IAM::Policy": [(("PolicyDocument",), _policy)],
+    "AWS::S3::Bucket": [(("BucketEncryption",), _bucket_encryption)],
     "AWS::S3::BucketPolicy": [(("Bucket", "PolicyDocument"), _bucket_policy)],
     "AWS::SNS::TopicPolicy": [(("Topics", "PolicyDocument"), _topic_policy)],
     "AWS::SNS::Subscription": [(("TopicArn", "Protocol", "Endpoint"), _subscription)],

@@ -267,7 +267,12 @@ class FrontDoor:
                 if attempt == 2:
                     raise AwsError("ServiceUnavailable", f"the base does not answer: {problem}", 503) from problem
         if reply.status in (400, 403):
-            self._note_denial(request, payload)
+            self._note_denial(request, DENIED_ACTION.search(payload))
+        elif (
+            "delete" in request.args and request.method == "POST"
+        ):  # DeleteObjects says of each key whether it is denied
+            for denied in DENIED_ACTION.finditer(payload):
+                self._note_denial(request, denied)
         if reply.status in (400, 404) and UNPLAYED.search(payload):
             raise NotImplementedHere(self._asked_for(request))
         response = Response(payload, reply.status)
@@ -289,9 +294,8 @@ class FrontDoor:
         operation = operation or (form_of(request) or request.args).get("Action", "")
         return f"{service}:{operation}" if operation else f"{service} ({request.method} {request.path})"
 
-    def _note_denial(self, request: Request, payload: bytes) -> None:
+    def _note_denial(self, request: Request, denied: re.Match[bytes] | None) -> None:
         """A refusal of the base belongs into the report like one of ours."""
-        denied = DENIED_ACTION.search(payload)
         if denied is None:
             return
         resource = (denied[2] or b"*").decode().rstrip(",.")

@@ -180,6 +180,13 @@ class Identity:
         allows, too."""
         return self._base.session(role_arn, session_name[:64], policy)
 
+    def forwarded(self, caller: Credentials, service: str) -> Credentials:
+        """With what an AWS service goes on in its caller's name: the caller's session, with `aws:CalledVia`.
+
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/access_forward_access_sessions.html
+        """
+        return self._base.forwarded(caller.access_key_id, service)
+
     def session_of(self, role_arn: str, session_name: str) -> Credentials:
         """A session of a role for a person of the story; the role's trust is their sign-in's business."""
         return self._base.session(role_arn, session_name[:64])

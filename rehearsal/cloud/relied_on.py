@@ -17,19 +17,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ReliedOn:
-    """A service of the base: what for, the `X-Amz-Target` prefix of its JSON protocol, and the only requests that are
-    played of it, as an operation's name or `<method> <path>`; empty for all that the base has."""
+    """A service of the base: what for, the `X-Amz-Target` prefix of its JSON protocol, the only requests that are
+    played of it (empty for all that the base has) and those that are not, as operations' names or `<method> <path>`."""
 
     reason: str
     target: str = ""
     only: frozenset[str] = frozenset()
+    but: frozenset[str] = frozenset()
 
 
 SERVICES: Mapping[str, ReliedOn] = {
     "cloudformation": ReliedOn("stacks: of projects, of endpoints, of the account"),
     "events": ReliedOn("rules start the pipelines, and bring news to topics and queues", "AWSEvents"),
     "iam": ReliedOn("roles, policies, boundaries: who may what is what a rehearsal is for"),
-    "kms": ReliedOn("the keys of buckets, topics, volumes; their policies are asked", "TrentService"),
+    "kms": ReliedOn(
+        "the keys of buckets, topics, volumes; their policies are asked, grants the base would keep and never ask",
+        "TrentService",
+        but=frozenset({"CreateGrant"}),
+    ),
     "logs": ReliedOn("what builds, jobs, functions and endpoints print", "Logs_20140328"),
     "monitoring": ReliedOn("alarms, that take deployments back; metrics", "GraniteServiceVersion20100801"),
     "s3": ReliedOn("data, seeds, artifacts, models"),
@@ -83,4 +88,5 @@ def is_played(service: str, target: str, asked: str) -> bool:
     prefix, _, operation = target.rpartition(".")
     if prefix and prefix != relied.target:
         return False
-    return not relied.only or (operation or asked) in relied.only
+    request = operation or asked
+    return request not in relied.but and (not relied.only or request in relied.only)

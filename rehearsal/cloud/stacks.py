@@ -147,7 +147,9 @@ class Stacks:
                 self._note_change_set(form, stack, answer, custom=custom)
             elif form["Action"] != "ExecuteChangeSet" or change_set:
                 fresh = form["Action"] == "CreateStack" or (change_set is not None and change_set.creates)
-                self._note_actors(form, stack, Actors(caller, role, _found(STACK_ID, answer)), fresh=fresh)
+                # Without a role CloudFormation goes on in its caller's name.
+                actor = caller if role else self._cloud.identity.forwarded(caller, SERVICE)
+                self._note_actors(form, stack, Actors(actor, role, _found(STACK_ID, answer)), fresh=fresh)
 
         with self._changed:
             self._pending[stack] += 1

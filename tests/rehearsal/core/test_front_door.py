@@ -165,6 +165,13 @@ def test_the_base_answers_what_is_not_ours(cloud: Cloud) -> None:
             {"ResourceARNList": ["a:b:c"], "Tags": {"a": "b"}},
             "TagResources",
         ),
+        # The base would keep a grant, and ask it for nothing.
+        (
+            "kms",
+            "create_grant",
+            {"KeyId": "one", "GranteePrincipal": "arn:aws:iam::123456789012:role/r", "Operations": ["Decrypt"]},
+            "kms:CreateGrant",
+        ),
     ],
 )
 def test_what_nobody_plays_is_a_501_that_names_it(

@@ -144,6 +144,35 @@ def changed(cloudformation: Any, stack: str, template: str, kind: str, **options
     return made
 
 
+@pytest.mark.parametrize("body", [BUCKET, PORTFOLIO], ids=["of the base", "of a room"])
+def test_without_a_role_a_stack_acts_in_the_name_of_its_caller_through_cloudformation(
+    cloud: Cloud, iam: Any, body: str
+) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-calledvia"""
+    name = "via-" + ("base" if body is BUCKET else "room")
+    through = {
+        "ForAnyValue:StringEquals": {"aws:CalledVia": "cloudformation.amazonaws.com"},
+        "StringEquals": {"aws:CalledViaFirst": "cloudformation.amazonaws.com"},
+        "Bool": {"aws:ViaAWSService": "true"},
+    }
+    what = ("s3:*", "servicecatalog:*")
+    may = [allow("cloudformation:*"), *(allow(action, **through) for action in what)]
+    caller = cloud.identity.session_of(role(iam, name, *may), "caller")
+    stacks = cloud.client("cloudformation", caller)
+    stacks.create_stack(StackName=name, TemplateBody=body % name)
+    assert settled(stacks, name) == ("CREATE_COMPLETE", "")
+    for call in (cloud.client("s3", caller).list_buckets, cloud.client("servicecatalog", caller).list_portfolios):
+        with pytest.raises(ClientError, match="not authorized"):
+            call()
+    acting = role(iam, f"{name}-acting", *(allow(action, **through) for action in what))
+    cloud.client("cloudformation", cloud.identity.root).create_stack(
+        StackName=f"{name}-role", TemplateBody=body % f"{name}-role", RoleARN=acting
+    )
+    status, reason = settled(cloud.client("cloudformation", cloud.identity.root), f"{name}-role")
+    assert status == "ROLLBACK_COMPLETE", "a role is nobody's name"
+    assert "not authorized" in reason
+
+
 @pytest.mark.parametrize("named", ["by its ARN", "by its name"])
 def test_a_change_set_is_executed_as_whoever_executes_it(
     cloud: Cloud, iam: Any, cloudformation: Any, named: str
