@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-prope
 https://repost.aws/knowledge-center/cloudformation-resource-already-exists
 
 Private names of ministack 1.5.33 used here: of `provisioners` `_RESOURCE_HANDLERS`, `_physical_name`, `_cr_stack_id`
-and `_eb_rule_bus_name`; `iam._roles`, `_policies` and `_users`; `sns._topics`; `sqs._queue_name_to_url`; `s3._buckets`;
+and `_eb_rule_bus_name`; `iam._roles` and `_policies`; `sns._topics`; `sqs._queue_name_to_url`; `s3._buckets`;
 `cloudwatch_logs._log_groups`; `cloudwatch._alarms`; `eventbridge._rules` and `_rule_key`; `ssm._parameters`.
 """
 
@@ -38,7 +38,6 @@ TAKEN: dict[str, tuple[str, Callable[[str, Properties], bool]]] = {
         lambda name, _: any(each.get("PolicyName") == name for each in iam._policies.values()),
     ),
     "AWS::IAM::Role": ("RoleName", lambda name, _: name in iam._roles),
-    "AWS::IAM::User": ("UserName", lambda name, _: name in iam._users),
     "AWS::Logs::LogGroup": ("LogGroupName", lambda name, _: name in cloudwatch_logs._log_groups),
     "AWS::S3::Bucket": ("BucketName", lambda name, _: name in s3._buckets),
     "AWS::SNS::Topic": ("TopicName", lambda name, _: any(arn.endswith(f":{name}") for arn in sns._topics)),

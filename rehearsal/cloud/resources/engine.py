@@ -14,8 +14,9 @@ from rehearsal.cloud.lambda_.triggers import refuse_properties
 from rehearsal.cloud.relied_on import RESOURCE_TYPES
 from rehearsal.cloud.resources.custom_answers import Answers
 from rehearsal.cloud.resources.custom_resources import CustomResource, CustomResourceError, is_custom
+from rehearsal.cloud.resources.handled import Account
 from rehearsal.cloud.resources.linter import errors_in
-from rehearsal.cloud.resources.permissions import Account, calls_for
+from rehearsal.cloud.resources.permissions import calls_for
 from rehearsal.cloud.resources.provider import ResourceProvider, ResourceRequest
 from rehearsal.cloud.resources.rules import check_targets
 

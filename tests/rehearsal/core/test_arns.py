@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from rehearsal.cloud.cloud import Cloud
+from rehearsal.cloud.relied_on import RESOURCE_TYPES
 from rehearsal.cloud.resources.engine import without_system_tags
+from rehearsal.cloud.resources.handled import HANDLED
 from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.core.test_identity import allow, role
 from tests.rehearsal.core.test_permissions import needed
@@ -26,19 +28,7 @@ NAMED: dict[str, tuple[dict[str, Any], str, str]] = {
         "sqs:SetQueueAttributes",
         f"sqs:{HERE}:work",
     ),
-    "AWS::DynamoDB::Table": ({"TableName": "runs"}, "dynamodb:CreateTable", f"dynamodb:{HERE}:table/runs"),
     "AWS::KMS::Alias": ({"AliasName": "alias/team"}, "kms:CreateAlias", f"kms:{HERE}:alias/team"),
-    "AWS::SecretsManager::Secret": (
-        {"Name": "token"},
-        "secretsmanager:CreateSecret",
-        f"secretsmanager:{HERE}:secret:token-XXXXXX",
-    ),
-    "AWS::IAM::User": ({"UserName": "ci", "Path": "/team/"}, "iam:CreateUser", "iam::123456789012:user/team/ci"),
-    "AWS::Logs::MetricFilter": (
-        {"LogGroupName": "/aws/lambda/one", "FilterName": "errors"},
-        "logs:PutMetricFilter",
-        f"logs:{HERE}:log-group:/aws/lambda/one:*",
-    ),
     "AWS::SNS::Topic": ({"TopicName": "news"}, "sns:CreateTopic", f"sns:{HERE}:news"),
     "AWS::S3::Bucket": ({"BucketName": "data"}, "s3:CreateBucket", "s3:::data"),
     "AWS::Events::Rule": ({"Name": "nightly"}, "events:PutRule", f"events:{HERE}:rule/nightly"),
@@ -61,27 +51,25 @@ def test_what_cannot_be_named_yet_is_asked_on_everything() -> None:
     assert deleted["kms:ScheduleKeyDeletion"] == f"arn:aws:kms:{HERE}:key/1234-abcd"
 
 
-def test_tags_and_other_services_are_asked_about_only_where_a_property_brings_them() -> None:
-    plain = {call.action for call in needed("create", "AWS::ECR::Repository", {"RepositoryName": "images"})}
-    assert plain == {"ecr:CreateRepository", "ecr:PutLifecyclePolicy", "ecr:SetRepositoryPolicy"}
-    tags = [{"Key": "team", "Value": "ml"}]
-    encryption = {"EncryptionType": "KMS", "KmsKey": "1234"}
-    full = needed(
-        "create",
-        "AWS::ECR::Repository",
-        {"RepositoryName": "images", "Tags": tags, "EncryptionConfiguration": encryption},
-    )
-    assert {call.action for call in full} - plain == {
-        "ecr:TagResource", "kms:DescribeKey", "kms:CreateGrant", "kms:RetireGrant"
-    }  # fmt: skip
-    assert {call.context.get("aws:RequestTag/team") for call in full if call.action.startswith("ecr:")} == {"ml"}
+@pytest.mark.parametrize(
+    ("type_name", "properties", "actions"),
+    [
+        ("AWS::SSM::Parameter", {"Name": "/team/key"}, {"ssm:AddTagsToResource"}),
+        ("AWS::SQS::Queue", {"QueueName": "work"}, {"sqs:TagQueue", "sqs:ListQueueTags"}),
+        ("AWS::KMS::Key", {}, {"kms:TagResource"}),
+    ],
+)
+def test_tags_are_asked_about_only_where_a_property_brings_them(
+    type_name: str, properties: dict[str, Any], actions: set[str]
+) -> None:
+    plain = {call.action for call in needed("create", type_name, properties)}
+    tagged = needed("create", type_name, {**properties, "Tags": [{"Key": "team", "Value": "ml"}]})
+    assert {call.action for call in tagged} - plain == actions
+    assert {call.context.get("aws:RequestTag/team") for call in tagged} == {"ml"}
 
 
-def test_a_role_is_passed_to_the_service_of_the_resource_that_names_it() -> None:
-    handed = "arn:aws:iam::123456789012:role/runner"
-    calls = needed("create", "AWS::StepFunctions::StateMachine", {"StateMachineName": "steps", "RoleArn": handed})
-    passed = [(call.resource, call.context) for call in calls if call.action == "iam:PassRole"]
-    assert passed == [(handed, {"iam:PassedToService": "states.amazonaws.com"})]
+def test_every_type_of_the_base_is_asked_on_something() -> None:
+    assert sorted({*HANDLED, "AWS::IAM::Policy"}) == sorted(RESOURCE_TYPES)
 
 
 TEMPLATE = """{"Resources": {"Setting": {"Type": "AWS::SSM::Parameter", "Properties": {
