@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from rehearsal.cloud.errors import AwsError, NotImplementedHere
+from rehearsal.cloud.errors import NotImplementedHere
 from rehearsal.cloud.sagemaker.conditions import check
 from rehearsal.cloud.sagemaker.expressions import EXECUTION_VARIABLES, Reference, malformed, references
 from rehearsal.cloud.sagemaker.pipeline_members import (
@@ -26,13 +26,13 @@ from rehearsal.cloud.sagemaker.pipeline_members import (
     property_files,
     retry_policies,
 )
+from rehearsal.cloud.sagemaker.pipeline_parameters import Parameter, declared, values_of
 from rehearsal.cloud.sagemaker.step_arguments import misfits
 
 VERSION = "2020-12-01"
-MOST_PARAMETERS = 200
-"""https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StartPipelineExecution.html (PipelineParameters)"""
 MOST_STEPS = 50
-"""Those of branches included. A new account's quota: https://docs.aws.amazon.com/general/latest/gr/sagemaker.html"""
+"""Those of branches included. A new account's quota, which can be raised; the number is from people's accounts of it,
+not from the page itself: https://docs.aws.amazon.com/general/latest/gr/sagemaker.html"""
 TOP_LEVEL = {"Version", "Metadata", "Parameters", "PipelineExperimentConfig", "MlflowConfig", "Steps"}
 STEP_MEMBERS = {
     "Name",
@@ -47,7 +47,6 @@ STEP_MEMBERS = {
 }
 ARGUMENTS = {"Condition": {"Conditions", "IfSteps", "ElseSteps"}, "Fail": {"ErrorMessage"}}
 """Of the steps that make no call, whose arguments nobody else would check."""
-PARAMETER_MEMBERS = {"Name", "Type", "DefaultValue", "EnumValues"}
 LAMBDA_MEMBERS = {"FunctionArn", "OutputParameters"}
 PLAYED = ("Processing", "Training", "Transform", "Model", "RegisterModel", "Condition", "Fail", "Lambda")
 KNOWN_TYPES = {
@@ -61,47 +60,6 @@ RETRIED = ("Processing", "Training", "Transform", "Model", "RegisterModel")
 """Of the played types. https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html"""
 LAMBDA_OUTPUT = re.compile(r"^OutputParameters\['([^']*)'\]$")
 NAME = re.compile(r"^[A-Za-z0-9\-_]{1,64}$")
-PYTHON_TYPES: dict[str, tuple[type, ...]] = {
-    "String": (str,),
-    "Integer": (int,),
-    "Float": (float, int),
-    "Boolean": (bool,),
-}
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ValueError(text)
-    return text.lower() == "true"
-
-
-READERS: dict[str, Callable[[str], Any]] = {"String": str, "Integer": int, "Float": float, "Boolean": _boolean}
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One declared parameter."""
-
-    name: str
-    type: str
-    default: Any = None
-    allowed: tuple[Any, ...] = ()
-
-    def value(self, given: str) -> Any:  # noqa: ANN401 - one of four types
-        """The typed value of what StartPipelineExecution was given. Raises AwsError when it does not fit."""
-        try:
-            typed = READERS[self.type](given)
-        except ValueError:
-            raise AwsError(
-                "ValidationException", f"Value '{given}' of parameter [{self.name}] is not of type {self.type}."
-            ) from None
-        if self.allowed and typed not in self.allowed:
-            raise AwsError(
-                "ValidationException",
-                f"Value '{given}' of parameter [{self.name}] is not one of its enum values "
-                f"[{', '.join(str(item) for item in self.allowed)}].",
-            )
-        return typed
 
 
 @dataclass(frozen=True)
@@ -133,20 +91,7 @@ class Definition:
 
     def values(self, given: list[dict[str, str]]) -> dict[str, Any]:
         """Parameter values of one execution. Raises AwsError for unknown, missing and unfitting ones."""
-        values = {name: parameter.default for name, parameter in self.parameters.items()}
-        seen: set[str] = set()
-        for item in given:
-            name = item["Name"]
-            if name not in self.parameters:
-                raise AwsError("ValidationException", f"Parameter [{name}] is not defined in the pipeline definition.")
-            if name in seen:
-                raise AwsError("ValidationException", f"Parameter [{name}] is given twice.")
-            seen.add(name)
-            values[name] = self.parameters[name].value(item["Value"])
-        missing = sorted(name for name, value in values.items() if value is None)
-        if missing:
-            raise AwsError("ValidationException", f"Parameters without a value: [{', '.join(missing)}].")
-        return values
+        return values_of(self.parameters, given)
 
 
 def parse(text: str) -> Definition:
@@ -164,7 +109,7 @@ def parse(text: str) -> Definition:
         raise InvalidDefinition(f"Version '{document.get('Version')}' is not supported; it must be '{VERSION}'.")
     if document.get("MlflowConfig"):
         raise NotImplementedHere("MlflowConfig of a pipeline definition")
-    parameters = _parameters(listed("Parameters", document.get("Parameters")))
+    parameters = declared(listed("Parameters", document.get("Parameters")))
     if not document.get("Steps"):
         raise InvalidDefinition("Steps must contain at least one step.")
     steps: dict[str, Step] = {}
@@ -177,31 +122,6 @@ def parse(text: str) -> Definition:
     steps = {name: _with_dependencies(step, parameters, steps) for name, step in steps.items()}
     _refuse_cycles(steps)
     return Definition(parameters, steps, document.get("PipelineExperimentConfig"))
-
-
-def _parameters(items: list[Any]) -> dict[str, Parameter]:
-    found: dict[str, Parameter] = {}
-    if len(items) > MOST_PARAMETERS:
-        raise InvalidDefinition(f"There are {len(items)} parameters, and a pipeline can have {MOST_PARAMETERS}.")
-    for item in items:
-        named = item.get("Name") if isinstance(item, dict) else None
-        members(f"parameter [{named or len(found) + 1}]", item, PARAMETER_MEMBERS)
-        name, kind = item.get("Name"), item.get("Type")
-        if not isinstance(name, str) or not name:
-            raise InvalidDefinition("A parameter has no Name.")
-        if name in found:
-            raise InvalidDefinition(f"Parameter names must be unique: [{name}] is used more than once.")
-        if kind not in PYTHON_TYPES:
-            raise InvalidDefinition(f"Type '{kind}' of parameter [{name}] is not one of {', '.join(PYTHON_TYPES)}.")
-        allowed, default = listed(f"EnumValues of parameter [{name}]", item.get("EnumValues")), item.get("DefaultValue")
-        for value in [*allowed, *([] if default is None else [default])]:
-            right_type = isinstance(value, PYTHON_TYPES[kind]) and (kind == "Boolean") == isinstance(value, bool)
-            if not right_type:
-                raise InvalidDefinition(f"Value '{value}' of parameter [{name}] is not of type {kind}.")
-        if allowed and default is not None and default not in allowed:
-            raise InvalidDefinition(f"DefaultValue of parameter [{name}] is not one of its EnumValues.")
-        found[name] = Parameter(name, kind, default, tuple(allowed))
-    return found
 
 
 def _steps(items: Any, branch: tuple[str, bool] | None) -> Iterator[Step]:  # noqa: ANN401 - JSON

@@ -362,6 +362,15 @@ def test_updating_needs_the_right_on_the_endpoint_and_on_its_configuration(stage
 # ---- events
 
 
+def without_its_artefact(stage: Stage) -> str:
+    """A model whose artefact was deleted since it was made: no container of it starts."""
+    model = stage.model("lost")
+    url = stage.sagemaker.describe_model(ModelName=model)["PrimaryContainer"]["ModelDataUrl"]
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    stage.client("s3").delete_object(Bucket=bucket, Key=key)
+    return model
+
+
 def test_every_stage_of_a_deployment_is_an_event(stage: Stage) -> None:
     queue = stage.client("sqs").create_queue(QueueName="deployments")["QueueUrl"]
     arn = stage.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
@@ -385,6 +394,8 @@ def test_every_stage_of_a_deployment_is_an_event(stage: Stage) -> None:
     endpoint = stage.endpoint(stage.config(stage.model("old")))
     update(stage, endpoint, stage.config(stage.model("new")), DeploymentConfig=canary(wait=30, termination=30))
     stage.until_status(endpoint, "InService")
+    update(stage, endpoint, stage.config(without_its_artefact(stage)))
+    assert stage.until_status(endpoint, "InService")["FailureReason"]
     told: list[dict[str, Any]] = []
 
     def all_told() -> bool:
@@ -393,12 +404,13 @@ def test_every_stage_of_a_deployment_is_an_event(stage: Stage) -> None:
             stage.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
             told.append(json.loads(message["Body"]))
         states = [event["detail"]["EndpointStatus"] for event in told if "Deployment" not in event["detail-type"]]
-        return states.count("IN_SERVICE") == 2
+        return states.count("IN_SERVICE") == 3
 
     until(all_told)
     details = [event["detail"] for event in told if "Deployment" in event["detail-type"]]
     pending = [detail["PendingDeploymentSummary"]["ProductionVariants"][0] for detail in details]
     stages = {variant["VariantStatus"][0]["Status"] for variant in pending if "VariantStatus" in variant}
-    assert {"Creating", "ActivatingTraffic", "Baking"} <= stages
-    assert {event["detail"]["EndpointStatus"] for event in told} >= {"CREATING", "IN_SERVICE", "UPDATING"}
+    assert stages == {"Creating", "ActivatingTraffic", "Baking", "Deleting"}
+    seen = {event["detail"]["EndpointStatus"] for event in told}
+    assert seen >= {"CREATING", "IN_SERVICE", "UPDATING", "ROLLING_BACK"}
     assert all(event["detail"]["EndpointName"] == endpoint for event in told)

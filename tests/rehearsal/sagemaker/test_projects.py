@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.sagemaker.project_updates import ProjectUpdates
 from rehearsal.cloud.service import Credentials
 from rehearsal.cloud.servicecatalog import ServiceCatalog
+from rehearsal.cloud.servicecatalog.product_stack import ProductStack
 from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.servicecatalog.catalog_lab import (
     QUEUE_AND_TOPIC,
@@ -75,6 +78,52 @@ def test_a_project_is_launched_with_its_name_and_id_and_deleted_with_its_stack(l
     assert settled(lab, "Claims")["ProjectStatus"] == "DeleteCompleted"
     [stack] = lab.client("cloudformation").describe_stacks(StackName=stack["StackId"])["Stacks"]
     assert stack["StackStatus"] == "DELETE_COMPLETE"
+
+
+def test_a_project_in_progress_says_so_until_its_stack_has_settled(
+    lab: Lab, ada: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sagemaker, settle, go_on = lab.client("sagemaker", ada), ProductStack._settled, threading.Event()
+
+    def hold(stack: ProductStack, name: str) -> Any:
+        assert go_on.wait(60)
+        return settle(stack, name)
+
+    def in_progress() -> tuple[str, str, str]:
+        """What is said of the project, of its product, and of the record of what is done to it."""
+        project = sagemaker.describe_project(ProjectName="held")
+        details = project["ServiceCatalogProvisionedProductDetails"]
+        product = lab.catalog.describe_provisioned_product(Id=details["ProvisionedProductId"])
+        found = product["ProvisionedProductDetail"]
+        record = lab.catalog.describe_record(Id=found["LastRecordId"])["RecordDetail"]
+        return project["ProjectStatus"], found["Status"], record["Status"]
+
+    def then() -> str:
+        go_on.set()
+        status = str(settled(lab, "held")["ProjectStatus"])
+        go_on.clear()
+        return status
+
+    monkeypatch.setattr(ProductStack, "_settled", hold)
+    create(lab, ada, "held")
+    assert in_progress() == ("CreateInProgress", "UNDER_CHANGE", "IN_PROGRESS")
+    assert then() == "CreateCompleted"
+    newer = lab.version(product_of(lab, settled(lab, "held"))[0], TWO_TOPICS)
+    update = {"ProvisioningArtifactId": newer}
+    sagemaker.update_project(ProjectName="held", ServiceCatalogProvisioningUpdateDetails=update)
+    assert in_progress() == ("UpdateInProgress", "UNDER_CHANGE", "IN_PROGRESS")
+    assert then() == "UpdateCompleted"
+
+    def fail(_stack: ProductStack) -> None:
+        raise AwsError("ResourceOperationFailed", "a bucket is not empty")
+
+    with monkeypatch.context() as once:
+        once.setattr(ProductStack, "delete", fail)
+        sagemaker.delete_project(ProjectName="held")
+        assert then() == "DeleteFailed"
+    sagemaker.delete_project(ProjectName="held")
+    assert in_progress() == ("DeleteInProgress", "UNDER_CHANGE", "IN_PROGRESS")
+    assert then() == "DeleteCompleted"
 
 
 def product_of(lab: Lab, project: Any) -> tuple[Offer, str]:

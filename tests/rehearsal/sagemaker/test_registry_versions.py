@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
 
+from rehearsal.cloud.sagemaker.model_packages import ModelPackage
+from rehearsal.cloud.sagemaker.registry import Registry
 from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.images import IMAGE
@@ -52,6 +55,20 @@ def approve(stage: Stage, arn: str, status: str = "Approved") -> None:
 
 
 # ---- versions
+
+
+def test_a_version_is_pending_until_it_was_looked_at(stage: Stage, group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at, complete = threading.Event(), Registry._complete
+
+    def hold(registry: Registry, package: ModelPackage) -> None:
+        assert looked_at.wait(60)
+        complete(registry, package)
+
+    monkeypatch.setattr(Registry, "_complete", hold)
+    arn = stage.sagemaker.create_model_package(ModelPackageGroupName=group)["ModelPackageArn"]
+    assert describe(stage, arn)["ModelPackageStatus"] == "Pending"
+    looked_at.set()
+    until(lambda: describe(stage, arn)["ModelPackageStatus"] == "Completed")
 
 
 def test_versions_count_up_and_wait_for_approval(stage: Stage, group: str) -> None:
