@@ -12,7 +12,8 @@ from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from tests.rehearsal.faults.conftest import Faulty
 from tests.rehearsal.faults.deployment_lab import ENDPOINT, PIPELINE, PROVIDERS, SERVICES, STACK, Project
 from tests.rehearsal.faults.test_remedies import Company
-from tests.rehearsal.sagemaker.hosting import Hosting, Stage, until
+from tests.rehearsal.sagemaker.hosting import Hosting, Stage
+from tests.waiting import until
 
 IN_PROGRESS = "Cannot update in-progress endpoint"
 HELD = 0.01
