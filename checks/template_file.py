@@ -46,6 +46,7 @@ EXAMPLES = WORST_CASE | {
     "ModelPackageName": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/n/1",
     "ModelExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/n",
     "DataCaptureS3Uri": "s3://bucket/data-capture",
+    "AsyncS3Uri": "s3://bucket/async",
     "AllowedPermissionsBoundaries": f"arn:aws:iam::{ACCOUNT}:policy/company/their-boundary",
 }
 ACCOUNT_PARAMETERS = {

@@ -23,6 +23,7 @@ PIPELINE = Path("build_repo/pipelines/pipeline.py")
 STAGES = ("staging", "prod")
 JOBS = {"ProcessingStep": "PROCESSING", "TrainingStep": "TRAINING"}
 """Steps that start a job on an instance, and what the knobs of that instance begin with."""
+STEPS, IN_FILES = "StepScaling", "AsyncInferenceConfig"
 FREE_STEPS = {"ConditionStep", "FailStep", "ModelStep"}
 
 
@@ -54,8 +55,11 @@ class Fleet:
     instance_type: str
     least: int
     most: int
+    idle: int
+    """How many autoscaling leaves while nobody asks: none of an asynchronous endpoint that may sleep."""
     both_seconds: int
-    serverless: bool
+    mode: str
+    """In the words of DeploymentMode."""
     is_kept: bool
     """Whether it stays when no deployment needs it."""
     resources: Counter[str]
@@ -85,8 +89,12 @@ def endpoint(root: Path, stage: str) -> Template:
 
 
 def standing(template: Template) -> Counter[str]:
-    """How many resources of each type a stack of the template has."""
-    return Counter(each.type for each in template.resources if _is_made(template, each))
+    """How many resources of each type a stack of the template has; step scaling is told from target tracking."""
+    return Counter(_kind(each) for each in template.resources if _is_made(template, each))
+
+
+def _kind(resource: Resource) -> str:
+    return f"{resource.type} ({STEPS})" if resource.properties.get("PolicyType") == STEPS else resource.type
 
 
 def actions(template: Template, pipeline: str) -> list[Action]:
@@ -138,15 +146,16 @@ def fleet(root: Path, stage: str) -> Fleet:
     (variant,) = config["ProductionVariants"]
     policy = template.resolve(template.of_type("AWS::SageMaker::Endpoint")[0].properties)
     targets = template.of_type("AWS::ApplicationAutoScaling::ScalableTarget")
-    scaled = [template.resolve(each.properties)["MaxCapacity"] for each in targets if _is_made(template, each)]
+    scaled = [template.resolve(each.properties) for each in targets if _is_made(template, each)]
     least = int(variant.get("InitialInstanceCount", 0))
     return Fleet(
         stage=stage,
         instance_type=str(variant.get("InstanceType", "")),
         least=least,
-        most=max([least, *map(int, scaled)]),
+        most=max([least, *(int(each["MaxCapacity"]) for each in scaled)]),
+        idle=min([least, *(int(each["MinCapacity"]) for each in scaled)]),
         both_seconds=_both_seconds(policy.get("DeploymentConfig"), least),
-        serverless="ServerlessConfig" in variant,
+        mode="serverless" if "ServerlessConfig" in variant else "async" if IN_FILES in config else "realtime",
         is_kept=stage != "staging" or bool(_config(root, stage).get("KeepAfterTests", False)),
         resources=standing(template),
     )

@@ -10,6 +10,7 @@ from pricing import PriceError, Prices, consumption
 from pricing.consumption import Action, Fleet
 
 MONTH, HOUR = "month", "hour"
+SERVERLESS = "serverless"
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def _minutes(prices: Prices, action: Action) -> float:
 
 def _second_fleets(prices: Prices, fleets: list[Fleet]) -> Iterator[Line]:
     for fleet in fleets:
-        if fleet.serverless:
+        if fleet.mode == SERVERLESS:
             continue
         minutes = float(prices.assumptions["fleet_start_minutes"]) + fleet.both_seconds / 60
         cost = fleet.least * minutes / 60 * _hosting(prices, fleet)
@@ -159,7 +160,7 @@ def _second_fleets(prices: Prices, fleets: list[Fleet]) -> Iterator[Line]:
 
 def _endpoint(prices: Prices, fleet: Fleet) -> Part:
     title = f"The {fleet.stage} endpoint"
-    if fleet.serverless:
+    if fleet.mode == SERVERLESS:
         return Part(f"{title}, serverless", MONTH, (*_by_request(prices), *_standing(prices, fleet.resources)))
     hours = float(prices.assumptions["hours_in_a_month"])
     each: Callable[[int], float] = lambda count: count * hours * _hosting(prices, fleet)  # noqa: E731
@@ -169,12 +170,14 @@ def _endpoint(prices: Prices, fleet: Fleet) -> Part:
         )
         standing = (replace(line, dollars=line.dollars / hours) for line in _standing(prices, fleet.resources))
         note = "there only while a deployment runs or waits for its approver; KeepAfterTests keeps it"
-        return Part(f"{title}, realtime", HOUR, (hour, *standing), note)
+        return Part(f"{title}, {fleet.mode}", HOUR, (hour, *standing), note)
     note = "it stays up between deployments"
     if fleet.most > fleet.least:
         note = f"up to ${each(fleet.most):.2f} for instances when autoscaling reaches {fleet.most}"
-    instances = Line(f"instances, {fleet.least} × {fleet.instance_type}", f"{hours:g} hours", each(fleet.least))
-    return Part(f"{title}, realtime", MONTH, (instances, *_standing(prices, fleet.resources)), note)
+    if not fleet.idle:
+        note = f"it sleeps; ${_hosting(prices, fleet):.3f} for each hour of an instance that is awake, and {note}"
+    instances = Line(f"instances, {fleet.idle} × {fleet.instance_type}", f"{hours:g} hours", each(fleet.idle))
+    return Part(f"{title}, {fleet.mode}", MONTH, (instances, *_standing(prices, fleet.resources)), note)
 
 
 def _hosting(prices: Prices, fleet: Fleet) -> float:

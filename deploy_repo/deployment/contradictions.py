@@ -43,9 +43,17 @@ def found(values: Values, *, watched: bool, alarm_prefix: str) -> list[str]:
     `watched` asks for traffic to move so that alarms have time to bring it back; `alarm_prefix` is how alarms are named
     that the model's role may look at.
     """
-    if values.text("DeploymentMode") == "serverless":
+    mode = values.text("DeploymentMode")
+    if mode == "serverless":
         return _serverless(values)
-    return [*_fleet(values), *_traffic(values, watched), *_own_alarm(values), *_existing_alarm(values, alarm_prefix)]
+    of_mode = _backlog(values) if mode == "async" else []
+    return [
+        *_fleet(values),
+        *of_mode,
+        *_traffic(values, watched),
+        *_own_alarm(values),
+        *_existing_alarm(values, alarm_prefix),
+    ]
 
 
 def _serverless(values: Values) -> list[str]:
@@ -75,7 +83,18 @@ def _fleet(values: Values) -> list[str]:
         return []
     return [
         f"Parameters.EndpointMaxInstanceCount: is {most}, below EndpointInstanceCount, which is {least}; "
-        "make it equal to switch autoscaling off, or larger"
+        "make it equal, or larger"
+    ]
+
+
+def _backlog(values: Values) -> list[str]:
+    """What asynchronous inference asks of the fleet."""
+    least, count = values.number("AsyncLeastInstanceCount"), values.number("EndpointInstanceCount")
+    if least <= count:
+        return []
+    return [
+        f"Parameters.AsyncLeastInstanceCount: is {least}, above EndpointInstanceCount, which is {count}: autoscaling "
+        "would start more right after every deployment; make it equal, or smaller"
     ]
 
 

@@ -67,8 +67,11 @@ def bad_requests() -> list[BadRequest]:
     return requests
 
 
-def latency_limits() -> LatencyLimits:
-    return LatencyLimits(**_load("latency-limits"))
+def latency_limits(*, asynchronous: bool = False) -> LatencyLimits:
+    """Those of an asynchronous endpoint, whose requests pass through a queue and S3, or those of every other."""
+    written = _load("latency-limits")
+    of_async = written.pop("async")
+    return LatencyLimits(**(of_async if asynchronous else written))
 
 
 def _load(name: str) -> Any:

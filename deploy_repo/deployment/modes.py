@@ -12,13 +12,15 @@ from deployment.errors import RefusedError
 
 REALTIME = "realtime"
 SERVERLESS = "serverless"
+ASYNC = "async"
 
 _OF_SERVERLESS = ("ServerlessMemoryMegabytes", "ServerlessMaxConcurrency", "ServerlessProvisionedConcurrency")
+_OF_ASYNC = ("AsyncMaxConcurrentInvocations", "AsyncLeastInstanceCount", "AsyncBacklogPerInstanceTarget")
+_OF_REALTIME = ("InvocationsPerInstanceTarget", "EnableDataCapture", "SamplingPercentage")
 _OF_INSTANCES = (
     "EndpointInstanceType",
     "EndpointInstanceCount",
     "EndpointMaxInstanceCount",
-    "InvocationsPerInstanceTarget",
     "CanaryPercent",
     "LinearStepPercent",
     "RollingBatchPercent",
@@ -33,11 +35,17 @@ _OF_INSTANCES = (
     "OwnAlarmComparison",
     "OwnAlarmThreshold",
     "ExistingAlarmName",
-    "EnableDataCapture",
-    "SamplingPercentage",
 )
-UNUSED = {REALTIME: _OF_SERVERLESS, SERVERLESS: _OF_INSTANCES}
-"""The parameters that have no effect in a mode."""
+UNUSED = {
+    REALTIME: (*_OF_SERVERLESS, *_OF_ASYNC),
+    SERVERLESS: (*_OF_INSTANCES, *_OF_REALTIME, *_OF_ASYNC),
+    ASYNC: (*_OF_SERVERLESS, *_OF_REALTIME),
+}
+"""The parameters that have no effect in a mode.
+
+SageMaker captures no data of asynchronous endpoints, whose requests and answers are files anyway.
+https://docs.aws.amazon.com/sagemaker/latest/dg/model-deploy-feature-matrix.html
+"""
 
 
 def unused(values: Values) -> list[str]:
@@ -58,24 +66,29 @@ def check_network(file: str, mode: str, subnets: str) -> None:
 
 
 def check_change(client: Callable[[str], Any], endpoint_name: str, stack_name: str, values: Values) -> str | None:
-    """Refuse what SageMaker would refuse in the middle of a deployment: instances cannot become serverless.
+    """Refuse what SageMaker would refuse in the middle of a deployment.
+
+    Instances cannot become serverless. An asynchronous endpoint cannot become another ("The AsyncInferenceConfig
+    parameter cannot be removed from this endpoint"); whether another can become asynchronous AWS does not say.
 
     Answers what a person should know of another change, or None. Whether autoscaling is on now is not looked at: the
     build has no right to, and needs none for anything else.
     https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html#serverless-endpoints-how-it-works-exclusions
     https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-edit.html
+    https://github.com/aws/sagemaker-python-sdk/pull/3124 (an asynchronous endpoint stays one)
     """
     found = served.describe(client("sagemaker"), endpoint_name)
     if found is None or not found.is_known:
         return None
-    if values.text("DeploymentMode") == SERVERLESS:
-        if found.mode == SERVERLESS:
-            return None
+    mode = values.text("DeploymentMode")
+    if (fault := _impossible(found.mode, mode)) is not None:
         raise RefusedError(
-            f"The endpoint {endpoint_name} runs on instances, and SageMaker cannot make it serverless.\n"
+            f"The endpoint {endpoint_name} {fault}.\n"
             f"Leave DeploymentMode as it is, or delete the stack {stack_name} first: the endpoint is then away until "
             "this deployment has made a new one."
         )
+    if mode == SERVERLESS:
+        return None
     planned = values.text("EndpointInstanceType")
     if found.instance_type in (None, planned):
         return None
@@ -84,3 +97,16 @@ def check_change(client: Callable[[str], Any], endpoint_name: str, stack_name: s
         "autoscaling is on: if it is, push EndpointMaxInstanceCount equal to EndpointInstanceCount first, and the type "
         "after that."
     )
+
+
+def _impossible(now: str, planned: str) -> str | None:
+    """Why an endpoint that serves in one mode cannot serve in another; None where it can."""
+    if now == planned:
+        return None
+    if now == ASYNC:
+        return f"is asynchronous, and SageMaker cannot make it {planned}"
+    if planned == ASYNC:
+        return f"is {now}, and SageMaker is not known to make one asynchronous that lives"
+    if planned == SERVERLESS:
+        return "runs on instances, and SageMaker cannot make it serverless"
+    return None

@@ -14,7 +14,8 @@ class Served:
 
     While a deployment is under way, `arriving_config` names the endpoint configuration that is on its way in. What an
     endpoint serves whose configuration or model cannot be found is not known. `mode` says how it serves, in the words
-    of DeploymentMode, and `instance_type` on what, unless it is serverless.
+    of DeploymentMode, and `instance_type` on what, unless it is serverless. `answers_in` is the S3 folder in which an
+    asynchronous endpoint answers.
     """
 
     status: str
@@ -24,6 +25,7 @@ class Served:
     is_known: bool = True
     mode: str = "realtime"
     instance_type: str | None = None
+    answers_in: str = ""
 
 
 def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
@@ -38,15 +40,18 @@ def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
         if is_missing(error):
             return None
         raise
-    variant, arn, is_known = _look(sagemaker, endpoint["EndpointConfigName"])
+    config, arn, is_known = _look(sagemaker, endpoint["EndpointConfigName"])
+    variant = config["ProductionVariants"][0] if config else {}
+    answers_in = config.get("AsyncInferenceConfig", {}).get("OutputConfig", {}).get("S3OutputPath", "")
     return Served(
         status=endpoint["EndpointStatus"],
         model_package_arn=arn,
         failure_reason=endpoint.get("FailureReason", ""),
         arriving_config=endpoint.get("PendingDeploymentSummary", {}).get("EndpointConfigName"),
         is_known=is_known,
-        mode="serverless" if "ServerlessConfig" in variant else "realtime",
+        mode="serverless" if "ServerlessConfig" in variant else "async" if answers_in else "realtime",
         instance_type=variant.get("InstanceType"),
+        answers_in=answers_in,
     )
 
 
@@ -60,21 +65,22 @@ def model_package_arn(sagemaker: Any, endpoint_config_name: str) -> str | None:
 
 
 def _look(sagemaker: Any, endpoint_config_name: str) -> tuple[dict[str, Any], str | None, bool]:
-    """The variant, the ARN, and whether the configuration and its model were found.
+    """The configuration, the ARN, and whether the configuration and its model were found.
 
     Where a role is limited by the project's tags, AWS refuses a look at what is not there: it has no tags.
     """
-    variant: dict[str, Any] = {}
+    config: dict[str, Any] = {}
     try:
-        variant = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint_config_name)["ProductionVariants"][0]
+        config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint_config_name)
+        variant = config["ProductionVariants"][0]
         if "ModelName" not in variant:
-            return variant, None, True
+            return config, None, True
         model = sagemaker.describe_model(ModelName=variant["ModelName"])
     except ClientError as error:
         if is_missing(error) or error.response["Error"]["Code"] in ACCESS_DENIED:
-            return variant, None, False
+            return config, None, False
         raise
-    return variant, package_of(model), True
+    return config, package_of(model), True
 
 
 def package_of(model: dict[str, Any]) -> str | None:

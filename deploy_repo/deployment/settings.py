@@ -23,7 +23,7 @@ BUILD_VARIABLES = (
     Variable("SAGEMAKER_PROJECT_ID", "id of the SageMaker project"),
     Variable("MODEL_PACKAGE_GROUP_NAME", "model package group the deployed package must belong to"),
     Variable("MODEL_EXECUTION_ROLE_ARN", "role the deployed model runs as"),
-    Variable("ARTIFACT_BUCKET", "bucket that takes captured data, below data-capture/"),
+    Variable("ARTIFACT_BUCKET", "bucket that takes captured data (data-capture/) and files of requests (async/)"),
     Variable("STAGING_ENDPOINT_NAME", "name of the staging endpoint"),
     Variable("PRODUCTION_ENDPOINT_NAME", "name of the production endpoint"),
     Variable(

@@ -10,6 +10,7 @@ import pytest
 from botocore.config import Config
 
 from deployment import approval_page, comparison, expectations, held_out, modes, variables
+from deployment.async_endpoint import AsyncEndpoint
 from deployment.endpoint import Endpoint, check_in_service
 from deployment.errors import RefusedError, aws_errors_explained
 from deployment.figures import Figures
@@ -62,8 +63,14 @@ def connection(figures: Figures) -> Endpoint | RefusedError:
             settings = StagingTestSettings.from_environment(os.environ)
             found = check_in_service(boto3.client("sagemaker"), settings.endpoint_name, settings.model_package_arn)
             figures.package_arn = str(found.model_package_arn)
-            endpoint = Endpoint(settings.endpoint_name, boto3.client("sagemaker-runtime", config=ONE_ATTEMPT))
-            if found.mode == modes.SERVERLESS:
+            runtime = boto3.client("sagemaker-runtime", config=ONE_ATTEMPT)
+            if found.mode == modes.ASYNC:
+                endpoint: Endpoint = AsyncEndpoint(
+                    settings.endpoint_name, runtime, s3=boto3.client("s3"), answers_in=found.answers_in
+                )
+            else:
+                endpoint = Endpoint(settings.endpoint_name, runtime)
+            if found.mode in (modes.SERVERLESS, modes.ASYNC):
                 endpoint.wake(json.dumps({"records": [expectations.golden_records()[0].record]}))
             return endpoint
     except RefusedError as reason:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, ClassVar
+from urllib.parse import parse_qs
 
 from deployment.expectations import answer_words, bad_requests, golden_records
 
@@ -174,12 +175,75 @@ class Broken(Endpoint):
         return {WORDS.probability: 0.01, "decision": WORDS.decisions[0]}
 
 
+class Asynchronous(Endpoint):
+    """Sound; takes requests and gives answers as files."""
+
+    files: ClassVar[dict[str, str]] = {}
+
+    def control(self, operation: str) -> tuple[int, dict[str, Any], str]:
+        status, answer, error_type = super().control(operation)
+        if operation == "DescribeEndpointConfig":
+            answer["AsyncInferenceConfig"] = {
+                "OutputConfig": {"S3OutputPath": "s3://bucket/async/fraud-staging/output"}
+            }
+        return status, answer, error_type
+
+    def do_POST(self) -> None:
+        if not self.path.endswith("/async-invocations"):
+            super().do_POST()
+            return
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        place = self.headers["X-Amzn-SageMaker-InputLocation"].removeprefix("s3:/")
+        name = place.rpartition("/")[2]
+        status, answer = self.model(self.written[place], self.headers["X-Amzn-SageMaker-Content-Type"])
+        answered, failed = f"/bucket/async/fraud-staging/output/{name}", f"/bucket/async/fraud-staging/failure/{name}"
+        side, content = "client" if status < 500 else "server", json.dumps(answer)
+        if status == 200:
+            self.files[answered] = content
+        else:
+            self.files[failed] = f'Received {side} error ({status}) from primary with message "{content}". See a log.'
+        reply = b'{"InferenceId": "1"}'
+        self.send_response(202)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("X-Amzn-SageMaker-OutputLocation", f"s3:/{answered}")
+        self.send_header("X-Amzn-SageMaker-FailureLocation", f"s3:/{failed}")
+        self.send_header("Content-Length", str(len(reply)))
+        self.end_headers()
+        self.wfile.write(reply)
+
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        if "list-type" in query:
+            prefix = parse_qs(query)["prefix"][0]
+            there = int(f"{path}/{prefix}" in self.files)
+            self._send(f"<ListBucketResult><KeyCount>{there}</KeyCount></ListBucketResult>")
+        elif path in self.files:
+            self._send(self.files[path])
+        else:
+            super().do_GET()
+
+    def _send(self, text: str) -> None:
+        content = text.encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
 class Missing(Endpoint):
     """There is no endpoint."""
 
     def control(self, operation: str) -> tuple[int, dict[str, Any], str]:  # noqa: ARG002  # whatever is asked
         answer = {"__type": "ValidationException", "message": f'Could not find endpoint "{NAME}".'}
         return 400, answer, "ValidationException"
+
+
+class AsynchronousBroken(Asynchronous):
+    """Falls over where it should refuse."""
+
+    def model(self, body: str, content_type: str) -> tuple[int, dict[str, Any]]:
+        status, answer = super().model(body, content_type)
+        return (200, answer) if status == 200 else (500, {"error": "internal server error"})
 
 
 def _as_csv(record: dict[str, Any]) -> dict[str, str]:

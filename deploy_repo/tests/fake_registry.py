@@ -35,6 +35,7 @@ class Registry:
     _packages: dict[str, dict[str, Any]] = field(default_factory=dict)  # by ARN, oldest first
     _serves: dict[str, str] = field(default_factory=dict)  # package ARN by endpoint name
     _variants: dict[str, dict[str, Any]] = field(default_factory=dict)  # more of its variant, by endpoint name
+    _configs: dict[str, dict[str, Any]] = field(default_factory=dict)  # more of its configuration, likewise
     _arriving: dict[str, str] = field(default_factory=dict)  # package ARN by endpoint name
     _status: dict[str, str] = field(default_factory=dict)  # by endpoint name, where not InService
     _artefacts: set[str] = field(default_factory=set)
@@ -94,9 +95,16 @@ class Registry:
     def set_approval(self, arn: str, approval: str) -> None:
         self._packages[arn]["ModelApprovalStatus"] = approval
 
-    def serve(self, arn: str, endpoint_name: str = "fraud-prod", variant: dict[str, Any] | None = None) -> None:
+    def serve(
+        self,
+        arn: str,
+        endpoint_name: str = "fraud-prod",
+        variant: dict[str, Any] | None = None,
+        config: dict[str, Any] | None = None,
+    ) -> None:
         """Put a package behind an endpoint, through a model and an endpoint configuration with more of a variant."""
         self._variants[endpoint_name] = variant or {}
+        self._configs[endpoint_name] = config or {}
         self._serves[endpoint_name] = arn
         self._arriving.pop(endpoint_name, None)
         self._status.pop(endpoint_name, None)
@@ -207,6 +215,7 @@ class Registry:
                 {"VariantName": "AllTraffic", "ModelName": f"{endpoint}-model", **self._variants.get(endpoint, {})}
             ],
             "CreationTime": 1_800_000_000,
+            **self._configs.get(endpoint, {}),
         }
 
     def _describe_model(self, asked: dict[str, Any]) -> dict[str, Any]:

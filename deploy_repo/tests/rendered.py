@@ -21,6 +21,7 @@ SET_BY_BUILD = {
     "ModelPackageName": "arn:aws:sagemaker:eu-west-1:123456789012:model-package/fraud-p-abc123/7",
     "ModelExecutionRoleArn": "arn:aws:iam::123456789012:role/sagemaker-projects/model",
     "DataCaptureS3Uri": "s3://bucket/data-capture",
+    "AsyncS3Uri": "s3://bucket/async",
     "KmsKeyArn": "",
     "VpcSubnetIds": "",
     "VpcSecurityGroupIds": "",
@@ -104,6 +105,13 @@ MODES: dict[str, dict[str, object]] = {
         "ServerlessMaxConcurrency": 10,
         "ServerlessProvisionedConcurrency": 1,
         "EnableNetworkIsolation": "false",
+    },
+    "async": {
+        "DeploymentMode": "async",
+        "EndpointInstanceCount": 2,
+        "EndpointMaxInstanceCount": 4,
+        "TrafficRouting": "CANARY",
+        "TerminationWaitSeconds": 300,
     },
 }
 """Of each mode, the parameters its golden file is made with."""

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
+from deployment.async_endpoint import AsyncEndpoint
 from deployment.endpoint import Endpoint, check_in_service
 from deployment.errors import RefusedError
 from deployment.figures import Figures, percentile
@@ -66,6 +67,94 @@ def test_waking_an_endpoint_hides_no_missing_right() -> None:
         stub.add_client_error("invoke_endpoint", "AccessDeniedException", "no")
         with pytest.raises(ClientError, match="AccessDenied"):
             Endpoint("fraud-staging", stub.client).wake("{}", pause_seconds=0)
+
+
+# ---- asynchronous
+
+
+class Bucket:
+    """The part of S3 an asynchronous endpoint is asked through; `answers` are written one look after the other."""
+
+    def __init__(self, *answers: tuple[str, str] | None) -> None:
+        self.files: dict[str, bytes] = {}
+        self._answers = iter(answers)
+
+    def put_object(self, Key: str, Body: bytes, **_: str) -> None:  # noqa: N803 - AWS's names
+        self.files[Key] = Body
+
+    def list_objects_v2(self, Prefix: str, **_: Any) -> dict[str, int]:  # noqa: N803
+        if (written := next(self._answers, None)) is not None:
+            self.files[written[0]] = written[1].encode()
+        return {"KeyCount": int(Prefix in self.files)}
+
+    def get_object(self, Key: str, **_: str) -> dict[str, Any]:  # noqa: N803
+        return {"Body": io.BytesIO(self.files[Key])}
+
+
+class Queue:
+    """Takes requests in."""
+
+    def __init__(self) -> None:
+        self.taken: list[dict[str, str]] = []
+
+    def invoke_endpoint_async(self, **asked: str) -> dict[str, str]:
+        self.taken.append(asked)
+        return {
+            "OutputLocation": "s3://bucket/async/e/output/1.out",
+            "FailureLocation": "s3://bucket/async/e/failure/1",
+        }
+
+
+def asynchronous(*answers: tuple[str, str] | None, patience: float = 60.0) -> AsyncEndpoint:
+    return AsyncEndpoint(
+        "e",
+        Queue(),
+        s3=Bucket(*answers),
+        answers_in="s3://bucket/async/e/output",
+        patience_seconds=patience,
+        pause_seconds=0.0,
+    )
+
+
+def test_an_asynchronous_endpoint_is_asked_by_a_file_beside_its_answers() -> None:
+    endpoint = asynchronous(None, None, ("async/e/output/1.out", '{"predictions": [1]}'))
+    answer = endpoint.ask("a,b", "text/csv")
+    [asked] = endpoint.runtime.taken
+    request = asked["InputLocation"].removeprefix("s3://bucket/")
+    assert request.startswith("async/e/input/")
+    assert request.endswith(".csv")
+    assert endpoint.s3.files[request] == b"a,b"
+    assert asked["ContentType"] == "text/csv"
+    assert (answer.status, answer.body, endpoint.statuses) == (200, '{"predictions": [1]}', [200])
+
+
+@pytest.mark.parametrize(
+    "more", ["", ". See https://eu-west-1.console.aws.amazon.com/cloudwatch for more information."]
+)
+def test_what_the_model_refused_is_unwrapped_from_the_file_of_a_failure(more: str) -> None:
+    failure = f'Received client error (415) from primary with message "{{"error": "say \\"json\\""}}"{more}'
+    endpoint = asynchronous(None, ("async/e/failure/1", failure))
+    answer = endpoint.ask("{}")
+    assert (answer.status, answer.body) == (415, '{"error": "say \\"json\\""}')
+    assert endpoint.statuses == [415]
+
+
+def test_a_failure_that_is_not_the_models_is_told_in_its_own_words() -> None:
+    endpoint = asynchronous(None, ("async/e/failure/1", "Could not download the input: AccessDenied"))
+    with pytest.raises(RefusedError, match="failed to answer a request: Could not download the input: AccessDenied"):
+        endpoint.ask("{}")
+
+
+def test_an_asynchronous_endpoint_that_sleeps_is_waited_for() -> None:
+    endpoint = asynchronous(*[None] * 200, ("async/e/output/1.out", "{}"), patience=0.0)
+    endpoint.wake("{}", pause_seconds=0.0)
+    assert endpoint.statuses == []
+    assert len(endpoint.runtime.taken) == 1, "one request wakes it"
+    with pytest.raises(RefusedError, match="has not answered a request within 0 seconds"):
+        endpoint.ask("{}")
+
+
+# ---- in service or not
 
 
 def test_an_endpoint_in_service_tells_which_package_it_serves(registry: Registry) -> None:

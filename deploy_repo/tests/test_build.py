@@ -54,6 +54,7 @@ def test_the_staging_export_holds_exactly_this(checkout: Path, registry: Registr
             "ModelPackageName": arn,
             "ModelExecutionRoleArn": ROLE,
             "DataCaptureS3Uri": f"s3://{BUCKET}/data-capture",
+            "AsyncS3Uri": f"s3://{BUCKET}/async",
             "KmsKeyArn": "",
             "VpcSubnetIds": "",
             "VpcSecurityGroupIds": "",
@@ -89,6 +90,7 @@ def test_the_production_export_holds_exactly_this(checkout: Path, registry: Regi
             "ModelPackageName": arn,
             "ModelExecutionRoleArn": ROLE,
             "DataCaptureS3Uri": f"s3://{BUCKET}/data-capture",
+            "AsyncS3Uri": f"s3://{BUCKET}/async",
             "KmsKeyArn": "",
             "VpcSubnetIds": "",
             "VpcSecurityGroupIds": "",
@@ -253,6 +255,46 @@ def test_a_stage_may_be_serverless_from_the_beginning_and_stay_so(
     run(checkout, registry)
     assert load(checkout / "staging-config-export.json")["Parameters"]["DeploymentMode"] == "serverless"
     assert "DeploymentMode" not in load(checkout / "prod-config-export.json")["Parameters"]
+
+
+IN_FILES = {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": f"s3://{BUCKET}/async/fraud-prod/output"}}}
+SERVERLESS = {"ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5}}
+
+
+@pytest.mark.parametrize("planned", ["realtime", "serverless"])
+def test_an_asynchronous_endpoint_is_made_no_other(checkout: Path, registry: Registry, planned: str) -> None:
+    registry.serve(registry.register(), config=IN_FILES)
+    write_mode(checkout, "prod", planned)
+    with pytest.raises(RefusedError) as refusal:
+        run(checkout, registry)
+    assert f"The endpoint fraud-prod is asynchronous, and SageMaker cannot make it {planned}" in str(refusal.value)
+    assert "delete the stack sagemaker-fraud-p-abc123-deploy-prod first" in str(refusal.value)
+
+
+@pytest.mark.parametrize(("now", "variant"), [("realtime", {}), ("serverless", SERVERLESS)])
+def test_no_endpoint_that_lives_is_made_asynchronous(
+    checkout: Path, registry: Registry, now: str, variant: dict[str, object]
+) -> None:
+    registry.serve(registry.register(), variant=variant)
+    write_mode(checkout, "prod", "async")
+    with pytest.raises(RefusedError, match=f"is {now}, and SageMaker is not known to make one asynchronous that lives"):
+        run(checkout, registry)
+
+
+def test_a_stage_may_be_asynchronous_from_the_beginning_and_stay_so(
+    checkout: Path, registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arn = registry.register()
+    write_mode(checkout, "prod", "async")
+    run(checkout, registry)
+    told = capsys.readouterr().out
+    assert (
+        "prod-config.json: DeploymentMode async has no use for InvocationsPerInstanceTarget, EnableDataCapture, "
+        "SamplingPercentage." in told
+    )
+    registry.serve(arn, config=IN_FILES)
+    run(checkout, registry)
+    assert load(checkout / "prod-config-export.json")["Parameters"]["DeploymentMode"] == "async"
 
 
 @pytest.mark.parametrize(("now", "is_told"), [("ml.m5.large", False), ("ml.m5.xlarge", True)])

@@ -103,6 +103,79 @@ def test_without_a_metric_of_your_own_there_is_no_such_alarm() -> None:
     assert len(deployment()["AutoRollbackConfiguration"]["Alarms"]) == 2
 
 
+# ---- autoscaling
+
+
+@pytest.mark.parametrize(
+    ("parameters", "made"),
+    [
+        ({}, set()),
+        ({"EndpointMaxInstanceCount": 2}, {"ScalableTarget", "ScalingPolicy"}),
+        ({"AsyncLeastInstanceCount": 0, "EndpointInstanceCount": 1}, set()),
+        (
+            {"DeploymentMode": "async"},
+            {"ScalableTarget", "BacklogPolicy", "WakingPolicy", "RequestsWaitAlarm"},
+        ),
+        ({"DeploymentMode": "async", "AsyncLeastInstanceCount": 1}, set()),
+        ({"DeploymentMode": "serverless", "EndpointMaxInstanceCount": 2}, set()),
+    ],
+    ids=["fixed", "may grow", "not asynchronous", "asynchronous", "asynchronous and fixed", "serverless"],
+)
+def test_autoscaling_exists_only_where_the_fleet_may_change(parameters: dict[str, object], made: set[str]) -> None:
+    of_scaling = {"ScalableTarget", "ScalingPolicy", "BacklogPolicy", "WakingPolicy", "RequestsWaitAlarm"}
+    assert Rendering(**parameters).resources().keys() & of_scaling == made
+
+
+# ---- async
+
+
+ASYNC = {"DeploymentMode": "async", "EndpointInstanceCount": 2, "EndpointMaxInstanceCount": 4}
+
+
+def test_an_asynchronous_endpoint_answers_and_fails_in_files_of_its_own_and_tells_the_project_s_topics() -> None:
+    key = "arn:aws:kms:eu-west-1:123456789012:key/ours"
+    config = Rendering(**ASYNC, AsyncMaxConcurrentInvocations=9, KmsKeyArn=key).resources()["EndpointConfig"]
+    topics = "arn:<AWS::Partition>:sns:<AWS::Region>:<AWS::AccountId>:sagemaker-fraud-p-abc123-async"
+    assert config["AsyncInferenceConfig"] == {
+        "ClientConfig": {"MaxConcurrentInvocationsPerInstance": 9},
+        "OutputConfig": {
+            "S3OutputPath": "s3://bucket/async/fraud-prod/output",
+            "S3FailurePath": "s3://bucket/async/fraud-prod/failure",
+            "KmsKeyId": key,
+            "NotificationConfig": {"SuccessTopic": f"{topics}-success", "ErrorTopic": f"{topics}-error"},
+        },
+    }
+    assert "DataCaptureConfig" not in config
+    assert "AsyncInferenceConfig" not in Rendering().resources()["EndpointConfig"]
+
+
+def test_an_asynchronous_endpoint_sleeps_without_requests_and_an_alarm_wakes_it() -> None:
+    resources = Rendering(**ASYNC, AsyncBacklogPerInstanceTarget=7).resources()
+    assert (resources["ScalableTarget"]["MinCapacity"], resources["ScalableTarget"]["MaxCapacity"]) == (0, 4)
+    [variant] = resources["EndpointConfig"]["ProductionVariants"]
+    assert variant["InitialInstanceCount"] == 2, "SageMaker makes no endpoint without an instance"
+    tracking = resources["BacklogPolicy"]["TargetTrackingScalingPolicyConfiguration"]
+    assert tracking["TargetValue"] == 7
+    assert tracking["CustomizedMetricSpecification"]["MetricName"] == "ApproximateBacklogSizePerInstance"
+    alarm = resources["RequestsWaitAlarm"]
+    assert (alarm["MetricName"], alarm["AlarmActions"]) == ("HasBacklogWithoutCapacity", ["<WakingPolicy>"])
+    for metric in (alarm, tracking["CustomizedMetricSpecification"]):
+        assert metric["Dimensions"] == [{"Name": "EndpointName", "Value": "fraud-prod"}]
+
+
+@pytest.mark.parametrize("routing", ["ALL_AT_ONCE", "CANARY", "LINEAR", "ROLLING"])
+def test_an_asynchronous_endpoint_has_every_strategy_and_the_alarms_of_a_real_time_one(routing: str) -> None:
+    asynchronous = deployment(**ASYNC, TrafficRouting=routing)
+    assert asynchronous == deployment(TrafficRouting=routing)
+    assert len(asynchronous["AutoRollbackConfiguration"]["Alarms"]) == 2
+
+
+def test_a_deployment_wakes_an_asynchronous_endpoint_because_it_brings_the_configured_count() -> None:
+    for parameters in (ASYNC, {**ASYNC, "AsyncLeastInstanceCount": 4}):
+        endpoint = Rendering(**parameters).resources()["Endpoint"]
+        assert {"VariantPropertyType": "DesiredInstanceCount"} in endpoint["ExcludeRetainedVariantProperties"]
+
+
 # ---- serverless
 
 

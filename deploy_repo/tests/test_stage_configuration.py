@@ -16,6 +16,7 @@ PARAMETERS = template.parameters(ROOT / "endpoint-config-template.yml")
 
 
 SERVERLESS = {"DeploymentMode": "serverless", "EnableNetworkIsolation": False}
+ASYNC = {"DeploymentMode": "async"}
 FLEET_OF_TEN = {"EndpointInstanceCount": 10, "EndpointMaxInstanceCount": 10}
 
 
@@ -34,7 +35,7 @@ def refusal_of(folder: Path, content: object) -> str:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"InstanceTyp": "ml.m5.large"}, "Parameters.InstanceTyp: unknown; endpoint-config-template.yml has Canary"),
+        ({"InstanceTyp": "ml.m5.large"}, "Parameters.InstanceTyp: unknown; endpoint-config-template.yml has Async"),
         ({"ModelPackageName": "arn"}, "Parameters.ModelPackageName: set by build.py; remove it here"),
         (
             {"EndpointInstanceCount": "2"},
@@ -51,17 +52,20 @@ def refusal_of(folder: Path, content: object) -> str:
         ),
         (
             {"ModelLatencyAlarmMicroseconds": 5},
-            "ModelLatencyAlarmMicroseconds: must be a whole number from 1000 to 60000000, not 5",
+            "ModelLatencyAlarmMicroseconds: must be a whole number from 1000 to 3600000000, not 5",
         ),
         (
             {"TrafficRouting": "SLOWLY"},
             'TrafficRouting: must be one of ALL_AT_ONCE, CANARY, LINEAR, ROLLING, not "SLOWLY"',
         ),
-        ({"DeploymentMode": "lambda"}, 'DeploymentMode: must be one of realtime, serverless, not "lambda"'),
+        ({"DeploymentMode": "lambda"}, 'DeploymentMode: must be one of realtime, serverless, async, not "lambda"'),
         (
             {"ServerlessMemoryMegabytes": 2000},
             "ServerlessMemoryMegabytes: must be one of 1024, 2048, 3072, 4096, 5120, 6144, not 2000",
         ),
+        ({"AsyncMaxConcurrentInvocations": 0}, "AsyncMaxConcurrentInvocations: must be a whole number from 1 to 1000"),
+        ({"AsyncLeastInstanceCount": -1}, "AsyncLeastInstanceCount: must be a whole number from 0 to 100, not -1"),
+        ({"AsyncS3Uri": "s3://mine/async"}, "Parameters.AsyncS3Uri: set by build.py; remove it here"),
         ({"LinearStepPercent": 5}, "LinearStepPercent: must be a whole number from 10 to 50, not 5"),
         ({"RollingBatchPercent": 60}, "RollingBatchPercent: must be a whole number from 5 to 50, not 60"),
         ({"RollbackBatchPercent": 101}, "RollbackBatchPercent: must be a whole number from 5 to 100, not 101"),
@@ -122,6 +126,18 @@ def test_a_wrong_parameter_is_refused_by_file_and_key(tmp_path: Path, parameters
             {**SERVERLESS, "ServerlessProvisionedConcurrency": 6},
             "Parameters.ServerlessProvisionedConcurrency: is 6, above ServerlessMaxConcurrency, which is 5",
         ),
+        (
+            {**ASYNC, "AsyncLeastInstanceCount": 2},
+            "Parameters.AsyncLeastInstanceCount: is 2, above EndpointInstanceCount, which is 1",
+        ),
+        (
+            {**ASYNC, "EndpointInstanceCount": 2},
+            "Parameters.EndpointMaxInstanceCount: is 1, below EndpointInstanceCount, which is 2",
+        ),
+        (
+            {**ASYNC, "TrafficRouting": "CANARY"},
+            "Parameters.EndpointInstanceCount: is 1, but TrafficRouting CANARY needs at least 2",
+        ),
         ({"OwnAlarmThreshold": 5}, "Parameters.OwnAlarmThreshold: has no effect without OwnAlarmMetricName"),
         (
             {"OwnAlarmMetricName": "Invocations", "OwnAlarmNamespace": "AWS/SageMaker"},
@@ -160,6 +176,8 @@ def test_production_must_leave_the_alarms_time_to_bring_the_old_version_back(
         {**FLEET_OF_TEN, "TrafficRouting": "LINEAR", "LinearStepPercent": 10, "TrafficWaitSeconds": 1500},
         {**FLEET_OF_TEN, "TrafficRouting": "ROLLING", "RollingBatchPercent": 10, "TrafficWaitSeconds": 800},
         {"TrafficRouting": "LINEAR", "EndpointInstanceCount": 2, "EndpointMaxInstanceCount": 2},
+        ASYNC,
+        {**ASYNC, **FLEET_OF_TEN, "TrafficRouting": "LINEAR", "AsyncLeastInstanceCount": 10},
         SERVERLESS,
         {**SERVERLESS, "ServerlessMaxConcurrency": 20, "ServerlessProvisionedConcurrency": 20},
         {"OwnAlarmMetricName": "pay-share", "OwnAlarmThreshold": 0.5, "OwnAlarmNamespace": "Claims"},

@@ -46,7 +46,7 @@ def run_against(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> C
     """Runs the staging tests against an endpoint of a kind."""
     shutil.copytree(ROOT / "test", pytester.path / "test", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", pytester.path)
-    monkeypatch.setattr(expectations, "latency_limits", lambda: FEW_REQUESTS)
+    monkeypatch.setattr(expectations, "latency_limits", lambda **_: FEW_REQUESTS)
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
 
@@ -94,6 +94,25 @@ def test_a_serverless_endpoint_that_is_asleep_passes_too(
     run = run_against(fake_endpoint.Serverless)
     assert run.exit_status == 0, run.log
     assert not fake_endpoint.Serverless.asleep, "it has been asked while it slept"
+
+
+def test_an_asynchronous_endpoint_is_asked_through_files_and_held_to_the_same(
+    run_against: Callable[[type], Run],
+) -> None:
+    run = run_against(fake_endpoint.Asynchronous)
+    assert run.exit_status == 0, run.log
+    golden, bad = len(golden_records()), len(bad_requests())
+    assert f"{golden} of {golden} golden records right, {bad} of {bad} bad records refused clearly" in run.exports
+    assert f"metrics of {golden} held-out records as evaluated" in run.exports
+    assert "not measured" not in run.exports
+
+
+def test_an_asynchronous_endpoint_that_falls_over_fails_by_its_failure_files(
+    run_against: Callable[[type], Run],
+) -> None:
+    run = run_against(fake_endpoint.AsynchronousBroken)
+    assert {f"test_a_bad_request_is_refused_with_a_clear_message[{bad.name}]" for bad in bad_requests()} < run.failed
+    assert "test_no_request_of_this_run_ended_in_a_server_error" in run.failed
 
 
 def test_an_endpoint_that_decides_all_alike_and_falls_over_on_bad_ones_fails_on_each_of_them_and_on_nothing_else(

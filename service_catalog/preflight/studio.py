@@ -134,7 +134,7 @@ def _machines(account: Account) -> dict[str, int]:
     except PriceError as unreadable:
         raise NotChecked(str(unreadable)) from unreadable
     for each in fleets:
-        if not each.serverless:
+        if each.mode != "serverless":
             name = f"{each.instance_type} for endpoint usage"
             needed[name] = needed.get(name, 0) + (2 if each.stage == "prod" else 1) * each.least
     for job in started:

@@ -103,6 +103,19 @@ def test_an_endpoint_that_autoscales_has_two_alarms_more(clone: Path, change: Ch
     assert dollars(estimate(clone).endpoints["staging"], "cloudwatch:alarm") == pytest.approx(before + 0.2)
 
 
+def test_an_asynchronous_endpoint_that_sleeps_costs_its_alarms_and_hours_awake(clone: Path, change: Change) -> None:
+    change("deploy_repo/prod-config.json", '"Parameters": {', '"Parameters": {"DeploymentMode": "async",')
+    production = estimate(clone).endpoints["prod"]
+    hosting = Prices.read().of("sagemaker-hosting:ml.m5.large").price
+
+    assert production.title == "The prod endpoint, async"
+    assert dollars(production, "instances") == 0
+    assert production.dollars == pytest.approx(0.5), "three alarms of its own and two of target tracking"
+    assert f"it sleeps; ${hosting:.3f} for each hour of an instance that is awake" in production.note
+    change("deploy_repo/prod-config.json", '"Parameters": {', '"Parameters": {"AsyncLeastInstanceCount": 1,')
+    assert dollars(estimate(clone).endpoints["prod"], "instances") == pytest.approx(730 * hosting)
+
+
 def test_a_longer_bake_makes_a_deployment_dearer(clone: Path, change: Change) -> None:
     before = dollars(estimate(clone).deployment, "second fleet of prod")
     change("deploy_repo/prod-config.json", '"TerminationWaitSeconds": 300', '"TerminationWaitSeconds": 1200')

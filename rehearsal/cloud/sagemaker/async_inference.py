@@ -23,7 +23,7 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from rehearsal.cloud.errors import AwsError
+from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.sagemaker.fleets import Fleet, VariantFleet
 from rehearsal.cloud.sagemaker.model_server import ContainerSilentError
 from rehearsal.cloud.sagemaker.models import split_s3_url
@@ -70,12 +70,17 @@ class _Taken:
 
 
 def check(config: Document) -> None:
-    """Refuse what asynchronous inference cannot have. Raises AwsError."""
+    """Refuse what asynchronous inference cannot have. Raises AwsError.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/model-deploy-feature-matrix.html
+    """
     output = config["AsyncInferenceConfig"]["OutputConfig"]
     if not output.get("S3OutputPath", "").startswith("s3://"):
         raise AwsError("ValidationException", "S3OutputPath of AsyncInferenceConfig must be an Amazon S3 location.")
     if len(config["ProductionVariants"]) > 1:
         raise AwsError("ValidationException", "Asynchronous inference supports a single production variant.")
+    if config.get("DataCaptureConfig", {}).get("EnableCapture", "DataCaptureConfig" in config):
+        raise NotImplementedHere("DataCaptureConfig with AsyncInferenceConfig (SageMaker captures no data of these)")
 
 
 class AsyncBacklog:
@@ -121,8 +126,7 @@ class AsyncBacklog:
                 self._metrics.backlog(self._endpoint.name, size, self._instances())
 
     def _instances(self) -> int:
-        with self._endpoint.lock:
-            return self._endpoint.fleet.instances if self._endpoint.fleet is not None else 0
+        return self._endpoint.traffic.instances
 
     def _free(self) -> bool:
         """Whether an instance has a place for another request."""
@@ -192,14 +196,8 @@ class AsyncBacklog:
             raise _FailedError(f"Received server error (0) from model: {problem}") from problem
         finally:
             model_seconds = time.perf_counter() - began if seconds is None else seconds
-            self._metrics.invocation(
-                self._endpoint.name,
-                variant.name,
-                fleet.config.name,
-                variant.instances,
-                status=status,
-                model_seconds=model_seconds,
-                overhead_seconds=0.0,
+            self._metrics.asynchronous_invocation(
+                self._endpoint.name, variant.name, fleet.config.name, status=status, model_seconds=model_seconds
             )
         if not 200 <= status < 300:
             side = "client" if status < 500 else "server"

@@ -11,15 +11,23 @@ from rehearsal.cloud.sagemaker.fleets import Fleet
 from rehearsal.cloud.service import Document
 
 
-def refuse_another_way_of_hosting(now: EndpointConfig, planned: EndpointConfig) -> None:
-    """AWS says that this is a ValidationError; its words are not documented. The other way round is allowed.
+def refuse_another_way_of_hosting(endpoint_name: str, now: EndpointConfig, planned: EndpointConfig) -> None:
+    """AWS says that this is a ValidationError; its words are not documented. From serverless to instances is allowed.
 
+    That an endpoint stays asynchronous is SageMaker's answer as users have heard it, cut off where it says what to do;
+    nobody has told what it answers to the other way round.
     https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html#serverless-endpoints-how-it-works-exclusions
+    https://github.com/aws/sagemaker-python-sdk/pull/3124
     """
+    if now.async_inference and not planned.async_inference:
+        raise AwsError(
+            "ValidationException",
+            f"The AsyncInferenceConfig parameter cannot be removed from this endpoint {endpoint_name}.",
+        )
     if planned.serverless and not now.serverless:
         raise AwsError("ValidationException", "Cannot update an instance-based endpoint to a serverless endpoint.")
-    if bool(planned.async_inference) != bool(now.async_inference):
-        raise NotImplementedHere("Updating an endpoint from or to asynchronous inference")
+    if planned.async_inference and not now.async_inference:
+        raise NotImplementedHere("Updating an endpoint to asynchronous inference")
 
 
 def refuse_guardrails_between_other_variants(

@@ -63,6 +63,14 @@ def dimension_sets(endpoint: str, variant: str, config: str) -> tuple[dict[str, 
     return variant_wide, {**variant_wide, "EndpointConfigName": config}
 
 
+def _of_the_model(status: int, model_seconds: float) -> dict[str, float]:
+    return {
+        "Invocation4XXErrors": float(400 <= status < 500),
+        "Invocation5XXErrors": float(status >= 500 or status == 0),
+        "ModelLatency": model_seconds * 1e6,
+    }
+
+
 class EndpointMetrics:
     """What was measured, waiting to be put and kept for alarms."""
 
@@ -92,13 +100,20 @@ class EndpointMetrics:
         values = {
             "Invocations": 1.0,
             "InvocationsPerInstance": 1.0 / max(instances, 1),
-            "Invocation4XXErrors": float(400 <= status < 500),
-            "Invocation5XXErrors": float(status >= 500 or status == 0),
             "InvocationModelErrors": float(not 200 <= status < 300),
-            "ModelLatency": model_seconds * 1e6,
             "OverheadLatency": overhead_seconds * 1e6,
+            **_of_the_model(status, model_seconds),
         }
         self._keep(endpoint, variant, config, values)
+
+    def asynchronous_invocation(
+        self, endpoint: str, variant: str, config: str, *, status: int, model_seconds: float
+    ) -> None:
+        """The same of an asynchronous request. Of the metrics of real-time endpoints there are these three only.
+
+        https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-monitor.html
+        """
+        self._keep(endpoint, variant, config, _of_the_model(status, model_seconds))
 
     def backlog(self, endpoint: str, size: int, instances: int) -> None:
         """How many asynchronous requests an endpoint has been given and not answered.

@@ -129,6 +129,12 @@ class Traffic:
         with self._lock:
             self._shares = [(share, fleet) for share, fleet in shares if share > 0]
 
+    @property
+    def instances(self) -> int:
+        """How many instances requests go to."""
+        with self._lock:
+            return sum(fleet.instances for _, fleet in self._shares)
+
     @contextmanager
     def take(self, target_variant: str | None = None) -> Iterator[tuple[Fleet, VariantFleet]]:
         """The fleet and variant for one request, held until it is answered. Raises NoSuchVariantError."""
@@ -142,7 +148,9 @@ class Traffic:
         with self._lock:
             if not self._shares:
                 raise NoSuchVariantError(target_variant or "")
-            fleet = self._random.choices([f for _, f in self._shares], [s for s, _ in self._shares])[0]
+            # A fleet without instances (of an asynchronous endpoint that sleeps) leaves the queue to the others.
+            shares = [each for each in self._shares if each[1].instances] or self._shares
+            fleet = self._random.choices([f for _, f in shares], [s for s, _ in shares])[0]
             if target_variant is not None:
                 candidates = [variant for variant in fleet.variants if variant.name == target_variant]
                 if not candidates:

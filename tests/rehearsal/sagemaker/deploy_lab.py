@@ -73,6 +73,7 @@ class DeployedStage:
             "ModelPackageName": self.package(answer),
             "ModelExecutionRoleArn": self._role,
             "DataCaptureS3Uri": "s3://models/captured",
+            "AsyncS3Uri": "s3://models/async",
             "KmsKeyArn": "",
             "VpcSubnetIds": "",
             "VpcSecurityGroupIds": "",

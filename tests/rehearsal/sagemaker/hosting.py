@@ -63,8 +63,14 @@ GRANTS: dict[str, tuple[list[str], list[str]]] = {
     "image": (["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"], [REPOSITORY]),
     "logs": (["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], ["*"]),
     "capture": (["s3:PutObject"], ["arn:aws:s3:::models/captured/*"]),
-    "answers": (["s3:PutObject"], ["arn:aws:s3:::models/answers/*", "arn:aws:s3:::models/failures/*"]),
-    "notifications": (["sns:Publish"], ["arn:aws:sns:us-east-1:123456789012:results-*"]),
+    "answers": (
+        ["s3:PutObject"],
+        [f"arn:aws:s3:::models/{folder}/*" for folder in ("answers", "failures", "async")],
+    ),
+    "notifications": (
+        ["sns:Publish"],
+        [f"arn:aws:sns:us-east-1:123456789012:{name}" for name in ("results-*", "sagemaker-claims-p-1-async-*")],
+    ),
     "alarms": (["cloudwatch:DescribeAlarms"], ["arn:aws:cloudwatch:us-east-1:123456789012:alarm:*-of-*"]),
 }
 

@@ -298,6 +298,18 @@ def test_a_role_that_may_not_publish_is_found_out_when_the_endpoint_is_made(stag
     assert f"Could not publish to SuccessTopic {successes.topic}" in reason
 
 
+def test_data_of_asynchronous_endpoints_is_not_captured(stage: Stage) -> None:
+    capture = {
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": "s3://models/captured",
+        "CaptureOptions": [{"CaptureMode": "Input"}],
+    }
+    output = {"OutputConfig": {"S3OutputPath": "s3://models/answers"}}
+    with pytest.raises(ClientError, match="captures no data"):
+        stage.config(stage.model("yes"), AsyncInferenceConfig=output, DataCaptureConfig=capture)
+    stage.config(stage.model("yes"), AsyncInferenceConfig=output, DataCaptureConfig={**capture, "EnableCapture": False})
+
+
 def test_asking_needs_a_right_of_its_own(stage: Stage, endpoint: str) -> None:
     person = stage.person(["sagemaker:InvokeEndpoint"])
     with pytest.raises(ClientError, match="sagemaker:InvokeEndpointAsync"):

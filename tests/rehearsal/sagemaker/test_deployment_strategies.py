@@ -9,7 +9,7 @@ from rehearsal.cloud.resources.autoscaling import AUTOSCALING_TYPES
 from rehearsal.cloud.resources.sagemaker import SAGEMAKER_TYPES
 from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from tests.rehearsal.conftest import StartCloud
-from tests.rehearsal.sagemaker.caller import Client
+from tests.rehearsal.sagemaker.caller import AsyncClient, Client
 from tests.rehearsal.sagemaker.deploy_lab import DeployedStage
 from tests.rehearsal.sagemaker.hosting import Hosting, Stage
 from tests.waiting import until
@@ -18,7 +18,10 @@ from tests.waiting import until
 @pytest.fixture(scope="module")
 def stage(start_cloud: StartCloud) -> Stage:
     rooms = [Hosting, SageMakerRuntime, ApplicationAutoScaling]
-    return Stage(start_cloud(rooms, [*SAGEMAKER_TYPES, *AUTOSCALING_TYPES], speed=240.0)).set()
+    found = Stage(start_cloud(rooms, [*SAGEMAKER_TYPES, *AUTOSCALING_TYPES], speed=240.0)).set()
+    for topic in ("success", "error"):  # of the project, which is not deployed here
+        found.client("sns").create_topic(Name=f"sagemaker-claims-p-1-async-{topic}")
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +31,9 @@ def serving(stage: Stage) -> DeployedStage:
     assert deployed.deploy("first") == "CREATE_COMPLETE", deployed.reasons()
     return deployed
 
+
+LONGEST_WAITS = {"TrafficWaitSeconds": 3600, "TerminationWaitSeconds": 3600}
+"""However late the first request is that meets a bad version, the alarms still look."""
 
 STRATEGIES = ["ALL_AT_ONCE", "CANARY", "LINEAR", "ROLLING"]
 
@@ -55,7 +61,7 @@ def test_a_bad_version_is_brought_back_by_every_strategy_and_only_what_met_it_fa
     before = serving.serves()
     with Client(serving.stage, serving.endpoint) as client:
         until(lambda: client.heard[before] > 5)
-        status = serving.deploy("broken", TrafficRouting=strategy, TrafficWaitSeconds=900, TerminationWaitSeconds=900)
+        status = serving.deploy("broken", TrafficRouting=strategy, **LONGEST_WAITS)
         met, heard = client.heard["ModelError 500"], client.heard[before]
         until(lambda: client.heard[before] > heard + 5)
     assert status == "UPDATE_ROLLBACK_COMPLETE"
@@ -112,6 +118,90 @@ def test_an_instance_type_changes_in_two_deployments_because_sagemaker_refuses_i
     second = serving.deploy("bigger", EndpointInstanceType="ml.m5.xlarge", EndpointMaxInstanceCount=4)
     assert (first, second) == ("UPDATE_COMPLETE", "UPDATE_COMPLETE"), serving.reasons()
     assert serving.serves() == "bigger"
+
+
+# ---- asynchronous
+
+
+@pytest.fixture(scope="module")
+def queued(stage: Stage) -> DeployedStage:
+    """An asynchronous stage of two instances in service."""
+    deployed = DeployedStage(stage, DeploymentMode="async", AsyncLeastInstanceCount=2)
+    assert deployed.deploy("first") == "CREATE_COMPLETE", deployed.reasons()
+    return deployed
+
+
+def hears(client: AsyncClient, word: str, times: int = 5) -> bool:
+    client.collect()
+    return client.heard[word] > times
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_an_asynchronous_stage_gets_a_good_version_by_every_strategy_and_loses_no_request(
+    queued: DeployedStage, strategy: str
+) -> None:
+    with AsyncClient(queued.stage, queued.endpoint) as client:
+        until(lambda: hears(client, next(iter(client.heard), "")))
+        [before] = client.heard
+        status = queued.deploy(f"by {strategy}", TrafficRouting=strategy)
+        until(lambda: hears(client, f"by {strategy}"))
+    assert status == "UPDATE_COMPLETE", queued.reasons()
+    until(lambda: client.collect() == 0)
+    assert set(client.heard) == {before, f"by {strategy}"}
+    assert sum(client.heard.values()) == client.asked
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_bad_version_of_an_asynchronous_stage_is_brought_back_by_every_strategy_and_only_what_met_it_failed(
+    queued: DeployedStage, strategy: str
+) -> None:
+    with AsyncClient(queued.stage, queued.endpoint) as client:
+        until(lambda: hears(client, next(iter(client.heard), "")))
+        [before] = client.heard
+        status = queued.deploy("broken", TrafficRouting=strategy, **LONGEST_WAITS)
+        client.collect()
+        heard = client.heard[before]
+        until(lambda: hears(client, before, heard))
+    assert status == "UPDATE_ROLLBACK_COMPLETE"
+    assert "server-errors" in queued.reasons()
+    until(lambda: client.collect() == 0)
+    assert set(client.heard) == {before, "failure 500"}
+    assert sum(client.heard.values()) == client.asked
+
+
+def test_an_asynchronous_stage_falls_asleep_gets_a_new_version_and_is_woken_by_a_request(stage: Stage) -> None:
+    sleepy = DeployedStage(stage, DeploymentMode="async")
+
+    def asleep() -> bool:
+        found = sleepy.described()
+        [variant] = found["ProductionVariants"]
+        return found["EndpointStatus"] == "InService" and variant["CurrentInstanceCount"] == 0
+
+    assert sleepy.deploy("first") == "CREATE_COMPLETE", sleepy.reasons()
+    until(asleep)
+    assert sleepy.deploy("second") == "UPDATE_COMPLETE", sleepy.reasons()
+    until(asleep)
+    client = AsyncClient(stage, sleepy.endpoint)
+    client.hand_in()
+    until(lambda: client.collect() == 0)
+    assert client.heard == {"second": 1}
+
+
+@pytest.mark.parametrize("mode", ["realtime", "serverless"])
+def test_an_asynchronous_stage_cannot_become_another_and_goes_on_serving(queued: DeployedStage, mode: str) -> None:
+    refused = queued.deploy("never", DeploymentMode=mode, EnableNetworkIsolation="false")
+    assert refused == "UPDATE_ROLLBACK_COMPLETE"
+    assert "The AsyncInferenceConfig parameter cannot be removed" in queued.reasons()
+    client = AsyncClient(queued.stage, queued.endpoint)
+    client.hand_in()
+    until(lambda: client.collect() == 0)
+    assert "never" not in client.heard
+
+
+def test_a_living_stage_cannot_become_asynchronous(serving: DeployedStage) -> None:
+    before = serving.serves()
+    assert serving.deploy("never", DeploymentMode="async") == "UPDATE_ROLLBACK_COMPLETE"
+    assert serving.serves() == before
 
 
 # ---- another mode

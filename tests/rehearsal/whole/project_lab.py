@@ -139,6 +139,7 @@ class Project:
             "ModelPackageName": package,
             "ModelExecutionRoleArn": self.role("ModelExecution"),
             "DataCaptureS3Uri": f"s3://{self.bucket}/data-capture",
+            "AsyncS3Uri": f"s3://{self.bucket}/async",
             **dict.fromkeys(("KmsKeyArn", "VpcSubnetIds", "VpcSecurityGroupIds"), ""),
             **more,
         }
