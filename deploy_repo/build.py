@@ -17,7 +17,7 @@ from typing import Any
 
 import boto3
 
-from deployment import modes, registry, stage, template, variables
+from deployment import challenger, modes, registry, stage, template, variables
 from deployment.contradictions import Values
 from deployment.errors import RefusedError, aws_errors_explained
 from deployment.registry import NothingToDeploy
@@ -44,7 +44,7 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
         stage_name: stage.read(
             folder / f"{stage_name}-config.json",
             parameters,
-            stage.RESOLVED_PARAMETERS,
+            stage.RESOLVED_PARAMETERS | challenger.RESOLVED_PARAMETERS,
             watched=stage_name == "prod",
             for_tests=stage_name == "staging",
             alarm_prefix=stack_prefix,
@@ -73,6 +73,11 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
         }
     else:
         print(f"Deploying version {choice.version}, because {choice.because}: {choice.arn}")
+        values = Values(configs["prod"].parameters, parameters)
+        clients = (client("sagemaker"), client("s3"))
+        beside = challenger.plan(*clients, settings, values, endpoints["prod"], choice)
+        print("".join(f"{line}\n" for line in beside.said), end="")
+        configs["prod"] = configs["prod"].with_parameters(beside.parameters)
         for stage_name, path in exports.items():
             config = configs[stage_name]
             _write_json(path, stage.export(config, stage_name, endpoints[stage_name], choice, settings))

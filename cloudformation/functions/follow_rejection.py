@@ -2,6 +2,7 @@
 
     it is on its way to production      its executions of the deploy pipeline are stopped
     it is live, or reaches production   the version that was live before it comes back: an execution with `rollback`
+    it is the live version's challenger an execution with `auto` leaves it out: the same version goes on being live
     anything else                       nothing
 
 What a rollback needs besides, follow_deployments.py does for every rollback. Events may come twice, late, or out of
@@ -20,8 +21,11 @@ import notifications
 from aws import Client, client, explained, is_missing
 from deployments import BECAUSE_REJECTED, ROLLBACK, Deployment, DeployPipeline
 from going_back import GoingBack, token_at
-from live_model import same_package, served_package, version_of
+from live_model import challenging_package, same_package, served_package, version_of
 from patience import Context, OutOfTimeError, Patience
+
+AUTO = "auto"
+"""What the deploy pipeline is asked for to deploy what is live again, with the configuration as it is now."""
 
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
@@ -71,8 +75,10 @@ def _follow(detail: Mapping[str, Any]) -> list[Deployment]:
     pipeline = DeployPipeline(client("codepipeline"), os.environ["DEPLOY_PIPELINE"])
     endpoint, group = os.environ["PRODUCTION_ENDPOINT_NAME"], os.environ["MODEL_PACKAGE_GROUP_NAME"]
     live = served_package(sagemaker, endpoint)
-    rejection = Rejection(package, pipeline, is_live=same_package(live, package["ModelPackageArn"]))
-    rejection.follow(token_at(pipeline, package["ModelPackageArn"], _moment(detail, package)))
+    arn = package["ModelPackageArn"]
+    challenges = same_package(challenging_package(sagemaker, endpoint), arn)
+    rejection = Rejection(package, pipeline, is_live=same_package(live, arn), challenges=challenges)
+    rejection.follow(token_at(pipeline, arn, _moment(detail, package)))
     if rejection.done:
         subject, text = rejection.report(group)
         notifications.publish(client("sns"), os.environ["NOTIFICATION_TOPIC_ARN"], subject, text)
@@ -134,11 +140,15 @@ def _moment(detail: Mapping[str, Any], package: Mapping[str, Any]) -> datetime:
 class Rejection:
     """A rejected version and what has to be done about it."""
 
-    def __init__(self, package: Mapping[str, Any], pipeline: DeployPipeline, *, is_live: bool) -> None:
+    def __init__(
+        self, package: Mapping[str, Any], pipeline: DeployPipeline, *, is_live: bool, challenges: bool = False
+    ) -> None:
         self._package = package
         self._arn: str = package["ModelPackageArn"]
         self._pipeline = pipeline
         self._is_live = is_live
+        self._challenges = challenges
+        self._leaving_id = ""
         self._stopped: list[Deployment] = []
         self._rollback_id = ""
         self.version = version_of(self._arn)
@@ -150,7 +160,7 @@ class Rejection:
     @property
     def done(self) -> bool:
         """Whether anything was changed."""
-        return bool(self._stopped or self._rollback_id)
+        return bool(self._stopped or self._rollback_id or self._leaving_id)
 
     def follow(self, request_token: str) -> None:
         """Stop what carries the version; bring back the one before it where this one is live or becomes so."""
@@ -167,6 +177,8 @@ class Rejection:
         # were it gone and no other one started, nobody who tries again could know that there is to be one.
         if self._is_live or reaches_production or overtaken or rollbacks:
             self._go_back(others, request_token)
+        elif self._challenges:
+            self._leave_out(request_token)
         self._stop(rollbacks)
         rejected_at = self._package.get("LastModifiedTime") or self._package["CreationTime"]
         self.resolving = [each for each in others if each.package_arn is None and each.started < rejected_at]
@@ -188,6 +200,13 @@ class Rejection:
         else:
             self._rollback_id = started
 
+    def _leave_out(self, request_token: str) -> None:
+        """Deploy what is live once more: a build takes no rejected version for a challenger."""
+        started = self._pipeline.start(AUTO, request_token)
+        found = self._pipeline.find(started)
+        if found is None or not found.is_over:
+            self._leaving_id = started
+
     def report(self, group: str) -> tuple[str, str]:
         """Subject and text of the message to the people of the project."""
         parts = [f"Version {self.version} of {group} was rejected in the Model Registry."]
@@ -207,7 +226,17 @@ class Rejection:
                 "asked. "
                 "If there is none, that execution fails, says so, and production stays as it is."
             )
-        outcome = "production goes back" if self._rollback_id else "its deployment was stopped"
+        if self._leaving_id:
+            parts.append(
+                f"It serves beside the live version, to be compared with it. Execution {self._leaving_id} of "
+                f"{self._pipeline.name} deploys the live version alone; before production, it asks for approval as "
+                "every deployment does. Until then the rejected version gets its share of the requests."
+            )
+        outcome = "its deployment was stopped"
+        if self._rollback_id:
+            outcome = "production goes back"
+        elif self._leaving_id:
+            outcome = "it is taken out of the comparison"
         return f"{group}: version {self.version} was rejected, {outcome}", "\n\n".join(parts)
 
 

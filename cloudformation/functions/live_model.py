@@ -10,30 +10,56 @@ from aws import Client, explained, is_denied, is_missing
 # A failed endpoint can only be deleted, so what it was meant to serve is not live.
 NOT_LIVE = frozenset({"Creating", "Failed", "Deleting"})
 NO_PACKAGE = "no model package that can be told"
+CHAMPION, CHALLENGER = "AllTraffic", "Challenger"
+"""The variants of the model-deploy repository's template. The second is there to be compared with the first."""
 
 log = logging.getLogger(__name__)
 
 
 def served_package(sagemaker: Client, endpoint_name: str) -> str | None:
-    """The ARN of the model package that answers at this moment; None when none does, or nobody can tell."""
-    found = (each["ModelPackageName"] for each in _served(sagemaker, endpoint_name) if "ModelPackageName" in each)
-    return next(found, None)
+    """The ARN of the model package that answers at this moment; None when none does, or nobody can tell.
+
+    Where a challenger answers or shadows besides, it is the champion's.
+    """
+    found = sorted(_served(sagemaker, endpoint_name), key=lambda each: each[0] != CHAMPION)
+    return next((each["ModelPackageName"] for _, each in found if "ModelPackageName" in each), None)
+
+
+def challenging_package(sagemaker: Client, endpoint_name: str) -> str | None:
+    """The ARN of the model package that is compared with the one that answers; None when there is none."""
+    found = _served(sagemaker, endpoint_name)
+    return next((each.get("ModelPackageName") for name, each in found if name == CHALLENGER), None)
 
 
 def serves_besides(sagemaker: Client, endpoint_name: str, package_arn: str) -> list[str]:
     """What an endpoint serves that is not this model package, in words; empty when all of it is that package.
 
-    Every variant counts, those that only shadow included, and every container of its model.
+    Every variant counts, those that only shadow included, and every container of its model. A challenger may be
+    another version of the same group, if it is approved.
     """
     containers = _served(sagemaker, endpoint_name)
     if not containers:
         return [NO_PACKAGE]
-    found = [each.get("ModelPackageName", NO_PACKAGE) for each in containers]
-    return sorted({each for each in found if not same_package(each, package_arn)})
+    found = [(name, each.get("ModelPackageName", NO_PACKAGE)) for name, each in containers]
+    others = {(name, arn) for name, arn in found if not same_package(arn, package_arn)}
+    return sorted(
+        {arn for name, arn in others if not (name == CHALLENGER and _may_challenge(sagemaker, arn, package_arn))}
+    )
 
 
-def _served(sagemaker: Client, endpoint_name: str) -> list[dict[str, Any]]:
-    """The containers of every variant that answers at this moment; none when nobody can tell.
+def _may_challenge(sagemaker: Client, arn: str, champion: str) -> bool:
+    if arn == NO_PACKAGE or not same_package(arn.rpartition("/")[0], champion.rpartition("/")[0]):
+        return False
+    try:
+        return bool(sagemaker.describe_model_package(ModelPackageName=arn)["ModelApprovalStatus"] == "Approved")
+    except ClientError as error:
+        if is_missing(error):
+            return False
+        raise
+
+
+def _served(sagemaker: Client, endpoint_name: str) -> list[tuple[str, dict[str, Any]]]:
+    """The containers of every variant that answers at this moment, by its name; none when nobody can tell.
 
     While an endpoint is being updated, SageMaker still names the configuration that serves now. A variant that names no
     model holds inference components: an empty container stands for it.
@@ -50,7 +76,11 @@ def _served(sagemaker: Client, endpoint_name: str) -> list[dict[str, Any]]:
     try:
         config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
         variants = [*config["ProductionVariants"], *config.get("ShadowProductionVariants", [])]
-        return [container for each in variants for container in _containers(sagemaker, each.get("ModelName"))]
+        return [
+            (each["VariantName"], container)
+            for each in variants
+            for container in _containers(sagemaker, each.get("ModelName"))
+        ]
     except ClientError as error:
         if not (is_missing(error) or is_denied(error)):
             raise

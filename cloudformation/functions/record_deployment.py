@@ -1,6 +1,7 @@
 """CodePipeline action: write into the Model Registry which version is live in production, since when, and who said so.
 
     the version that was just deployed   stage Production, status Live,     production.deployed-at, .approved-by, ...
+    the one that is compared with it     production.challenger-at, .challenger-on, .challenger-execution-id
     the one that was live before it      stage Production, status Replaced, production.replaced-at, .replaced-by
                                          (Rejected, when it was rejected)
 
@@ -18,7 +19,7 @@ from typing import Any
 import pipeline_job
 from aws import Client, client
 from deployments import APPROVAL_ACTION, ROLLBACK, DeployPipeline
-from live_model import same_package, serves_besides, version_of
+from live_model import challenging_package, same_package, serves_besides, version_of
 from pipeline_job import ActionFailedError, Done, Job
 
 STAGE, LIVE, REPLACED, REJECTED = "Production", "Live", "Replaced", "Rejected"
@@ -29,6 +30,10 @@ ASKED, NOBODY_ASKED, UNKNOWN, NOBODY = "approval", "nobody-asked", "unknown", "n
 """Besides `rollback`, how a version came into production; and who approved it, when nothing says so or nobody did."""
 EXECUTION_ID = "production.execution-id"
 ENDPOINT = "production.endpoint"
+CHALLENGER_AT = "production.challenger-at"
+CHALLENGER_ON = "production.challenger-on"
+CHALLENGER_EXECUTION_ID = "production.challenger-execution-id"
+"""When a version was last deployed to be compared with the live one, where, and by which execution."""
 REPLACED_AT = "production.replaced-at"
 REPLACED_BY = "production.replaced-by"
 LONGEST_VALUE = 256
@@ -86,7 +91,12 @@ def _record(job: Job) -> Done:
     replaced = registry.mark_replaced(package_arn)
     instead = f" instead of version {', '.join(replaced)}" if replaced else ""
     rejected = "; it was rejected meanwhile, so production goes back" if registry.is_rejected(package_arn) else ""
-    return Done(f"Version {version_of(package_arn)} is live on {endpoint}{instead}; {approval.words}{rejected}")
+    challenger = challenging_package(sagemaker, endpoint)
+    beside = ""
+    if challenger:
+        registry.note_challenger(challenger, endpoint, execution_id)
+        beside = f", with version {version_of(challenger)} beside it to be compared"
+    return Done(f"Version {version_of(package_arn)} is live on {endpoint}{instead}{beside}; {approval.words}{rejected}")
 
 
 def _who_approved(pipeline: DeployPipeline, execution_id: str) -> str | None:
@@ -148,6 +158,20 @@ class Registry:
             **({"CustomerMetadataPropertiesToRemove": leftovers} if leftovers else {}),
         )
         return approval
+
+    def note_challenger(self, arn: str, endpoint: str, execution_id: str) -> None:
+        """Note on a version that it serves beside the live one. It does not count as one that was in production."""
+        noted = self._describe(arn).get("CustomerMetadataProperties", {})
+        if noted.get(CHALLENGER_EXECUTION_ID) == execution_id:
+            return
+        self._sagemaker.update_model_package(
+            ModelPackageArn=arn,
+            CustomerMetadataProperties={
+                CHALLENGER_AT: _now(),
+                CHALLENGER_ON: endpoint,
+                CHALLENGER_EXECUTION_ID: execution_id,
+            },
+        )
 
     def is_rejected(self, arn: str) -> bool:
         return bool(self._describe(arn)["ModelApprovalStatus"] == REJECTED)

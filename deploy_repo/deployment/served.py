@@ -7,6 +7,11 @@ from botocore.exceptions import ClientError
 
 from deployment.errors import ACCESS_DENIED, is_missing
 
+CHAMPION, CHALLENGER = "AllTraffic", "Challenger"
+"""The variants of endpoint-config-template.yml; the second is the name of the parameter that asks for it, too."""
+NONE, VARIANT, SHADOW = "none", "variant", "shadow"
+"""What a challenger can be: there is none, it answers a part of the requests, it gets copies."""
+
 
 @dataclass(frozen=True)
 class Served:
@@ -15,7 +20,8 @@ class Served:
     While a deployment is under way, `arriving_config` names the endpoint configuration that is on its way in. What an
     endpoint serves whose configuration or model cannot be found is not known. `mode` says how it serves, in the words
     of DeploymentMode, and `instance_type` on what, unless it is serverless. `answers_in` is the S3 folder in which an
-    asynchronous endpoint answers.
+    asynchronous endpoint answers. Where several variants serve, all of this is about the champion; `challenger` says
+    what the other one is.
     """
 
     status: str
@@ -26,6 +32,7 @@ class Served:
     mode: str = "realtime"
     instance_type: str | None = None
     answers_in: str = ""
+    challenger: str = NONE
 
 
 def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
@@ -41,7 +48,7 @@ def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
             return None
         raise
     config, arn, is_known = _look(sagemaker, endpoint["EndpointConfigName"])
-    variant = config["ProductionVariants"][0] if config else {}
+    variant = champion_of(config["ProductionVariants"]) if config else {}
     answers_in = config.get("AsyncInferenceConfig", {}).get("OutputConfig", {}).get("S3OutputPath", "")
     return Served(
         status=endpoint["EndpointStatus"],
@@ -52,7 +59,21 @@ def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
         mode="serverless" if "ServerlessConfig" in variant else "async" if answers_in else "realtime",
         instance_type=variant.get("InstanceType"),
         answers_in=answers_in,
+        challenger=_challenger(endpoint),
     )
+
+
+def _challenger(endpoint: dict[str, Any]) -> str:
+    members = ((VARIANT, "ProductionVariants"), (SHADOW, "ShadowProductionVariants"))
+    for kind, member in members:
+        if any(each["VariantName"] == CHALLENGER for each in endpoint.get(member, [])):
+            return kind
+    return NONE
+
+
+def champion_of(variants: list[dict[str, Any]]) -> dict[str, Any]:
+    """The variant that was there before any challenger: by its name, else the first."""
+    return next((each for each in variants if each["VariantName"] == CHAMPION), variants[0])
 
 
 def model_package_arn(sagemaker: Any, endpoint_config_name: str) -> str | None:
@@ -72,7 +93,7 @@ def _look(sagemaker: Any, endpoint_config_name: str) -> tuple[dict[str, Any], st
     config: dict[str, Any] = {}
     try:
         config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint_config_name)
-        variant = config["ProductionVariants"][0]
+        variant = champion_of(config["ProductionVariants"])
         if "ModelName" not in variant:
             return config, None, True
         model = sagemaker.describe_model(ModelName=variant["ModelName"])

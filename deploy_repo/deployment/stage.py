@@ -1,11 +1,11 @@
 """The configuration of one stage: what a person wrote, checked, and completed with what the build found out."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from deployment import contradictions
+from deployment import challenger, contradictions
 from deployment.contradictions import Values
 from deployment.errors import RefusedError
 from deployment.registry import Chosen
@@ -27,6 +27,10 @@ class StageConfig:
     tags: dict[str, str]
     is_kept: bool | None = None
     """Whether an endpoint that is only for tests stays when no deployment needs it any more."""
+
+    def with_parameters(self, parameters: dict[str, str]) -> "StageConfig":
+        """The same with parameters that the build has found out, over those that were written."""
+        return replace(self, parameters={**self.parameters, **parameters})
 
 
 def read(
@@ -63,7 +67,9 @@ def read(
     parameters = _checked_parameters(written["Parameters"], template, resolved, faults)
     tags = _checked_tags(written.get("Tags", {}), faults)
     if not faults:
-        faults += contradictions.found(Values(parameters, template), watched=watched, alarm_prefix=alarm_prefix)
+        values = Values(parameters, template)
+        faults += contradictions.found(values, watched=watched, alarm_prefix=alarm_prefix)
+        faults += challenger.contradictions(values, for_tests=for_tests)
     if faults:
         raise RefusedError("\n".join(f"{path.name}: {fault}" for fault in faults))
     return StageConfig(parameters, tags, is_kept)

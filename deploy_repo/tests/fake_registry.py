@@ -36,6 +36,7 @@ class Registry:
     _serves: dict[str, str] = field(default_factory=dict)  # package ARN by endpoint name
     _variants: dict[str, dict[str, Any]] = field(default_factory=dict)  # more of its variant, by endpoint name
     _configs: dict[str, dict[str, Any]] = field(default_factory=dict)  # more of its configuration, likewise
+    _challengers: dict[str, str] = field(default_factory=dict)  # what the second variant is, by endpoint name
     _arriving: dict[str, str] = field(default_factory=dict)  # package ARN by endpoint name
     _status: dict[str, str] = field(default_factory=dict)  # by endpoint name, where not InService
     _artefacts: set[str] = field(default_factory=set)
@@ -108,6 +109,10 @@ class Registry:
         self._serves[endpoint_name] = arn
         self._arriving.pop(endpoint_name, None)
         self._status.pop(endpoint_name, None)
+
+    def challenge(self, kind: str, endpoint_name: str = "fraud-prod") -> None:
+        """Let a second version serve beside, as a variant or as a shadow."""
+        self._challengers[endpoint_name] = kind
 
     def stop_serving(self, endpoint_name: str = "fraud-prod") -> None:
         del self._serves[endpoint_name]
@@ -191,7 +196,7 @@ class Registry:
         name = asked["EndpointName"]
         if name not in self._serves:
             raise _NotThereError(f'Could not find endpoint "{ARN}:endpoint/{name}".')
-        answer = {
+        answer: dict[str, Any] = {
             "EndpointName": name,
             "EndpointArn": f"{ARN}:endpoint/{name}",
             "EndpointConfigName": f"{name}-config",
@@ -199,6 +204,10 @@ class Registry:
             "CreationTime": 1_800_000_000,
             "LastModifiedTime": 1_800_000_000,
         }
+        beside = {"variant": "ProductionVariants", "shadow": "ShadowProductionVariants"}
+        answer["ProductionVariants"] = [{"VariantName": "AllTraffic"}]
+        if name in self._challengers:
+            answer.setdefault(beside[self._challengers[name]], []).append({"VariantName": "Challenger"})
         if name in self._arriving:
             answer["PendingDeploymentSummary"] = {"EndpointConfigName": f"{name}-arriving-config"}
         return answer

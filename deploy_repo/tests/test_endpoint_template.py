@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deployment import contradictions, stage, template
+from deployment import challenger, contradictions, stage, template
 
 from .conftest import ROOT, load
 
@@ -26,7 +26,8 @@ def guardrails() -> dict[str, Any]:
     """The DeploymentConfig of an endpoint on instances."""
     [endpoint] = of_type("AWS::SageMaker::Endpoint").values()
     condition, without, found = endpoint["DeploymentConfig"]["Fn::If"]
-    assert (condition, without) == ("Serverless", {"Ref": "AWS::NoValue"})
+    assert (condition, without) == ("Unguarded", {"Ref": "AWS::NoValue"})
+    assert {"Condition": "Serverless"} in TEMPLATE["Conditions"]["Unguarded"]["Fn::Or"]
     return dict(found)
 
 
@@ -74,6 +75,7 @@ def test_every_name_the_template_uses_is_one_it_has() -> None:
 
 def test_what_build_py_sets_has_no_default_that_could_stand_in_for_it() -> None:
     assert {name for name, parameter in PARAMETERS.items() if parameter.default is None} == stage.RESOLVED_PARAMETERS
+    assert PARAMETERS.keys() > challenger.RESOLVED_PARAMETERS
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -98,8 +100,8 @@ def test_an_export_for_nothing_sets_a_parameter_the_template_does_not_have() -> 
 
 @pytest.mark.parametrize("resource_type", ["AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig"])
 def test_what_every_deployment_replaces_has_no_name(resource_type: str) -> None:
-    [properties] = of_type(resource_type).values()
-    assert not {"ModelName", "EndpointConfigName"} & properties.keys()
+    for properties in of_type(resource_type).values():
+        assert not {"ModelName", "EndpointConfigName"} & properties.keys()
 
 
 def rolling_back() -> dict[str, Any]:
@@ -113,7 +115,7 @@ def test_a_deployment_is_rolled_back_by_exactly_the_alarms_of_this_template() ->
     own = [alarm for alarm in watched if alarm.get("AlarmName") or alarm["Fn::If"][0] != "HasExistingAlarm"]
     listed = [alarm.get("AlarmName") or alarm["Fn::If"][1]["AlarmName"] for alarm in own]
     assert listed == [{"Ref": name} for name in alarms]
-    assert len(alarms) == 3
+    assert len(alarms) == 5
 
 
 CONFIG_NAME = {"Fn::GetAtt": ["EndpointConfig", "EndpointConfigName"]}
@@ -124,13 +126,21 @@ def test_every_alarm_states_what_no_data_means(name: str) -> None:
     assert RESOURCES[name]["Properties"]["TreatMissingData"] == "notBreaching"
 
 
-@pytest.mark.parametrize("name", ["ServerErrorsAlarm", "ModelLatencyAlarm"])
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [
+        ("ServerErrorsAlarm", "AllTraffic"),
+        ("ModelLatencyAlarm", "AllTraffic"),
+        ("ChallengerErrorsAlarm", "Challenger"),
+        ("ChallengerLatencyAlarm", "Challenger"),
+    ],
+)
 def test_the_alarms_on_sagemakers_metrics_count_the_new_fleet_only_so_that_a_failing_old_one_cannot_undo_the_way_back(
-    name: str,
+    name: str, variant: str
 ) -> None:
     assert RESOURCES[name]["Properties"]["Dimensions"] == [
         {"Name": "EndpointName", "Value": {"Ref": "EndpointName"}},
-        {"Name": "VariantName", "Value": "AllTraffic"},
+        {"Name": "VariantName", "Value": variant},
         {"Name": "EndpointConfigName", "Value": CONFIG_NAME},
     ]
     [endpoint] = of_type("AWS::SageMaker::Endpoint").values()

@@ -15,6 +15,7 @@ import aws
 import clean_up
 import decide_deployment
 import deployments
+import follow_rejection
 import going_back
 import live_model
 import patience
@@ -87,6 +88,18 @@ def test_the_record_that_the_functions_read_is_written() -> None:
 
 def test_the_deploy_repository_and_the_functions_agree_on_what_is_live() -> None:
     assert constant(DEPLOYMENT / "production.py", "NOT_LIVE") == live_model.NOT_LIVE
+
+
+def test_champion_and_challenger_are_called_as_the_template_of_the_deploy_repository_calls_them() -> None:
+    template = load(str(ROOT / "deploy_repo" / "endpoint-config-template.yml"))
+    config = template["Resources"]["EndpointConfig"]["Properties"]
+    champion, challenger = config["ProductionVariants"]
+    [shadow] = config["ShadowProductionVariants"]["Fn::If"][1]
+    names = [champion["VariantName"], challenger["Fn::If"][1]["VariantName"]]
+    assert names == [live_model.CHAMPION, live_model.CHALLENGER]
+    assert shadow["VariantName"] == live_model.CHALLENGER
+    assert constant(DEPLOYMENT / "served.py", "(CHAMPION, CHALLENGER)") == tuple(names)
+    assert constant(DEPLOYMENT / "settings.py", "AUTO") == follow_rejection.AUTO
 
 
 def test_staging_goes_by_the_tag_that_the_deploy_repository_writes() -> None:

@@ -110,6 +110,25 @@ def test_rejecting_the_live_version_brings_back_the_one_before(scene: Scene) -> 
     assert rollback in text
 
 
+def test_a_rejected_challenger_leaves_production_and_the_live_version_stays(scene: Scene) -> None:
+    challenger = {"VariantName": "Challenger", "ModelName": "model-3"}
+    champion = {"VariantName": "AllTraffic", "ModelName": "model-2"}
+    scene.sagemaker.besides["ProductionVariants"] = [challenger, champion]
+    scene.hear(scene.reject(3))
+    assert scene.rollbacks == []
+    (started,) = [each for each in scene.pipelines.executions[DEPLOY] if each["asked_for"] == "auto"]
+    subject, text = scene.only_message()
+    assert subject == f"{GROUP}: version 3 was rejected, it is taken out of the comparison"
+    assert f"Execution {started['id']} of {DEPLOY} deploys the live version alone" in text
+
+
+def test_a_rejected_champion_goes_back_whatever_challenges_it(scene: Scene) -> None:
+    champion = {"VariantName": "AllTraffic", "ModelName": "model-2"}
+    scene.sagemaker.besides["ProductionVariants"] = [{"VariantName": "Challenger", "ModelName": "model-3"}, champion]
+    scene.hear(scene.reject(2))
+    assert len(scene.rollbacks) == 1
+
+
 def test_a_version_that_is_being_deployed_to_production_is_not_interrupted_but_followed(scene: Scene) -> None:
     deploying = scene.execution(
         resolved(3), approved(), running("DeployProduction", provider="CloudFormation"), asked_for=package_arn(3)

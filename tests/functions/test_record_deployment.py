@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -262,6 +262,58 @@ def test_several_variants_of_one_version_are_that_version(scene: Scene) -> None:
     execution_id = scene.deploy(1, approved())
     scene.sagemaker.besides.update(ProductionVariants=variants("model-1", "model-1"))
     assert "failureDetails" not in scene.record(1, execution_id)
+
+
+def challenging(version: int, kind: str) -> Document:
+    """Of an endpoint configuration: this version beside the first."""
+    champion = {"VariantName": "AllTraffic", "ModelName": "model-1"}
+    challenger = {"VariantName": "Challenger", "ModelName": f"model-{version}"}
+    if kind == "shadow":
+        return {"ProductionVariants": [champion], "ShadowProductionVariants": [challenger]}
+    return {"ProductionVariants": [challenger, champion]}
+
+
+@pytest.mark.parametrize("kind", ["variant", "shadow"])
+def test_an_approved_challenger_may_serve_beside_the_version_that_was_judged_and_is_recorded(
+    scene: Scene, kind: str
+) -> None:
+    execution_id = scene.deploy(1, approved())
+    scene.sagemaker.besides.update(challenging(2, kind))
+    for _ in range(2):  # the stage may be retried
+        result = scene.record(1, execution_id)
+        assert f"live on {PRODUCTION}, with version 2 beside it to be compared" in result["executionDetails"]["summary"]
+    stage, noted = scene.sagemaker.said_of(2)
+    assert stage == {}, "it was never live, so no rollback goes back to it"
+    assert noted["production.challenger-execution-id"] == execution_id
+    assert noted["production.challenger-on"] == PRODUCTION
+    assert scene.sagemaker.said_of(1)[0]["StageStatus"] == "Live"
+
+
+def test_a_challenger_that_nobody_approved_is_not_what_was_judged(scene: Scene) -> None:
+    execution_id = scene.deploy(1, approved())
+    scene.sagemaker.besides.update(challenging(2, "variant"))
+    scene.sagemaker.packages[package_arn(2)]["ModelApprovalStatus"] = "PendingManualApproval"
+    message = scene.record(1, execution_id)["failureDetails"]["message"]
+    assert f"serves {package_arn(2)}, not {package_arn(1)}" in message
+    assert scene.sagemaker.said_of(1) == ({}, {})
+
+
+def test_a_challenger_of_another_group_is_not_what_was_judged(scene: Scene) -> None:
+    execution_id = scene.deploy(1, approved())
+    elsewhere = package_arn(2).replace(GROUP, "another-group")
+    scene.sagemaker.besides.update(challenging(2, "variant"))
+    model = {
+        "ModelName": "m",
+        "ModelArn": "arn:aws:sagemaker:us-east-1:123456789012:model/m",
+        "CreationTime": datetime.now(UTC),
+    }
+    packages = {"model-1": package_arn(1), "model-2": elsewhere}
+    scene.account.play(
+        "sagemaker",
+        DescribeModel=lambda asked: {**model, "PrimaryContainer": {"ModelPackageName": packages[asked["ModelName"]]}},
+    )
+    message = scene.record(1, execution_id)["failureDetails"]["message"]
+    assert f"serves {elsewhere}, not {package_arn(1)}" in message
 
 
 @pytest.mark.parametrize("gone", ["config", "model"])

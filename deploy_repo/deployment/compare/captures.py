@@ -67,6 +67,7 @@ def _minute(moment: datetime) -> str:
 def read(s3: Any, where: str, words: AnswerWords, since: datetime | None, until: datetime | None) -> Captured:
     """Every captured prediction below an `s3://` folder or a folder of this machine, between two moments."""
     found = Captured(where)
+    since = since.replace(microsecond=0) if since else None  # captures tell their second
     lines = _lines_in_s3(s3, where, since) if where.startswith("s3://") else _lines_on_disk(Path(where))
     for line in lines:
         try:

@@ -12,9 +12,7 @@ from botocore.exceptions import ClientError
 
 from deployment import served
 from deployment.errors import ACCESS_DENIED, RefusedError, is_missing
-
-CHAMPION, CHALLENGER = "AllTraffic", "Challenger"
-"""The names of the variants in endpoint-config-template.yml."""
+from deployment.served import CHALLENGER, CHAMPION
 
 
 @dataclass(frozen=True)

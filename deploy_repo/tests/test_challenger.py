@@ -1,0 +1,253 @@
+"""A challenger in production: which version, beside which champion, and what keeps it from being deployed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import build
+from deployment.errors import RefusedError
+
+from .conftest import ENVIRONMENT, load
+from .fake_registry import Registry
+from .rendered import Rendering
+
+OFF: dict[str, Any] = {"Challenger": "none"}
+SPLIT: dict[str, Any] = {"Challenger": "variant", "ChallengerVersion": 2, "ChallengerInstanceCount": 2}
+MIRROR: dict[str, Any] = {"Challenger": "shadow", "ChallengerVersion": 2, "ChallengerTrafficPercent": 100}
+
+
+@pytest.fixture
+def project(registry: Registry) -> Registry:
+    """Version 1 serves in production; 2 and 3 are approved, too."""
+    arn = registry.register()
+    registry.register()
+    registry.register()
+    registry.record_deployment(arn, "2026-11-01T08:00:00Z", "Live")
+    registry.serve(arn)
+    return registry
+
+
+def arn(registry: Registry, version: int) -> str:
+    return next(iter(registry._packages)).rpartition("/")[0] + f"/{version}"
+
+
+def run(checkout: Path, registry: Registry, parameters: dict[str, Any], stage: str = "prod", **changes: str) -> Any:
+    """The parameters that the build exports for production, with these written over those of the file."""
+    path = checkout / f"{stage}-config.json"
+    config = load(path)
+    config["Parameters"] |= parameters
+    path.write_text(json.dumps(config), encoding="utf-8")
+    build.main(checkout, {**ENVIRONMENT, **changes}, registry.client)
+    return load(checkout / "prod-config-export.json")["Parameters"]
+
+
+@pytest.mark.parametrize(("config", "weight"), [(SPLIT | {"ChallengerTrafficPercent": 20}, "80"), (MIRROR, "100")])
+def test_a_challenger_begins_beside_the_version_that_serves(
+    checkout: Path, project: Registry, config: dict[str, Any], weight: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exported = run(checkout, project, config)
+    assert exported["ModelPackageName"] == arn(project, 1)
+    assert exported["ChallengerModelPackageName"] == arn(project, 2)
+    assert (exported["Challenger"], exported["ChampionWeight"]) == (config["Challenger"], weight)
+    assert exported["VariantsChange"] == "true"
+    told = capsys.readouterr().out
+    assert f"Challenger: version 2 {'answers' if config is not MIRROR else 'gets a copy of'}" in told
+    assert "traffic moves at once, and no alarm brings it back" in told
+    assert "Challenger" not in load(checkout / "staging-config-export.json")["Parameters"]
+
+
+def test_while_it_stays_new_champions_come_in_watched_by_all_alarms(checkout: Path, project: Registry) -> None:
+    project.challenge("variant")
+    exported = run(checkout, project, SPLIT, MODEL_PACKAGE_ARN=arn(project, 3))
+    assert exported["ChallengerModelPackageName"] == arn(project, 2)
+    assert "VariantsChange" not in exported
+
+
+def test_the_challenger_that_has_won_becomes_the_champion_with_all_alarms_watching(
+    checkout: Path, project: Registry
+) -> None:
+    project.challenge("variant")
+    exported = run(checkout, project, SPLIT, MODEL_PACKAGE_ARN=arn(project, 2))
+    assert exported["ModelPackageName"] == exported["ChallengerModelPackageName"] == arn(project, 2)
+    assert "VariantsChange" not in exported
+
+
+def test_it_ends_with_the_word_none(checkout: Path, project: Registry) -> None:
+    project.challenge("shadow")
+    exported = run(checkout, project, MIRROR | OFF)
+    assert exported["VariantsChange"] == "true"
+    assert "ChallengerModelPackageName" not in exported
+
+
+def test_without_one_nothing_is_exported_about_it(checkout: Path, project: Registry) -> None:
+    assert not [name for name in run(checkout, project, {}) if name.startswith(("Challenger", "Champion", "Variants"))]
+
+
+def test_a_new_endpoint_is_made_with_it(checkout: Path, registry: Registry) -> None:
+    registry.register()
+    registry.register()
+    exported = run(checkout, registry, SPLIT, MODEL_PACKAGE_ARN=arn(registry, 1))
+    assert exported["ChallengerModelPackageName"] == arn(registry, 2)
+    assert "VariantsChange" not in exported
+
+
+# ---- one thing at a time
+
+
+def test_a_new_champion_comes_alone_and_the_challenger_begins_after_it(
+    checkout: Path, project: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exported = run(checkout, project, SPLIT, MODEL_PACKAGE_ARN=arn(project, 3))
+    assert exported["Challenger"] == "none"
+    assert "VariantsChange" not in exported
+    assert "No challenger yet: version 3 comes in alone" in capsys.readouterr().out
+
+
+def test_a_new_champion_does_not_come_in_the_deployment_that_ends_a_challenger(
+    checkout: Path, project: Registry
+) -> None:
+    project.challenge("variant")
+    with pytest.raises(RefusedError, match=r"would lose its challenger or change what it is \(variant to none\)"):
+        run(checkout, project, OFF, MODEL_PACKAGE_ARN=arn(project, 3))
+    assert not (checkout / "staging-config-export.json").exists()
+
+
+def test_the_champion_does_not_challenge_itself(
+    checkout: Path, project: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(checkout, project, SPLIT | {"ChallengerVersion": 1})["Challenger"] == "none"
+    assert "No challenger: version 1 is the champion itself." in capsys.readouterr().out
+
+
+# ---- what is approved is what is deployed
+
+
+def test_one_that_was_rejected_leaves_production_with_the_next_deployment(
+    checkout: Path, project: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.challenge("variant")
+    project.set_approval(arn(project, 2), "Rejected")
+    exported = run(checkout, project, SPLIT)
+    assert (exported["Challenger"], exported["VariantsChange"]) == ("none", "true")
+    assert "No challenger: version 2 is Rejected, not Approved." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("version", "approval", "status", "artefact", "said"),
+    [
+        (2, "PendingManualApproval", "Completed", True, "version 2 is PendingManualApproval, not Approved"),
+        (2, "Approved", "Failed", True, "version 2 is Failed, not Completed"),
+        (2, "Approved", "Completed", False, "version 2: its artefact"),
+        (9, "Approved", "Completed", True, "version 9 does not exist"),
+    ],
+)
+def test_one_that_cannot_be_deployed_is_refused_but_holds_no_rollback_up(
+    checkout: Path, project: Registry, version: int, approval: str, status: str, artefact: bool, said: str
+) -> None:
+    project.set_approval(arn(project, 2), approval)
+    project.set_status(arn(project, 2), status)
+    if not artefact:
+        project.lose_artefact(arn(project, 2))
+    config = SPLIT | {"ChallengerVersion": version}
+    with pytest.raises(RefusedError, match=f"The challenger cannot be deployed: {said}"):
+        run(checkout, project, config)
+    project.record_deployment(arn(project, 3), "2026-11-02T08:00:00Z")
+    project.set_approval(arn(project, 1), "Rejected")
+    exported = run(checkout, project, config, MODEL_PACKAGE_ARN="rollback")
+    assert (exported["ModelPackageName"], exported["Challenger"]) == (arn(project, 3), "none")
+
+
+def test_a_rollback_goes_through_whatever_becomes_of_the_variants(checkout: Path, project: Registry) -> None:
+    project.challenge("variant")
+    project.record_deployment(arn(project, 3), "2026-11-02T08:00:00Z")
+    project.set_approval(arn(project, 1), "Rejected")
+    exported = run(checkout, project, OFF, MODEL_PACKAGE_ARN="rollback")
+    assert (exported["ModelPackageName"], exported["VariantsChange"]) == (arn(project, 3), "true")
+
+
+# ---- contradictions
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (SPLIT | {"ChallengerVersion": 0}, "ChallengerVersion: missing"),
+        (
+            SPLIT | {"ChallengerTrafficPercent": 100},
+            "ChallengerTrafficPercent: is 100, but the champion must keep some",
+        ),
+        (
+            SPLIT | {"TrafficRouting": "ROLLING"},
+            "TrafficRouting: is ROLLING, but SageMaker rolls no endpoint that has a",
+        ),
+        (
+            MIRROR | {"TrafficRouting": "ROLLING"},
+            "TrafficRouting: is ROLLING, but SageMaker rolls no endpoint that has a",
+        ),
+        (
+            SPLIT | {"ChallengerInstanceCount": 1},
+            "ChallengerInstanceCount: is 1, but TrafficRouting CANARY needs at least",
+        ),
+        (
+            SPLIT | {"EnableDataCapture": False},
+            "EnableDataCapture: is false, but what is not captured cannot be compared",
+        ),
+        (
+            SPLIT | {"DeploymentMode": "serverless", "TrafficRouting": "ALL_AT_ONCE", "EnableNetworkIsolation": False},
+            "Challenger: is variant, which DeploymentMode serverless does not have",
+        ),
+        (SPLIT | {"DeploymentMode": "async"}, "Challenger: is variant, which DeploymentMode async does not have"),
+        ({"ChampionWeight": 5}, "ChampionWeight: set by build.py"),
+    ],
+)
+def test_what_goes_with_no_challenger_is_refused(
+    checkout: Path, project: Registry, config: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(RefusedError, match=rf"prod-config\.json: Parameters\.{said}"):
+        run(checkout, project, config)
+
+
+def test_staging_tests_one_version_alone(checkout: Path, project: Registry) -> None:
+    with pytest.raises(RefusedError, match=r"staging-config\.json: .*staging tests one version alone"):
+        run(checkout, project, SPLIT, stage="staging")
+
+
+# ---- the template
+
+
+WANTED = {"ChallengerVersion": 8, "ChallengerModelPackageName": "arn", "ChallengerInstanceCount": 2}
+
+
+def test_a_variant_shares_the_requests_by_weight_and_has_alarms_of_its_own() -> None:
+    found = Rendering(Challenger="variant", ChampionWeight=80, ChallengerTrafficPercent=20, **WANTED).resources()
+    champion, challenger = found["EndpointConfig"]["ProductionVariants"]
+    assert (champion["InitialVariantWeight"], challenger["InitialVariantWeight"]) == (80, 20)
+    assert (challenger["VariantName"], challenger["InitialInstanceCount"]) == ("Challenger", 2)
+    assert challenger["ModelName"] == "<ChallengerModel.ModelName>"
+    watched = found["Endpoint"]["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]
+    assert {"AlarmName": "<ChallengerErrorsAlarm>"} in watched
+    assert {"AlarmName": "<ChallengerLatencyAlarm>"} in watched
+
+
+def test_a_shadow_is_no_production_variant_and_rolls_nothing_back() -> None:
+    found = Rendering(Challenger="shadow", ChampionWeight=100, ChallengerTrafficPercent=30, **WANTED).resources()
+    assert [each["VariantName"] for each in found["EndpointConfig"]["ProductionVariants"]] == ["AllTraffic"]
+    [shadow] = found["EndpointConfig"]["ShadowProductionVariants"]
+    assert shadow["InitialVariantWeight"] == 30
+    assert "ChallengerErrorsAlarm" not in found
+
+
+@pytest.mark.parametrize("changes", ["true", "false"])
+def test_only_between_equal_variants_traffic_moves_watched_by_alarms(changes: str) -> None:
+    endpoint = Rendering(VariantsChange=changes).resources()["Endpoint"]
+    assert ("DeploymentConfig" in endpoint) == (changes == "false")
+
+
+def test_without_a_challenger_there_is_no_trace_of_it() -> None:
+    found = Rendering(ChallengerVersion=8).resources()
+    assert not [name for name in found if name.startswith("Challenger")]
+    assert "ShadowProductionVariants" not in found["EndpointConfig"]
+    assert len(found["EndpointConfig"]["ProductionVariants"]) == 1
+    assert len(found["Endpoint"]["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]) == 2
