@@ -30,6 +30,7 @@ from werkzeug.wrappers import Request, Response
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.event_targets import refuse_unplayed, roles_passed, targets_in
 from rehearsal.cloud.lambda_.triggers import refuse_requests
+from rehearsal.cloud.list_tokens import ListTokens
 from rehearsal.cloud.relied_on import is_played
 from rehearsal.cloud.rest_json import RestJson
 from rehearsal.cloud.service import Call, Credentials
@@ -70,6 +71,7 @@ class FrontDoor:
         self._cloud = cloud
         self._stacks = Stacks(cloud)
         self._throttle = Throttle(cloud.faults)
+        self._list_tokens = ListTokens()
         self._server: BaseWSGIServer | None = None
         self._targets: dict[str, str] = {}
         self._rest: dict[str, RestJson] = {}
@@ -144,14 +146,22 @@ class FrontDoor:
         form = stack_form(request)
         if form is not None:
             return self._operate(request, form)
-        self._refuse_unplayed(request)
+        service = self._refuse_unplayed(request)
         refuse_requests(request, form_of(request))
         self._check_targets(request)
-        return self._forward(request)
+        refused = self._list_tokens.refusal(service, request)
+        if refused is not None:
+            return refused
+        response = self._forward(request)
+        if response.status_code == 200:
+            self._list_tokens.note(service, request, response.get_data())
+        return response
 
-    def _refuse_unplayed(self, request: Request) -> None:
-        """Raise NotImplementedHere for what the base would answer without anybody relying on it: most services, and
-        its own paths (`/_ministack/reset`), which no bucket can have.
+    def _refuse_unplayed(self, request: Request) -> str:
+        """The service that a request was signed for; empty for an unsigned one.
+
+        Raises NotImplementedHere for what the base would answer without anybody relying on it: most services, and its
+        own paths (`/_ministack/reset`), which no bucket can have.
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
         """
         signature = claimed(request)
@@ -160,6 +170,7 @@ class FrontDoor:
         service = signature.service if signature else ""
         if request.path.startswith("/_") or not is_played(service, target, operation):
             raise NotImplementedHere(self._asked_for(request))
+        return service
 
     def _check_targets(self, request: Request) -> None:
         """Look at the targets that a program gives a rule: the base does not ask whether their roles may be passed."""
@@ -268,10 +279,8 @@ class FrontDoor:
                     raise AwsError("ServiceUnavailable", f"the base does not answer: {problem}", 503) from problem
         if reply.status in (400, 403):
             self._note_denial(request, DENIED_ACTION.search(payload))
-        elif (
-            "delete" in request.args and request.method == "POST"
-        ):  # DeleteObjects says of each key whether it is denied
-            for denied in DENIED_ACTION.finditer(payload):
+        elif "delete" in request.args and request.method == "POST":
+            for denied in DENIED_ACTION.finditer(payload):  # DeleteObjects says of each key whether it is denied
                 self._note_denial(request, denied)
         if reply.status in (400, 404) and UNPLAYED.search(payload):
             raise NotImplementedHere(self._asked_for(request))
