@@ -27,18 +27,24 @@ def wait_until(
     seconds: float = 300.0,
     over: threading.Event | None = None,
     patience: Patience = AS_REHEARSED,
+    *,
+    following: bool = False,
 ) -> Answer:
-    """Ask until there is an answer. Raises StoryError naming what never came, at once when all is `over` meanwhile."""
+    """Ask until there is an answer. Raises StoryError naming what never came, at once when all is `over` meanwhile.
+
+    `following`: the answer changes only with what is told as news, so it is asked for rarely while nothing is.
+    """
     over = over or threading.Event()
     seconds *= patience.factor
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if over.is_set():
             raise StoryError(f"the rehearsal was ended while it waited for {what}")
+        told = patience.news.told if patience.news else 0
         answer = question()
         if answer:
             return answer
-        over.wait(patience.poll_seconds)
+        patience.pause(over, told, following=following)
     raise StoryError(f"{what} did not happen within {seconds:.0f} s")
 
 
@@ -152,7 +158,7 @@ class PipelineWatch:
                 raise StoryError(f"{self.pipeline} ended as {status}: {self.reason()}")
             return None
 
-        return wait_until(look, what, seconds, self.over, self.patience)
+        return wait_until(look, what, seconds, self.over, self.patience, following=True)
 
     def until_succeeded(self, seconds: float = 300.0) -> None:
         """Follow to the good end."""
@@ -166,7 +172,7 @@ class PipelineWatch:
             status = self.status()
             return status if status in ENDED else None
 
-        status = wait_until(ended, f"the end of {self.pipeline}", seconds, self.over, self.patience)
+        status = wait_until(ended, f"the end of {self.pipeline}", seconds, self.over, self.patience, following=True)
         self.look()
         if status != "Failed":
             raise StoryError(f"{self.pipeline} must fail here, but it ended as {status}")

@@ -11,13 +11,32 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from rehearsal.cloud.news import News
+
+TOGETHER_SECONDS = 0.1
+"""News comes several at a time: those who heard the first wait so long for the others, and look once."""
+
 
 @dataclass(frozen=True)
 class Patience:
-    """How long people wait: `factor` times what the story says, looking every `poll_seconds`."""
+    """How long people wait: `factor` times what the story says, looking every `poll_seconds`.
+
+    Where there is `news`, they look at once when they hear something. Who follows what is told as news, all of it,
+    looks only every `quiet_seconds` while they hear nothing.
+    """
 
     factor: float = 1.0
     poll_seconds: float = 0.25
+    news: News | None = None
+    quiet_seconds: float = 1.0
+
+    def pause(self, over: threading.Event, told: int, *, following: bool = False) -> None:
+        """Until the next look; `told` is how much news there was before the last one."""
+        if self.news is None:
+            over.wait(self.poll_seconds)
+            return
+        self.news.wait(told, self.quiet_seconds if following else self.poll_seconds)
+        over.wait(TOGETHER_SECONDS)
 
 
 class Clock:

@@ -17,6 +17,7 @@ from rehearsal.cloud.events import Events
 from rehearsal.cloud.faults import Faults
 from rehearsal.cloud.front_door import FrontDoor
 from rehearsal.cloud.identity import Identity
+from rehearsal.cloud.news import News
 from rehearsal.cloud.pages import Tokens, asking
 from rehearsal.cloud.processes import Processes
 from rehearsal.cloud.resources.engine import ResourceEngine
@@ -51,7 +52,8 @@ class Cloud:
         self.faults = Faults(settings.faults)
         self.page_tokens = Tokens()
         self.stopping = threading.Event()
-        self.patience = Patience()
+        self.news = News()
+        self.patience = Patience(news=self.news)
         self.processes = Processes()
         self.egress = Egress()
         self.shapes = ServiceShapes(settings.region)
@@ -87,6 +89,7 @@ class Cloud:
         if self.stopping.is_set():
             return
         self.stopping.set()
+        self.news.tell()
         for service in self.services.values():
             service.stop()
         self.processes.stop()

@@ -65,6 +65,7 @@ class Events:
 
     def _put(self, entry: dict[str, Any]) -> None:
         self._cloud.base.ask("emit", entry)
+        self._cloud.news.tell()
 
     def arrived(self, document: dict[str, Any]) -> None:
         """The base matched a rule whose target it cannot reach, or whose target does not let EventBridge in."""

@@ -186,6 +186,7 @@ class Runner:
         with self._changed:
             change()
             self._changed.notify_all()
+        self._cloud.news.tell()
 
     def _wait_for_approval(self, run: ActionRun, seconds: float) -> None:
         """Wait for an answer at most `seconds` on AWS's clock, which the rehearsal's runs ahead of."""
