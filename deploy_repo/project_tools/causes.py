@@ -169,8 +169,18 @@ CAUSES = (
     ),
     # ---- stacks
     Cause(
+        "stack stuck in a rollback",
+        r"UPDATE_ROLLBACK_FAILED state and can ?not be updated",
+        (
+            "An update failed, and so did the way back: the stack's events name the resource, perhaps an endpoint that "
+            "SageMaker was maintaining just then. What served goes on serving, so do not delete the stack.",
+            "Once the resource is as it should be, have your platform team run `aws cloudformation "
+            "continue-update-rollback --stack-name <the stack>`, then retry the stage.",
+        ),
+    ),
+    Cause(
         "stack cannot be updated",
-        r"(?P<state>(?:UPDATE_)?ROLLBACK_(?:COMPLETE|FAILED)|DELETE_FAILED) state and can ?not be updated",
+        r"(?P<state>ROLLBACK_(?:COMPLETE|FAILED)|DELETE_FAILED) state and can ?not be updated",
         (
             "The stack is {state} from an earlier failure. Staging is replaced by the pipeline; the production stack "
             "is never deleted by it: have your platform team delete or repair it, then approve again.",

@@ -89,10 +89,16 @@ SAID = [
         "Push twice",
     ),
     (
-        "stack cannot be updated",
+        "stack stuck in a rollback",
         "stack",
         "Stack:arn:aws:cloudformation:x is in UPDATE_ROLLBACK_FAILED state and can not be updated.",
-        "The stack is UPDATE_ROLLBACK_FAILED",
+        "continue-update-rollback",
+    ),
+    (
+        "stack cannot be updated",
+        "stack",
+        "Stack:arn:aws:cloudformation:x is in ROLLBACK_COMPLETE state and can not be updated.",
+        "The stack is ROLLBACK_COMPLETE",
     ),
     ("stack is busy", "stack", "Stack:arn is in UPDATE_IN_PROGRESS state and can not be updated.", "Wait"),
     ("already exists", "resource", "sagemaker-project-x already exists", "left over"),
