@@ -16,17 +16,21 @@ def compute(claims: pd.DataFrame) -> pd.DataFrame:
 
     Missing report delays stay NaN: XGBoost learns which way they should go.
     """
-    features = pd.DataFrame(index=claims.index)
-    features["customer_age"] = claims["customer_age"]
-    features["months_as_customer"] = claims["months_as_customer"]
-    features["log_claim_amount"] = np.log1p(claims["claim_amount"])
-    features["amount_per_month_as_customer"] = claims["claim_amount"] / (claims["months_as_customer"] + 1)
-    features["prior_claims"] = claims["prior_claims"]
-    features["prior_claims_per_year"] = claims["prior_claims"] / (claims["months_as_customer"] / 12 + 1)
-    features["police_report"] = claims["police_report"]
-    features["report_delay_days"] = claims["report_delay_days"]
+    customer_for, amount = claims["months_as_customer"], claims["claim_amount"]
+    features = {
+        "customer_age": claims["customer_age"],
+        "months_as_customer": customer_for,
+        "log_claim_amount": np.log1p(amount),
+        "amount_per_month_as_customer": amount / (customer_for + 1),
+        "prior_claims": claims["prior_claims"],
+        "prior_claims_per_year": claims["prior_claims"] / (customer_for / 12 + 1),
+        "police_report": claims["police_report"],
+        "report_delay_days": claims["report_delay_days"],
+    }
     for field in FIELDS:
         if isinstance(field, Category) and not field.audit_only:
             for value in field.values:
                 features[f"{field.name}={value}"] = claims[field.name].eq(value)
-    return features.astype("float32")
+    # One array, not a data frame that grows column by column: an endpoint computes them for one claim at a time.
+    columns = [column.to_numpy(dtype="float32") for column in features.values()]
+    return pd.DataFrame(np.column_stack(columns), index=claims.index, columns=list(features))
