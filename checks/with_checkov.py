@@ -21,7 +21,11 @@ def main(broken: str, paths: list[str]) -> int:
     """
     from checkov.cloudformation.runner import Runner
     from checkov.runner_filter import RunnerFilter
+    from ply import yacc
 
+    # Its JSONPath parser works the same grammar's tables out for every path it reads, most of the time it takes.
+    # https://github.com/bridgecrewio/jsonpath-ng/blob/master/bc_jsonpath_ng/parser.py (parse_token_stream)
+    yacc.yacc = once_per_grammar(yacc.yacc)  # type: ignore[no-untyped-call]
     logging.disable(logging.WARNING)
     report = Runner().run(None, files=[broken, *paths], runner_filter=RunnerFilter(framework=["cloudformation"]))
     proof = [each for each in report.failed_checks if _is(each, broken)]
@@ -38,6 +42,19 @@ def main(broken: str, paths: list[str]) -> int:
         said.append(f"checkov finds nothing wrong in {broken}, which breaks its rules: it is not looking")
     print("\n".join(said))
     return 1 if said else 0
+
+
+def once_per_grammar(make):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201  ply's own
+    """PLY's maker of parsers, with each parser kept: one for every class that holds a grammar, and start symbol."""
+    made = {}
+
+    def kept(**given):  # type: ignore[no-untyped-def]  # noqa: ANN003, ANN202
+        grammar = (type(given["module"]), given["start"])
+        if grammar not in made:
+            made[grammar] = make(**given)
+        return made[grammar]
+
+    return kept
 
 
 def _is(record, path: str) -> bool:  # type: ignore[no-untyped-def]  # noqa: ANN001  checkov's own class

@@ -94,12 +94,13 @@ def test_evaluation_leaves_held_out_claims_that_an_endpoint_takes_with_the_metri
 
 
 def test_of_many_claims_a_sample_is_held_out_with_metrics_of_its_own(claims: pd.DataFrame) -> None:
-    labels = claims[LABEL.name].to_numpy()
-    probabilities = np.linspace(0, 1, len(claims))
+    many = pd.concat([claims] * (held_out.LARGEST // len(claims) + 1), ignore_index=True)
+    labels = many[LABEL.name].to_numpy()
+    probabilities = np.linspace(0, 1, len(many))
 
-    sample = held_out.sample(claims, labels, probabilities, (probabilities >= 0.5).astype(int))
+    sample = held_out.sample(many, labels, probabilities, (probabilities >= 0.5).astype(int))
 
-    assert len(claims) == sample["of"] > held_out.LARGEST == len(sample["records"]) == len(sample["probabilities"])
+    assert len(many) == sample["of"] > held_out.LARGEST == len(sample["records"]) == len(sample["probabilities"])
     assert sample["probabilities"][0] == 0
     assert sample["probabilities"][-1] == 1
     chosen = np.array(sample["probabilities"])
