@@ -92,10 +92,10 @@ def check_change(client: Callable[[str], Any], endpoint_name: str, stack_name: s
     planned = values.text("EndpointInstanceType")
     if found.instance_type in (None, planned):
         return None
+    least = "AsyncLeastInstanceCount" if mode == ASYNC else "EndpointInstanceCount"
     return (
         f"The endpoint {endpoint_name} moves from {found.instance_type} to {planned}. SageMaker refuses that while "
-        "autoscaling is on: if it is, push EndpointMaxInstanceCount equal to EndpointInstanceCount first, and the type "
-        "after that."
+        f"autoscaling is on: if it is, push {least} equal to EndpointMaxInstanceCount first, and the type after that."
     )
 
 

@@ -305,3 +305,12 @@ def test_another_instance_type_is_told_with_what_sagemaker_asks_for(
     run(checkout, registry)
     told = "The endpoint fraud-prod moves from ml.m5.xlarge to ml.m5.large." in capsys.readouterr().out
     assert told == is_told
+
+
+def test_another_instance_type_of_an_asynchronous_endpoint_is_told_with_its_own_way(
+    checkout: Path, registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry.serve(registry.register(), variant={"InstanceType": "ml.m5.xlarge"}, config=IN_FILES)
+    write_mode(checkout, "prod", "async")
+    run(checkout, registry)
+    assert "push AsyncLeastInstanceCount equal to EndpointMaxInstanceCount first" in capsys.readouterr().out

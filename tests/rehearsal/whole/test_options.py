@@ -273,8 +273,11 @@ def test_what_the_project_keeps_and_says_is_encrypted_with_its_key(chosen: Chose
         "Rules"
     ]
     assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
-    topic = next(each["TopicArn"] for each in chosen.client("sns").list_topics()["Topics"] if project.id in str(each))
-    assert chosen.client("sns").get_topic_attributes(TopicArn=topic)["Attributes"]["KmsMasterKeyId"] == key
+    topics = [each["TopicArn"] for each in chosen.client("sns").list_topics()["Topics"] if project.id in str(each)]
+    assert len(topics) == 3
+    for each in topics:
+        assert chosen.client("sns").get_topic_attributes(TopicArn=each)["Attributes"]["KmsMasterKeyId"] == key
+    (topic,) = (each for each in topics if each.endswith("-notifications"))
     groups = [each for each in chosen.client("logs").describe_log_groups()["logGroups"] if project.id in str(each)]
     assert {each["logGroupName"].rpartition("-")[2]: each.get("kmsKeyId") for each in groups} == dict.fromkeys(
         ("modelbuild", "modeldeploy", "testing", "functions"), key
