@@ -128,8 +128,13 @@ def denied(account_setup: Template, wanted: set[tuple[str, str]], policy: str = 
             tuple(f"deploy_repo/deployment/{each}.py" for each in ROLLBACK_MODULES),
             {("sagemaker", "UpdateModelPackage"), ("codepipeline", "StartPipelineExecution")},
         ),
+        (
+            USER,
+            ("deploy_repo/deployment/compare/*.py",),
+            {("sagemaker", "DescribeEndpointConfig"), ("sagemaker", "DescribeModel")},
+        ),
     ],
-    ids=["why", "rollback"],
+    ids=["why", "rollback", "compare"],
 )
 def test_a_verb_asks_for_nothing_that_its_user_may_not_do(
     account_setup: Template, policy: str, files: tuple[str, ...], at_least: set[tuple[str, str]]

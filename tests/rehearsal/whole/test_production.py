@@ -9,6 +9,13 @@ from botocore.exceptions import ClientError
 
 from tests.rehearsal.whole.company import Company
 from tests.rehearsal.whole.project_lab import Project
+from tests.waiting import until
+
+
+@pytest.fixture(scope="module")
+def project(company: Company) -> Project:
+    """A project in which tests register versions of their own."""
+    return Project(company)
 
 
 def summaries(project: Project, execution: str) -> dict[str, str]:
@@ -70,8 +77,7 @@ FORGED: list[dict[str, Any]] = [
 ]
 
 
-def test_nobody_can_say_by_hand_that_a_version_was_in_production(company: Company) -> None:
-    project = Project(company)
+def test_nobody_can_say_by_hand_that_a_version_was_in_production(company: Company, project: Project) -> None:
     package = project.register("one")
     user = company.approver.client("sagemaker")
     training = company.cloud.client("sagemaker", company.cloud.identity.session_of(project.role("Pipeline"), "forger"))
@@ -95,3 +101,35 @@ def test_nobody_can_say_by_hand_that_a_version_was_in_production(company: Compan
     assert described["ModelApprovalStatus"] == "Rejected"
     assert described["CustomerMetadataProperties"] == {"seen-by": "me"}
     assert "ModelLifeCycle" not in described
+
+
+def test_a_challenger_serves_beside_the_live_version_until_somebody_rejects_it(
+    company: Company, project: Project
+) -> None:
+    champion, challenger = project.register("champion"), project.register("challenger")
+    user = company.approver.client("sagemaker")
+    version = challenger.rpartition("/")[2]
+    beside = {
+        "Challenger": "variant",
+        "ChallengerVersion": version,
+        "ChallengerModelPackageName": challenger,
+        "ChallengerTrafficPercent": "20",
+        "ChampionWeight": "80",
+        "ChallengerInstanceCount": "2",
+    }
+    execution = project.push_deployment(champion, **beside)
+    project.until_asked(execution)
+    user.update_model_package(ModelPackageArn=challenger, ModelApprovalStatus="Approved")
+    project.approve(execution)
+
+    assert project.ended(execution) == "Succeeded", project.actions(execution)
+    variants = user.describe_endpoint(EndpointName=f"{project.name}-prod")["ProductionVariants"]
+    assert {each["VariantName"]: each["CurrentWeight"] for each in variants} == {"AllTraffic": 80, "Challenger": 20}
+    assert f"with version {version} beside it to be compared" in summaries(project, execution)["RecordDeployment"]
+    noted = user.describe_model_package(ModelPackageName=challenger)
+    assert noted["CustomerMetadataProperties"]["production.challenger-execution-id"] == execution
+    assert "ModelLifeCycle" not in noted
+
+    user.update_model_package(ModelPackageArn=challenger, ModelApprovalStatus="Rejected", ApprovalDescription="worse")
+
+    assert until(lambda: project.mailbox.find("taken out of the comparison", "deploys the live version alone"))
