@@ -29,6 +29,7 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 STAMP = "%Y%m%dT%H%M%SZ"
 SKEW = timedelta(minutes=5)
 LONGEST_PRESIGNED = 7 * 24 * 3600
+"""Seconds: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html"""
 FIELD = re.compile(r"(Credential|SignedHeaders|Signature)=([^,\s]+)")
 SCOPE = re.compile(r"([^/]+)/([^/]+)/([^/]+)/([^/]+)/aws4_request")
 MISMATCH = (

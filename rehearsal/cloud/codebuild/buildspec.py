@@ -41,6 +41,7 @@ REPORT_FORMATS = {
 }
 """Every report format of CodeBuild, and whether it is played here."""
 MOST_REPORTS = 5
+"""https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html#reports-buildspec-file"""
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """A name that a shell can tell; what AWS does with others is undocumented.
 https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html#build-spec.env.variables"""

@@ -39,6 +39,7 @@ CODES = {
 }
 """For each member the code when it is missing, and when it is there and wrong."""
 MOST_TAGS = 50
+"""https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html"""
 SYSTEM, STACKS_OWN = "aws:", ("aws:cloudformation:", "aws:servicecatalog:")
 
 

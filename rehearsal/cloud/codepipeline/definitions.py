@@ -15,6 +15,7 @@ from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.service import Call, Credentials, Document, Needs, operation
 
 MOST_TAGS = 50
+"""https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html"""
 
 
 def _tags(request: Document) -> dict[str, str]:

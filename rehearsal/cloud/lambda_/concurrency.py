@@ -9,7 +9,10 @@ from rehearsal.cloud.lambda_.room import Room, invalid
 from rehearsal.cloud.service import Credentials, Document, operation
 
 MOST_RESERVED = 900
-"""Of an account's 1,000, 100 stay for functions without a reservation."""
+"""Of an account's 1,000, 100 stay for functions without a reservation.
+
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+"""
 
 
 class Concurrency(Room):

@@ -43,7 +43,7 @@ LARGEST = {"Timeout": 900, "MemorySize": 10_240}
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 MOST_VARIABLES = 4096
-"""Bytes of all environment variables together."""
+"""Bytes of all environment variables together: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 
 def check_members(operation: str, request: Document) -> None:

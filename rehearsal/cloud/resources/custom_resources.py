@@ -16,6 +16,7 @@ from rehearsal.cloud.lambda_.patience import Patience
 from rehearsal.cloud.resources.provider import Resource, ResourceProvider, ResourceRequest
 
 LONGEST_WAIT = 3600
+"""Seconds: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html"""
 LARGEST_ANSWER = 4096
 """Bytes."""
 LOOK_SECONDS = 0.1

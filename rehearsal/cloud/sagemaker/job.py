@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONGEST_REASON = 1024
+"""https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeTrainingJob.html (FailureReason)"""
 OUT_OF_MEMORY = (
     "ClientError: Please use an instance type with more memory, "
     "or reduce the size of job data processed on an instance."

@@ -17,7 +17,10 @@ from rehearsal.cloud.service import Document
 
 LOCAL_ROOT = "/opt/ml/processing"
 LONGEST_RUN = 86_400
-"""Seconds a job may run when its request does not say."""
+"""Seconds a job may run when its request does not say.
+
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProcessingStoppingCondition.html
+"""
 
 NO_MESSAGE = "See job logs for more information"
 

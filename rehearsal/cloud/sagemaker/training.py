@@ -18,6 +18,7 @@ from rehearsal.cloud.sagemaker.job_data import download_prefix, pack, upload_fil
 from rehearsal.cloud.service import Document
 
 LONGEST_RUN = 86_400
+"""Seconds, when a request does not say: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StoppingCondition.html"""
 MESSAGES = {
     "Starting": "Preparing the instances for training",
     "Downloading": "Downloading input data",
