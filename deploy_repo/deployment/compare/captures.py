@@ -24,6 +24,7 @@ from deployment.errors import RefusedError
 from deployment.expectations import AnswerWords
 
 READERS = 8  # files read at the same time
+AHEAD = 64
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,10 @@ def _lines_in_s3(s3: Any, where: str, since: datetime | None) -> Iterator[str]:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **after)
     keys = [each["Key"] for page in pages for each in page.get("Contents", []) if each["Key"].endswith(".jsonl")]
     with ThreadPoolExecutor(READERS) as readers:
-        for content in readers.map(lambda key: s3_files.read(s3, f"s3://{bucket}/{key}"), keys):
-            yield from filter(str.strip, content.decode(errors="replace").splitlines())
+        for start in range(0, len(keys), AHEAD):  # so that never more than these lie in memory
+            part = keys[start : start + AHEAD]
+            for content in readers.map(lambda key: s3_files.read(s3, f"s3://{bucket}/{key}"), part):
+                yield from filter(str.strip, content.decode(errors="replace").splitlines())
 
 
 def _why_unread(error: Exception) -> str:

@@ -206,3 +206,15 @@ def test_a_challenger_begins_and_ends_without_one_failed_request(split: Deployed
         until(lambda: client.heard["back"] > 2)
     assert (ended, begun) == ("UPDATE_COMPLETE", "UPDATE_COMPLETE"), split.reasons()
     assert not [each for each in client.heard if each.startswith("ModelError")]
+
+
+def test_a_challenger_that_does_not_come_up_leaves_production_as_it_was(split: DeployedStage) -> None:
+    assert split.deploy("steady", VariantsChange="true") == "UPDATE_COMPLETE", split.reasons()
+    dead = beside(split, "dead", "variant", 50, VariantsChange="true")
+    dead["ChallengerModelPackageName"] = split.package("dead", inference="raise SystemExit(3)")
+    with Client(split.stage, split.endpoint) as client:
+        assert split.deploy("steady", **dead) == "UPDATE_ROLLBACK_COMPLETE", split.reasons()
+        heard = client.heard["steady"]
+        until(lambda: client.heard["steady"] > heard + 5)
+    assert "production variant Challenger did not pass the ping health check" in split.reasons()
+    assert set(client.heard) == {"steady"}
