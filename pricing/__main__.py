@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pricing import PriceError
-from pricing.estimate import Estimate, Part, estimate
+from pricing.estimate import BY_REQUEST, Estimate, Part, estimate
 
 ROOT = Path(__file__).resolve().parent.parent
 OLD_AFTER_DAYS = 180
@@ -46,7 +46,7 @@ def show(found: Estimate, console: Console, max_age: int = OLD_AFTER_DAYS) -> No
         )
     for part in found.parts:
         console.print(_table(part))
-    if not found.serverless:
+    if BY_REQUEST not in prices.items:
         console.print(f"Serverless endpoints are not compared: their price in {prices.region} is not in the table.")
     console.print(found.summary, soft_wrap=True)
     console.print(

@@ -18,6 +18,7 @@ from pricing import PriceError
 
 PROJECT = Path("cloudformation/project.yaml")
 ENDPOINT = Path("deploy_repo/endpoint-config-template.yml")
+MODE = "DeploymentMode"
 KNOBS = Path("build_repo/pipelines/knobs.py")
 PIPELINE = Path("build_repo/pipelines/pipeline.py")
 STAGES = ("staging", "prod")
@@ -81,9 +82,9 @@ def project(root: Path) -> Template:
     return read_template(root / PROJECT, {})
 
 
-def endpoint(root: Path, stage: str) -> Template:
-    """The template of a stage's endpoint, with the parameters of its configuration."""
-    given = _config(root, stage)["Parameters"]
+def endpoint(root: Path, stage: str, mode: str = "") -> Template:
+    """The template of a stage's endpoint, with the parameters of its configuration, or in another mode with them."""
+    given = _config(root, stage)["Parameters"] | ({MODE: mode} if mode else {})
     names = {"SageMakerProjectName": "n", "SageMakerProjectId": "p-1", "StageName": stage, "EndpointName": f"n-{stage}"}
     return read_template(root / ENDPOINT, names | given)
 
@@ -139,9 +140,14 @@ def serving_types(root: Path) -> tuple[str, ...]:
     return tuple(_knob(_knobs(root), "SERVING_INSTANCE_TYPES"))
 
 
-def fleet(root: Path, stage: str) -> Fleet:
-    """The fleet of a stage, as its configuration has it."""
-    template = endpoint(root, stage)
+def modes(root: Path) -> tuple[str, ...]:
+    """The ways in which the endpoint's template can serve a version."""
+    return tuple(read_template(root / ENDPOINT, {}).document["Parameters"][MODE]["AllowedValues"])
+
+
+def fleet(root: Path, stage: str, mode: str = "") -> Fleet:
+    """The fleet of a stage, as its configuration has it; in another mode where one is given."""
+    template = endpoint(root, stage, mode)
     config = template.resolve(template.of_type("AWS::SageMaker::EndpointConfig")[0].properties)
     (variant,) = config["ProductionVariants"]
     policy = template.resolve(template.of_type("AWS::SageMaker::Endpoint")[0].properties)

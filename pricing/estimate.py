@@ -11,6 +11,7 @@ from pricing.consumption import Action, Fleet
 
 MONTH, HOUR = "month", "hour"
 SERVERLESS = "serverless"
+BY_REQUEST = "sagemaker-serverless"
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,13 @@ class Estimate:
     training: Part
     deployment: Part
     endpoints: dict[str, Part]
-    serverless: Part | None
+    other_modes: dict[str, Part]
+    """Production in the modes that it has not, where the region's prices are known."""
 
     @property
     def parts(self) -> tuple[Part, ...]:
         """In the order people read them."""
-        more = (self.serverless,) if self.serverless else ()
-        return (self.idle, self.training, self.deployment, *self.endpoints.values(), *more)
+        return (self.idle, self.training, self.deployment, *self.endpoints.values(), *self.other_modes.values())
 
     @property
     def summary(self) -> str:
@@ -89,7 +90,7 @@ def estimate(root: Path, region: str | None = None, prices: Prices | None = None
             "staging, then production",
         ),
         endpoints={fleet.stage: _endpoint(found, fleet) for fleet in fleets},
-        serverless=_serverless(found) if "sagemaker-serverless" in found.items else None,
+        other_modes=dict(_other_modes(found, root, fleets[-1])),
     )
 
 
@@ -180,21 +181,20 @@ def _endpoint(prices: Prices, fleet: Fleet) -> Part:
     return Part(f"{title}, {fleet.mode}", MONTH, (instances, *_standing(prices, fleet.resources)), note)
 
 
+def _other_modes(prices: Prices, root: Path, production: Fleet) -> Iterator[tuple[str, Part]]:
+    for mode in consumption.modes(root):
+        if mode == production.mode or (mode == SERVERLESS and BY_REQUEST not in prices.items):
+            continue
+        part = _endpoint(prices, consumption.fleet(root, production.stage, mode))
+        yield mode, replace(part, title=f"{part.title} instead")
+
+
 def _hosting(prices: Prices, fleet: Fleet) -> float:
     return prices.of(f"sagemaker-hosting:{fleet.instance_type}").price
-
-
-def _serverless(prices: Prices) -> Part:
-    return Part(
-        "A serverless endpoint, for comparison",
-        MONTH,
-        tuple(_by_request(prices)),
-        f"{consumption.ENDPOINT} offers none",
-    )
 
 
 def _by_request(prices: Prices) -> Iterator[Line]:
     assumed = prices.assumptions["serverless"]
     requests, seconds, memory = (assumed[key] for key in ("requests_a_month", "seconds_per_request", "gigabytes"))
-    cost = requests * seconds * memory * prices.of("sagemaker-serverless").price
+    cost = requests * seconds * memory * prices.of(BY_REQUEST).price
     yield Line(f"requests of {seconds:g} s with {memory:g} GB", f"{requests:,}", cost)
