@@ -100,8 +100,8 @@ class Repository:
 
     def default_branch(self) -> str | None:
         """The default branch; an empty repository has none."""
-        head = self.git("symbolic-ref", "--short", "HEAD").decode().strip()
-        return head if head in self.branches() else None
+        listed = self.git("for-each-ref", "--format=%(HEAD)%(refname)", "refs/heads").decode().splitlines()
+        return next((line.removeprefix("*refs/heads/") for line in listed if line.startswith("*")), None)
 
     def settle_default_branch(self) -> None:
         """The first branch ever pushed becomes the default branch.
