@@ -12,8 +12,10 @@ AWS leaves out of account what it does not know; here an unknown member is refus
 from __future__ import annotations
 
 import base64
+import functools
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -28,14 +30,46 @@ LONGEST_VALUE = 512
 """Characters of a value that a complaint repeats."""
 
 
+@functools.cache
+def _soundness(shape: Shape) -> Callable[[Any], bool]:
+    """A quick look at a value of the right type: True when it breaks nothing. Otherwise `_broken` finds out and says.
+
+    Nearly every member of every request and answer is sound, and needs neither words nor a path to put into them.
+    """
+    compiled = None
+    if isinstance(shape, StringShape):
+        measure: Callable[[Any], float] | None = len
+        pattern = shape.metadata.get("pattern")
+        compiled = java_pattern(pattern) if pattern else None
+    elif shape.type_name == "blob":
+        measure = len
+    elif shape.type_name in NUMBERS:
+        measure = None
+    else:
+        simple = not isinstance(shape, StructureShape | ListShape | MapShape)
+        return lambda _value: simple
+    least, most = shape.metadata.get("min", -math.inf), shape.metadata.get("max", math.inf)
+    choices = frozenset(getattr(shape, "enum", ()))
+    matches = compiled.fullmatch if compiled else None
+
+    def sound(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+        size = measure(value) if measure else value
+        fits = least <= size <= most and (not choices or value in choices)
+        return fits and (matches is None or matches(value) is not None)
+
+    return sound
+
+
 def _broken(shape: Shape, value: Any, path: str) -> Iterator[str]:  # noqa: ANN401 - any JSON value
     """Every constraint that a value of the right type breaks."""
     if isinstance(shape, StructureShape):
         yield from _broken_members(shape, value, path)
     elif isinstance(shape, ListShape):
         yield from _bounds(shape, value, path, len(value), "have length")
+        sound = _soundness(shape.member)
         for index, item in enumerate(value, 1):
-            yield from _broken(shape.member, item, f"{path}.{index}.member")
+            if not sound(item):
+                yield from _broken(shape.member, item, f"{path}.{index}.member")
     elif isinstance(shape, MapShape):
         yield from _bounds(shape, value, path, len(value), "have length")
         for key, item in value.items():
@@ -65,7 +99,7 @@ def _broken_members(shape: StructureShape, value: dict[str, Any], path: str) -> 
     for name, member in value.items():
         if name not in shape.members:
             yield f"Unknown member '{name}'" + (f" at '{path}'" if path else "")
-        elif member is not None:
+        elif member is not None and not _soundness(shape.members[name])(member):
             yield from _broken(shape.members[name], member, _join(path, name))
 
 
@@ -109,19 +143,25 @@ def misread_value(shape: Shape, value: Any, path: str) -> Iterator[str]:  # noqa
         for name, member in value.items():
             if isinstance(shape, MapShape):
                 yield from misread_value(shape.value, member, f"{path}.{name}")
-            elif name in shape.members:
+            elif name in shape.members and not _reads(shape.members[name], member):
                 yield from misread_value(shape.members[name], member, _join(path, name))
     elif isinstance(shape, ListShape):
         if not isinstance(value, list | tuple):
             yield f"Start of list expected at '{path}', found {_json_kind(value)}"
             return
         for index, item in enumerate(value, 1):
-            yield from misread_value(shape.member, item, f"{path}.{index}")
+            if not _reads(shape.member, item):
+                yield from misread_value(shape.member, item, f"{path}.{index}")
     elif kind == "timestamp":
         if not _is_time(value):
             yield f"{_json_kind(value)} can not be converted to a Timestamp (at '{path}')"
     elif not _fits(kind, value):
         yield f"{_json_kind(value)} can not be converted to {SIMPLE[kind]} (at '{path}')"
+
+
+def _reads(shape: Shape, value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Whether a member is plainly of its simple type, as nearly all are: then no words are needed."""
+    return value is None or (shape.type_name in SIMPLE and _fits(shape.type_name, value))
 
 
 def _fits(kind: str, value: Any) -> bool:  # noqa: ANN401 - any JSON value
