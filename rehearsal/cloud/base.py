@@ -24,7 +24,8 @@ from rehearsal.cloud.processes import Processes
 from rehearsal.cloud.service import Call, Credentials
 from rehearsal.cloud.settings import CloudSettings
 
-START_SECONDS = 60.0
+START_SECONDS = 300.0
+"""More than the slowest machine takes: a process that cannot start ends, and is not waited for."""
 PROCESS = "rehearsal.cloud.base_process"
 PROJECT = Path(__file__).parents[2]
 """Where this package is found by the base's process."""

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
 
 
+MOST_OF_A_LOOK = 0.2
+"""Real seconds of idleness that one look can find. A machine that stood still for longer gave the function no chance to
+run, and whoever waits none to hear what it had reported."""
+
+
 class Patience:
     """`seconds`, as AWS counts them, for `function` to report."""
 
@@ -30,7 +35,7 @@ class Patience:
         """Whether AWS would have given up by now. Ask often: it goes by what the function does when it is asked."""
         now = time.monotonic()
         passed, self._looked = now - self._looked, now
-        self._left -= passed if self.works() else passed * self._cloud.clock.speed
+        self._left -= passed if self.works() else min(passed, MOST_OF_A_LOOK) * self._cloud.clock.speed
         return self._left <= 0
 
     def works(self) -> bool:

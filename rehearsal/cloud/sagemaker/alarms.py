@@ -107,6 +107,8 @@ class EndpointAlarms:
         self._cloud = cloud
         self._metrics = metrics
         self._results: dict[str, str] = {}
+        self._evaluated: dict[str, float] = {}
+        """When each alarm was evaluated last, as `time.time()`."""
         self._evaluating = threading.Lock()
         self._started = False
 
@@ -152,13 +154,18 @@ class EndpointAlarms:
             self._client.set_alarm_state(AlarmName=name, StateValue=state, StateReason=reason)
 
     def _periods(self, alarm: Document) -> list[list[float]]:
+        """The values of the alarm's last periods, newest first. The newest one reaches back to the evaluation before:
+        a short period on a busy machine would else lose what was measured between two evaluations."""
         length = max(self._cloud.clock.real_seconds(float(alarm["Period"])), EVALUATION_SECONDS)
         count = int(alarm["EvaluationPeriods"])
         now = time.time()
+        late = max(0.0, now - self._evaluated.get(alarm["AlarmName"], now) - length)
+        self._evaluated[alarm["AlarmName"]] = now
         dimensions = {dimension["Name"]: dimension["Value"] for dimension in alarm.get("Dimensions", [])}
         periods: list[list[float]] = [[] for _ in range(count)]
-        for point in self._metrics.points(alarm["MetricName"], dimensions, now - length * count):
-            periods[min(int((now - point.time) / length), count - 1)].append(point.value)
+        for point in self._metrics.points(alarm["MetricName"], dimensions, now - late - length * count):
+            age = max(0.0, now - late - point.time)
+            periods[min(int(age / length), count - 1)].append(point.value)
         return periods
 
     # ---- for deployments

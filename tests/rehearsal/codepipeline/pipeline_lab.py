@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 from rehearsal.cloud.cloud import Cloud
 from rehearsal.cloud.codepipeline import CodePipeline
 from rehearsal.cloud.service import Call, Credentials, Document, Service, operation
-from tests.waiting import PATIENCE
+from tests.waiting import LOOK_SECONDS, PATIENCE
 
 BUCKET = "pipeline-artifacts"
 REPOSITORY = "claims"
@@ -170,11 +171,18 @@ class Lab:
         return str(self.pipelines.start_pipeline_execution(name=name, **arguments)["pipelineExecutionId"])
 
     def until(self, what: Callable[[], Any]) -> Any:
-        """Wait, woken by the room, until `what()` is true; answers it."""
+        """Wait until `what()` is true; answers it. The room wakes whoever waits, though not for everything they ask."""
+        deadline = time.monotonic() + PATIENCE
         with self.room.changed:
-            found = self.room.changed.wait_for(what, PATIENCE)
-        assert found, "it never came true"
+            while not (found := what()):
+                assert time.monotonic() < deadline, "it never came true"
+                self.room.changed.wait(LOOK_SECONDS)
         return found
+
+    def states(self, execution: str) -> list[str]:
+        """What EventBridge was told of an execution as a whole so far."""
+        told = [each for each in self.events if each["detail"].get("execution-id") == execution]
+        return [str(each["detail"]["state"]) for each in told if "Pipeline Execution" in each["type"]]
 
     def finished(self, name: str, execution: str) -> Document:
         """Wait until an execution came to its end; answers its document."""

@@ -201,12 +201,8 @@ def test_a_newer_execution_supersedes_one_that_waits(lab: Lab) -> None:
     assert lab.finished(name, first)["status"] == "Succeeded"
     lab.answer(name, lab.token(name))
     assert lab.finished(name, third)["status"] == "Succeeded"
-    states = [
-        each["detail"]["state"]
-        for each in lab.events
-        if each["detail"]["execution-id"] == second and "Pipeline Execution" in each["type"]
-    ]
-    assert states == ["STARTED", "SUPERSEDED"]
+    lab.until(lambda: lab.states(second)[-1] == "SUPERSEDED")
+    assert lab.states(second) == ["STARTED", "SUPERSEDED"]
 
 
 def test_queued_executions_wait_for_their_turn(lab: Lab) -> None:

@@ -36,6 +36,7 @@ def test_a_failed_stage_is_retried_once_by_itself(lab: Lab, mode: str, good_runs
         "autoStageRetryAttempt": 1,
         "latestRetryTrigger": "AutomatedStageRetry",
     }
+    lab.until(lambda: lab.states(execution)[-1] == "SUCCEEDED")  # by then its stages have been told of
     told = [
         (each["detail"]["state"], each["detail"]["pipeline-execution-attempt"])
         for each in lab.events

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from rehearsal.cloud.sagemaker import serving_container
 from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from tests.rehearsal.faults.conftest import Faulty
 from tests.rehearsal.sagemaker.hosting import INFERENCE, Hosting, Stage
@@ -26,7 +27,10 @@ def stage(faulty: Faulty) -> Stage:
     return Stage(faulty(["endpoint-killed"], [Hosting, SageMakerRuntime])).set()
 
 
-def test_errors_while_the_container_is_gone_roll_the_deployment_back(stage: Stage) -> None:
+def test_errors_while_the_container_is_gone_roll_the_deployment_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving_container, "FIRST_WAIT", 24 * 3600.0)  # gone until somebody has met that
     old, new = stage.config(stage.model("old")), stage.config(stage.model("new"))
     endpoint = stage.endpoint(old)
     alarm = errors_alarm(stage, endpoint)
@@ -49,12 +53,12 @@ def test_without_requests_the_container_is_back_before_the_canary_ends(stage: St
     old, new = stage.config(stage.model("old")), stage.config(stage.model("new"))
     endpoint = stage.endpoint(old)
     alarm = errors_alarm(stage, endpoint)
-    update(stage, endpoint, new, DeploymentConfig=canary(wait=900, alarms=[alarm]))
+    update(stage, endpoint, new, DeploymentConfig=canary(wait=180, alarms=[alarm]))
     described = stage.until_status(endpoint, "InService")
     assert stage.cloud.faults.struck("endpoint-killed") == [endpoint]
     assert described["EndpointConfigName"] == new
     assert "FailureReason" not in described
-    assert stage.prediction(endpoint) == "new"
+    until(lambda: answers(stage, endpoint, "new"), "the container's return")
 
 
 @pytest.fixture
@@ -62,9 +66,9 @@ def calm(faulty: Faulty) -> Stage:
     return Stage(faulty([], [Hosting, SageMakerRuntime])).set()
 
 
-def answers(stage: Stage, endpoint: str) -> bool:
+def answers(stage: Stage, endpoint: str, what: str = "steady") -> bool:
     try:
-        return stage.prediction(endpoint) == "steady"
+        return stage.prediction(endpoint) == what
     except stage.client("sagemaker-runtime").exceptions.ModelError:
         return False
 

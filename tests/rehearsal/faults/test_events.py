@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from rehearsal.cloud import event_faults
 from tests.rehearsal.faults.conftest import Faulty
 from tests.rehearsal.faults.deployment_lab import ENDPOINT, PIPELINE, PROVIDERS, SERVICES, Project
 from tests.waiting import until
@@ -56,7 +59,10 @@ def test_an_approval_that_is_told_twice_does_not_hold_up_a_newer_one(faulty: Fau
     assert project.served() == "two"
 
 
-def test_approvals_in_the_wrong_order_end_with_the_version_whose_event_came_last(faulty: Faulty) -> None:
+def test_approvals_in_the_wrong_order_end_with_the_version_whose_event_came_last(
+    faulty: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_faults, "LONGEST_HOLD", 1e9)  # until the other approval comes
     project = Project(faulty(["reordered-events"], SERVICES, PROVIDERS, speed=600))
     first, second = project.register("one"), project.register("two")
     project.approve(first)

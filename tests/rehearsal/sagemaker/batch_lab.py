@@ -37,17 +37,18 @@ class BatchLab(Pipelines, TransformJobs):
     name = "sagemaker"
 
 
-def model_request(bench: Bench, role: str | None = None) -> dict[str, Any]:
+def model_request(bench: Bench, role: str | None = None, code: str = INFERENCE) -> dict[str, Any]:
     """CreateModel's members but for the name."""
-    bench.s3.put_object(Bucket=BUCKET, Key="batch/model.tar.gz", Body=archive({"code/inference.py": INFERENCE}))
-    container = {"Image": IMAGE, "ModelDataUrl": f"s3://{BUCKET}/batch/model.tar.gz", "Environment": CODE}
+    key = f"batch/{uuid4().hex[:8]}/model.tar.gz"
+    bench.s3.put_object(Bucket=BUCKET, Key=key, Body=archive({"code/inference.py": code}))
+    container = {"Image": IMAGE, "ModelDataUrl": f"s3://{BUCKET}/{key}", "Environment": CODE}
     return {"ExecutionRoleArn": role or bench.pipeline_role(), "PrimaryContainer": container}
 
 
-def model(bench: Bench, role: str | None = None) -> str:
+def model(bench: Bench, role: str | None = None, code: str = INFERENCE) -> str:
     """A model that is there; returns its name."""
     name = f"model-{uuid4().hex[:8]}"
-    bench.sagemaker.create_model(ModelName=name, **model_request(bench, role))
+    bench.sagemaker.create_model(ModelName=name, **model_request(bench, role, code))
     return name
 
 

@@ -263,12 +263,13 @@ def test_a_new_version_comes_in_while_requests_are_queued_and_each_gets_one_answ
     new = config(stage, stage.model("new"), instances=2)
     step = {"Type": "INSTANCE_COUNT", "Value": 1}
     routing = {"Type": "LINEAR", "WaitIntervalInSeconds": 240, "LinearStepSize": step}
+    queued = [ask(stage, name)]
+    until(lambda: file_at(stage, queued[0]["OutputLocation"]))
     stage.sagemaker.update_endpoint(
         EndpointName=name,
         EndpointConfigName=new,
         DeploymentConfig={"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing}},
     )
-    queued = []
 
     def deployed() -> bool:
         queued.append(ask(stage, name))

@@ -62,6 +62,8 @@ def test_a_bad_version_is_brought_back_by_every_strategy_and_only_what_met_it_fa
     with Client(serving.stage, serving.endpoint) as client:
         until(lambda: client.heard[before] > 5)
         status = serving.deploy("broken", TrafficRouting=strategy, **LONGEST_WAITS)
+        heard = client.heard[before]
+        until(lambda: client.heard[before] > heard + 1)  # what was on its way when the stack ended has come
         met, heard = client.heard["ModelError 500"], client.heard[before]
         until(lambda: client.heard[before] > heard + 5)
     assert status == "UPDATE_ROLLBACK_COMPLETE"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -122,43 +123,48 @@ def rolling(wait: int = 30, alarms: list[str] | None = None, batch: int = 1, bac
     return {"RollingUpdatePolicy": policy, **rollback}
 
 
-def counts_until_settled(stage: Stage, endpoint: str) -> list[tuple[int, int]]:
-    """How many instances of the old fleet there were, and of the new one in traffic, each time that changed."""
+@pytest.fixture
+def counts(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """How many instances of the old fleet a deployment had, and of the new one in traffic, at each of its stages."""
     seen: list[tuple[int, int]] = []
+    emit = stage.cloud.events.emit
 
-    def ended() -> bool:
-        described = stage.sagemaker.describe_endpoint(EndpointName=endpoint)
-        if "PendingDeploymentSummary" in described:
-            old, new = (each["ProductionVariants"][0] for each in (described, described["PendingDeploymentSummary"]))
-            found = (old["CurrentInstanceCount"], new["CurrentInstanceCount"])
-            if found not in seen:
-                seen.append(found)
-        return bool(described["EndpointStatus"] == "InService")
+    def note(source: str, kind: str, detail: dict[str, Any], resources: Sequence[str] = ()) -> None:
+        if "PendingDeploymentSummary" in detail:
+            old, new = (each["ProductionVariants"][0] for each in (detail, detail["PendingDeploymentSummary"]))
+            seen.append((old["CurrentInstanceCount"], new["CurrentInstanceCount"]))
+        emit(source, kind, detail, resources)
 
-    until(ended)
+    monkeypatch.setattr(stage.cloud.events, "emit", note)
     return seen
 
 
-def test_linear_steps_turn_instances_on_one_after_the_other(stage: Stage) -> None:
+def test_linear_steps_turn_instances_on_one_after_the_other(stage: Stage, counts: list[tuple[int, int]]) -> None:
     endpoint = stage.endpoint(stage.config(stage.model("old"), instances=4))
     new = stage.config(stage.model("new"), instances=4)
     with Client(stage, endpoint) as client:
+        until(lambda: client.heard["old"] > 5)
         update(stage, endpoint, new, DeploymentConfig=linear())
-        seen = counts_until_settled(stage, endpoint)
+        stage.until_status(endpoint, "InService")
         until(lambda: client.heard["new"] > 5)
-    assert {(4, 1), (4, 2), (4, 3)} <= set(seen), "the old fleet stays whole until the end"
+    during, ended = counts[:-1], counts[-1]
+    assert list(dict.fromkeys(during)) == [(4, 0), (4, 1), (4, 2), (4, 3), (4, 4)], "the old fleet stays whole"
+    assert ended == (0, 4)
     assert set(client.heard) == {"old", "new"}
     assert stage.prediction(endpoint) == "new"
 
 
-def test_a_rolling_deployment_takes_old_instances_away_as_new_ones_stand_their_bake(stage: Stage) -> None:
+def test_a_rolling_deployment_takes_old_instances_away_as_new_ones_stand_their_bake(
+    stage: Stage, counts: list[tuple[int, int]]
+) -> None:
     endpoint = stage.endpoint(stage.config(stage.model("old"), instances=3))
     new = stage.config(stage.model("new"), instances=3)
     with Client(stage, endpoint) as client:
+        until(lambda: client.heard["old"] > 5)
         update(stage, endpoint, new, DeploymentConfig=rolling())
-        seen = counts_until_settled(stage, endpoint)
+        stage.until_status(endpoint, "InService")
         until(lambda: client.heard["new"] > 5)
-    assert {(3, 1), (2, 2), (1, 3)} <= set(seen)
+    assert {(3, 1), (2, 2), (1, 3)} <= set(counts)
     assert set(client.heard) == {"old", "new"}
     [variant] = stage.until_status(endpoint, "InService")["ProductionVariants"]
     assert variant["CurrentInstanceCount"] == 3
@@ -397,6 +403,7 @@ def test_every_stage_of_a_deployment_is_an_event(stage: Stage) -> None:
     update(stage, endpoint, stage.config(without_its_artefact(stage)))
     assert stage.until_status(endpoint, "InService")["FailureReason"]
     told: list[dict[str, Any]] = []
+    four = {"Creating", "ActivatingTraffic", "Baking", "Deleting"}
 
     def all_told() -> bool:
         messages = stage.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
@@ -404,13 +411,14 @@ def test_every_stage_of_a_deployment_is_an_event(stage: Stage) -> None:
             stage.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
             told.append(json.loads(message["Body"]))
         states = [event["detail"]["EndpointStatus"] for event in told if "Deployment" not in event["detail-type"]]
-        return states.count("IN_SERVICE") == 3
+        seen = {event["detail"]["EndpointStatus"] for event in told}
+        return states.count("IN_SERVICE") == 3 and seen >= {"CREATING", "UPDATING", "ROLLING_BACK"} and stages() >= four
 
-    until(all_told)
-    details = [event["detail"] for event in told if "Deployment" in event["detail-type"]]
-    pending = [detail["PendingDeploymentSummary"]["ProductionVariants"][0] for detail in details]
-    stages = {variant["VariantStatus"][0]["Status"] for variant in pending if "VariantStatus" in variant}
-    assert stages == {"Creating", "ActivatingTraffic", "Baking", "Deleting"}
-    seen = {event["detail"]["EndpointStatus"] for event in told}
-    assert seen >= {"CREATING", "IN_SERVICE", "UPDATING", "ROLLING_BACK"}
+    def stages() -> set[str]:
+        details = [event["detail"] for event in told if "Deployment" in event["detail-type"]]
+        pending = [detail["PendingDeploymentSummary"]["ProductionVariants"][0] for detail in details]
+        return {variant["VariantStatus"][0]["Status"] for variant in pending if "VariantStatus" in variant}
+
+    until(all_told, "an event about every stage")
+    assert stages() == four
     assert all(event["detail"]["EndpointName"] == endpoint for event in told)

@@ -6,6 +6,7 @@ import functools
 import itertools
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -161,10 +162,11 @@ def test_a_bad_model_fails_the_execution_with_the_message_of_the_fail_step(bench
     assert "Register" not in steps
 
 
-def test_independent_steps_run_at_the_same_time(bench: Bench) -> None:
-    bench.put("meeting/.keep", "")
-    meet = "until ls /opt/ml/processing/out/other 2>/dev/null; do [ $((i=i+1)) -gt 100 ] && exit 0; sleep 0.01; done"
-    name = bench.pipeline([process(bench, "Left", meet), process(bench, "Right", meet)])
+def test_independent_steps_run_at_the_same_time(bench: Bench, tmp_path: Path) -> None:
+    def meets(mine: str, other: str) -> str:
+        return f"cd {tmp_path}; touch {mine}; until test -e {other}; do sleep 0.01; done"
+
+    name = bench.pipeline([process(bench, "Left", meets("l", "r")), process(bench, "Right", meets("r", "l"))])
 
     _, steps = bench.play(name)
 
@@ -441,12 +443,17 @@ def test_stopping_an_execution_stops_its_job(bench: Bench) -> None:
 
 def test_every_change_is_an_event(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(bench.cloud.events, "emit", lambda _source, kind, detail, _arns: events.append((kind, detail)))
     name = bench.pipeline([process(bench, "Only", "exit 1")])
+
+    def note(_source: str, kind: str, detail: dict[str, Any], _arns: Any) -> None:
+        if str(detail.get("pipelineArn", "")).endswith(f"/{name}"):
+            events.append((kind, detail))
+
+    monkeypatch.setattr(bench.cloud.events, "emit", note)
 
     arn = bench.start(name)
     bench.ended(arn)
-    bench.until(lambda: {"n": len([1 for kind, _ in events if "Pipeline" in kind])}, "n", {5})
+    bench.until(lambda: {"n": len(events)}, "n", {5})
 
     executions = [detail for kind, detail in events if kind.endswith("Pipeline Execution Status Change")]
     steps = [detail for kind, detail in events if kind.endswith("Pipeline Execution Step Status Change")]

@@ -47,13 +47,14 @@ def test_a_failed_execution_goes_on_with_what_had_not_succeeded(bench: Bench) ->
 
 def test_a_retry_is_told_as_an_event_from_failed_to_executing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[str | None, str]] = []
+    name = bench.pipeline([process(bench, "Broken", "exit 1")])
 
     def emit(_source: str, kind: str, detail: dict[str, Any], _arns: list[str]) -> None:
-        if kind.endswith("Pipeline Execution Status Change"):
+        if kind.endswith("Pipeline Execution Status Change") and detail["pipelineArn"].endswith(f"/{name}"):
             told.append((detail.get("previousPipelineExecutionStatus"), detail["currentPipelineExecutionStatus"]))
 
     monkeypatch.setattr(bench.cloud.events, "emit", emit)
-    execution, _ = bench.play(bench.pipeline([process(bench, "Broken", "exit 1")]))
+    execution, _ = bench.play(name)
 
     bench.sagemaker.retry_pipeline_execution(PipelineExecutionArn=execution["PipelineExecutionArn"])
 
@@ -118,13 +119,14 @@ def test_the_parallelism_of_a_running_execution_can_be_raised(bench: Bench) -> N
 
 def test_steps_pass_through_the_states_of_aws(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
+    name = bench.pipeline([process(bench, "Long", "sleep 600")])
 
     def emit(_source: str, kind: str, detail: dict[str, Any], _arns: list[str]) -> None:
-        if "Step Status" in kind:
+        if "Step Status" in kind and detail["pipelineArn"].endswith(f"/{name}"):
             seen.append(detail["currentStepStatus"])
 
     monkeypatch.setattr(bench.cloud.events, "emit", emit)
-    arn = bench.start(bench.pipeline([process(bench, "Long", "sleep 600")]))
+    arn = bench.start(name)
     bench.until(lambda: bench.steps(arn).get("Long", {"StepStatus": ""}), "StepStatus", {"Executing"})
     bench.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
     bench.ended(arn)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,17 @@ from tests.rehearsal.sagemaker.hosting import Hosting, Stage
 from tests.waiting import until
 
 WHICH_PROCESS = """
-import json, socket
-
-door = socket.create_server(("127.0.0.1", 0))
+import fcntl, json, uuid
 
 def model_fn(model_dir):
-    return None
+    held = open(f"{open(model_dir + '/answer.txt').read().strip()}/{uuid.uuid4().hex}", "w")
+    fcntl.flock(held, fcntl.LOCK_EX)
+    return held
 
 def transform_fn(model, data, content_type, accept):
-    return json.dumps({"predictions": [door.getsockname()[1]]}), accept
+    return json.dumps({"predictions": [model.name]}), accept
 """
-"""Its process is told apart by a port that is open as long as it runs."""
+"""Its process is told apart by a file that it holds locked as long as it runs."""
 
 WAITS_FOR_A_FILE = """
 import json, os, time
@@ -53,18 +53,19 @@ def stage(start_cloud: StartCloud) -> Stage:
     return Stage(start_cloud([Hosting, SageMakerRuntime, ApplicationAutoScaling], speed=600.0)).set()
 
 
-def process_of(stage: Stage, endpoint: str) -> int:
-    """The port of the process that answers."""
-    found: int = json.loads(stage.invoke(endpoint)["Body"])["predictions"][0]
+def process_of(stage: Stage, endpoint: str) -> str:
+    """The file that the process that answers holds."""
+    found: str = json.loads(stage.invoke(endpoint)["Body"])["predictions"][0]
     return found
 
 
-def runs(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True
+def runs(process: str) -> bool:
+    with Path(process).open() as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def refusal(error: pytest.ExceptionInfo[ClientError]) -> str:
@@ -72,16 +73,16 @@ def refusal(error: pytest.ExceptionInfo[ClientError]) -> str:
     return message
 
 
-def test_an_endpoint_nobody_asks_falls_asleep_and_the_next_request_wakes_it(stage: Stage) -> None:
-    endpoint = stage.endpoint(stage.serverless_config(stage.model("any", inference=WHICH_PROCESS)))
+def test_an_endpoint_nobody_asks_falls_asleep_and_the_next_request_wakes_it(stage: Stage, tmp_path: Path) -> None:
+    endpoint = stage.endpoint(stage.serverless_config(stage.model(str(tmp_path), inference=WHICH_PROCESS)))
     awake = process_of(stage, endpoint)
     until(lambda: not runs(awake))
     assert stage.sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointStatus"] == "InService"
-    assert runs(process_of(stage, endpoint)), "the request waits for the cold start, and is answered"
+    assert process_of(stage, endpoint) != awake, "the request waits for the cold start, and is answered"
 
 
-def test_provisioned_concurrency_keeps_it_awake(stage: Stage) -> None:
-    model = stage.model("any", inference=WHICH_PROCESS)
+def test_provisioned_concurrency_keeps_it_awake(stage: Stage, tmp_path: Path) -> None:
+    model = stage.model(str(tmp_path), inference=WHICH_PROCESS)
     kept = stage.endpoint(stage.serverless_config(model, provisioned=1))
     first = process_of(stage, kept)
     other = process_of(stage, stage.endpoint(stage.serverless_config(model)))

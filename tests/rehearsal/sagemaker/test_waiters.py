@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, WaiterError
 
 from rehearsal.cloud.sagemaker.endpoints import Endpoints
 from tests.rehearsal.conftest import StartCloud
-from tests.rehearsal.sagemaker.batch_lab import BatchLab, model, transform
+from tests.rehearsal.sagemaker.batch_lab import INFERENCE, BatchLab, model, transform
 from tests.rehearsal.sagemaker.jobs_lab import BUCKET, Bench, processing, training
 
 OFTEN = {"Delay": 0, "MaxAttempts": 100_000}
@@ -29,9 +29,10 @@ def bench(start_cloud: StartCloud) -> Bench:
     return Bench(start_cloud([WaitLab]))
 
 
-@pytest.fixture(scope="module")
-def served(bench: Bench) -> str:
-    return model(bench)
+def gated(bench: Bench, gate: Path) -> str:
+    """A model that does not come up before the gate is there."""
+    waits = f"import os, time\nwhile not os.path.exists({str(gate)!r}):\n    time.sleep(0.02)\n"
+    return model(bench, code=waits + INFERENCE)
 
 
 @contextmanager
@@ -69,22 +70,26 @@ def config(bench: Bench, name: str, model_name: str) -> str:
         "ModelName": model_name,
         "InstanceType": "ml.m5.large",
         "InitialInstanceCount": 1,
+        "ContainerStartupHealthCheckTimeoutInSeconds": 3600,
     }
     bench.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
     return name
 
 
-def test_an_endpoint_comes_changes_and_goes(bench: Bench, served: str) -> None:
-    first, second = config(bench, "first", served), config(bench, "second", served)
-    with watching(bench, "DescribeEndpoint", "EndpointStatus") as seen:
+def test_an_endpoint_comes_changes_and_goes(bench: Bench, tmp_path: Path) -> None:
+    gates = tmp_path / "first", tmp_path / "second"
+    first, second = (config(bench, gate.name, gated(bench, gate)) for gate in gates)
+    with watching(bench, "DescribeEndpoint", "EndpointStatus", gates[0], "Creating") as coming:
         bench.sagemaker.create_endpoint(EndpointName="waited", EndpointConfigName=first)
         wait(bench, "endpoint_in_service", EndpointName="waited")
+    with watching(bench, "DescribeEndpoint", "EndpointStatus", gates[1], "Updating") as changing:
         bench.sagemaker.update_endpoint(EndpointName="waited", EndpointConfigName=second)
         wait(bench, "endpoint_in_service", EndpointName="waited")
-        bench.sagemaker.delete_endpoint(EndpointName="waited")
-        wait(bench, "endpoint_deleted", EndpointName="waited")
+    bench.sagemaker.delete_endpoint(EndpointName="waited")
+    wait(bench, "endpoint_deleted", EndpointName="waited")
 
-    assert [status for status in seen if status != "Deleting"] == ["Creating", "InService", "Updating", "InService"]
+    assert coming == ["Creating", "InService"]
+    assert changing == ["Updating", "InService"]
     with pytest.raises(ClientError, match=r"ValidationException.*Could not find endpoint"):
         bench.sagemaker.describe_endpoint(EndpointName="waited")
 
@@ -157,24 +162,25 @@ def test_a_stopped_training_job_is_told_phase_by_phase(bench: Bench, tmp_path: P
         bench.sagemaker.stop_training_job(TrainingJobName="halted")
 
 
-def test_a_transform_job_is_waited_for_until_it_completed(bench: Bench, served: str) -> None:
+def test_a_transform_job_is_waited_for_until_it_completed(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
     request = transform(bench.put("waiting/a.csv", "a"), f"s3://{BUCKET}/waited")
-    with watching(bench, "DescribeTransformJob", "TransformJobStatus") as seen:
-        bench.sagemaker.create_transform_job(TransformJobName="transformed", ModelName=served, **request)
+    with watching(bench, "DescribeTransformJob", "TransformJobStatus", gate) as seen:
+        bench.sagemaker.create_transform_job(TransformJobName="transformed", ModelName=gated(bench, gate), **request)
         wait(bench, "transform_job_completed_or_stopped", TransformJobName="transformed")
 
     assert seen == ["InProgress", "Completed"]
 
 
-def test_a_stopped_transform_job_is_waited_for(bench: Bench, served: str) -> None:
+def test_a_stopped_transform_job_is_waited_for(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
     request = transform(bench.put("stopping/a.csv", "a"), f"s3://{BUCKET}/stopped")
-    bench.sagemaker.create_transform_job(TransformJobName="stopped", ModelName=served, **request)
-    with watching(bench, "DescribeTransformJob", "TransformJobStatus") as seen:
+    bench.sagemaker.create_transform_job(TransformJobName="stopped", ModelName=gated(bench, gate), **request)
+    with watching(bench, "DescribeTransformJob", "TransformJobStatus", gate, "Stopping") as seen:
         bench.sagemaker.stop_transform_job(TransformJobName="stopped")
         wait(bench, "transform_job_completed_or_stopped", TransformJobName="stopped")
 
-    assert seen[-1] == "Stopped"
-    assert set(seen) <= {"Stopping", "Stopped"}
+    assert seen == ["Stopping", "Stopped"]
     assert bench.keys("stopped") == []
     with pytest.raises(ClientError, match="rejected because the transform job is in status Stopped"):
         bench.sagemaker.stop_transform_job(TransformJobName="stopped")

@@ -24,8 +24,6 @@ from tests.waiting import until
 PROJECTS = 20
 AT_WORK = 5
 AT_A_TIME = 4
-PATIENCE = 300.0
-"""Seconds for what takes a few, on a machine that has other work."""
 OVER = ("Succeeded", "Failed", "Stopped", "Superseded")
 
 
@@ -92,7 +90,7 @@ class Project:
             packages = listed["ModelPackageSummaryList"]
             return str(packages[0]["ModelPackageArn"]) if packages else None
 
-        self.package = until(registered, PATIENCE)
+        self.package = until(registered)
         self.company.approver.client("sagemaker").update_model_package(
             ModelPackageArn=self.package, ModelApprovalStatus="Approved"
         )
@@ -107,7 +105,7 @@ class Project:
             stage = next(each for each in states if each["stageName"] == "ApproveProduction")
             return bool(stage["actionStates"][0].get("latestExecution", {}).get("token"))
 
-        until(asks, PATIENCE)
+        until(asks)
 
     def answer(self) -> str:
         """What its staging endpoint predicts."""
@@ -146,7 +144,7 @@ def projects(company: Company) -> list[Project]:
             found = page["StackResourceSummaries"]
             project.resources += [(each["ResourceType"], each["PhysicalResourceId"]) for each in found]
         for kind in ("modelbuild", "modeldeploy"):
-            until(lambda of=project, kind=kind: of.executions(kind)[0]["status"] in OVER, PATIENCE)
+            until(lambda of=project, kind=kind: of.executions(kind)[0]["status"] in OVER)
     return launched
 
 
