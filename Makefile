@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := .tools/bin/uv
-# Two files of tests at a time; what they write stays below the clone.
-PYTEST = mkdir -p .rehearsal && PYTEST_DEBUG_TEMPROOT=$(CURDIR)/.rehearsal $(BIN)/python -m pytest -n 2 --dist loadfile
+# Two files of tests at a time, in the order of tests/conftest.py; what they write stays below the clone.
+PYTEST = mkdir -p .rehearsal && PYTEST_DEBUG_TEMPROOT=$(CURDIR)/.rehearsal $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 export UV_PYTHON_DOWNLOADS := never
 # Without cached bytecode every command, of which the tests start many, compiles all it imports: 2 s instead of 0.6.
 unexport PYTHONDONTWRITEBYTECODE

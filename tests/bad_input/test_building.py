@@ -121,12 +121,15 @@ def test_an_approval_with_a_wrong_token(lab: Lab, ended: Ended) -> None:
 
 def test_an_approval_after_its_expiry(lab: Lab, ended: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lab.cloud.clock, "speed", 5 * 60 / 0.3)
-    pipeline = waiting(lab, "late", timeoutInMinutes=5)
+    declaration = lab.declaration("late", stage("Approve", {**approve(), "timeoutInMinutes": 5}))
+    pipeline = Waiting(lab, declaration["name"], lab.create(declaration), "")
     assert pipeline.end() == "Failed"
+    approval = lab.room.pipelines[pipeline.name].slot("Approve").actions["Approve"].approval
+    assert approval is not None
     assert lab.action(pipeline.name, "Approve", "Approve")["errorDetails"]["message"] == (
         "The approval action timed out: nobody approved or rejected it within 5 minutes"
     )
 
-    ended(*pipeline.answer(pipeline.token))
+    ended(*pipeline.answer(approval.token))
 
     assert lab.stage(pipeline.name, "Approve")["latestExecution"]["status"] == "Failed"

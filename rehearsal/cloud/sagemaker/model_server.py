@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 SERVE = Path(__file__).parents[1] / "runtimes" / "xgboost" / "serve.py"
 STARTUP_SECONDS = 480.0
 """ContainerStartupHealthCheckTimeoutInSeconds when a variant does not say."""
-STARTUP_FLOOR = 20.0
+STARTUP_FLOOR = 120.0
 """Real seconds a container always gets to answer at all: importing pandas is not sped up with the clock."""
 INVOCATION_SECONDS = 60.0
 """A container must answer within 60 seconds; latencies are real, so these are real seconds."""

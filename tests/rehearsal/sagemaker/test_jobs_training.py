@@ -5,14 +5,19 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import threading
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from rehearsal.cloud import container
 from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.images import IMAGE
 from tests.rehearsal.sagemaker.jobs_lab import BUCKET, Bench, Lab
+from tests.waiting import until
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 
@@ -130,8 +135,21 @@ def test_a_failure_without_a_file_has_the_exit_code_only(bench: Bench) -> None:
     assert bench.train("exit 4")["FailureReason"] == "AlgorithmError: , exit code: 4"
 
 
-def test_a_training_that_runs_out_of_time_stops_and_keeps_its_model(bench: Bench) -> None:
-    job = bench.train("echo half > /opt/ml/model/m; sleep 600", StoppingCondition={"MaxRuntimeInSeconds": 1})
+def test_a_training_that_runs_out_of_time_stops_and_keeps_its_model(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    written = tmp_path / "written"
+
+    class FromThenOn(threading.Timer):
+        """Its time begins when the half is written, however long that takes."""
+
+        def run(self) -> None:
+            until(written.exists)
+            super().run()
+
+    monkeypatch.setattr(container, "threading", SimpleNamespace(**{**vars(threading), "Timer": FromThenOn}))
+    shell = f"echo half > /opt/ml/model/m; touch {written}; sleep 600"
+    job = bench.train(shell, StoppingCondition={"MaxRuntimeInSeconds": 1})
 
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
     assert unpacked(bench, job["ModelArtifacts"]["S3ModelArtifacts"]) == {"m": "half\n"}

@@ -446,7 +446,7 @@ def test_every_change_is_an_event(bench: Bench, monkeypatch: pytest.MonkeyPatch)
     name = bench.pipeline([process(bench, "Only", "exit 1")])
 
     def note(_source: str, kind: str, detail: dict[str, Any], _arns: Any) -> None:
-        if str(detail.get("pipelineArn", "")).endswith(f"/{name}"):
+        if str(detail.get("pipelineArn", "")).endswith(f"/{name.lower()}"):
             events.append((kind, detail))
 
     monkeypatch.setattr(bench.cloud.events, "emit", note)

@@ -50,7 +50,7 @@ def test_a_retry_is_told_as_an_event_from_failed_to_executing(bench: Bench, monk
     name = bench.pipeline([process(bench, "Broken", "exit 1")])
 
     def emit(_source: str, kind: str, detail: dict[str, Any], _arns: list[str]) -> None:
-        if kind.endswith("Pipeline Execution Status Change") and detail["pipelineArn"].endswith(f"/{name}"):
+        if kind.endswith("Pipeline Execution Status Change") and detail["pipelineArn"].endswith(f"/{name.lower()}"):
             told.append((detail.get("previousPipelineExecutionStatus"), detail["currentPipelineExecutionStatus"]))
 
     monkeypatch.setattr(bench.cloud.events, "emit", emit)
@@ -122,7 +122,7 @@ def test_steps_pass_through_the_states_of_aws(bench: Bench, monkeypatch: pytest.
     name = bench.pipeline([process(bench, "Long", "sleep 600")])
 
     def emit(_source: str, kind: str, detail: dict[str, Any], _arns: list[str]) -> None:
-        if "Step Status" in kind and detail["pipelineArn"].endswith(f"/{name}"):
+        if "Step Status" in kind and detail["pipelineArn"].endswith(f"/{name.lower()}"):
             seen.append(detail["currentStepStatus"])
 
     monkeypatch.setattr(bench.cloud.events, "emit", emit)
