@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import gc
 import logging
 import shutil
 import signal
@@ -134,6 +135,7 @@ def main(given: list[str] | None = None, *, sealed: bool = False) -> int:
     watch = DiskWatch(folder, chosen.least_free * MEGABYTE)
     try:
         with watch, new_cloud(settings) as cloud:
+            gc.freeze()  # services' models and linters stay: no need to look through them for garbage again and again
             progress.say(f"the cloud stands at {cloud.url}, its waits {settings.speed:g} times faster than AWS")
             if sealed:
                 progress.say("sealed: loopback is all the network there is, so no call can leave this machine")

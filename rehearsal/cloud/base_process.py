@@ -31,6 +31,7 @@ those names:
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 from collections.abc import Awaitable, Callable
@@ -136,6 +137,7 @@ def main() -> None:
     base_request_checks.install()
     base_policies.install()
     base_connections.install()
+    gc.freeze()  # what was imported stays: no need to look through it for garbage, while everybody waits
     config = Config()
     config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]
     config.keep_alive_timeout = 600
