@@ -22,6 +22,8 @@ RECORDING_ACTION = "RecordDeployment"
 APPROVAL_ACTION = "ApproveProduction"
 PRODUCTION_STAGE = "DeployProduction"
 ROLLBACK = "rollback"
+AUTO = "auto"
+"""What the deploy pipeline is asked for to deploy what is live again, with the configuration as it is now."""
 
 # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineExecutionSummary.html
 IN_PROGRESS, STOPPING = "InProgress", "Stopping"

@@ -19,13 +19,10 @@ from botocore.exceptions import ClientError
 
 import notifications
 from aws import Client, client, explained, is_missing
-from deployments import BECAUSE_REJECTED, ROLLBACK, Deployment, DeployPipeline
+from deployments import AUTO, BECAUSE_REJECTED, ROLLBACK, Deployment, DeployPipeline
 from going_back import GoingBack, token_at
 from live_model import challenging_package, same_package, served_package, version_of
 from patience import Context, OutOfTimeError, Patience
-
-AUTO = "auto"
-"""What the deploy pipeline is asked for to deploy what is live again, with the configuration as it is now."""
 
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)

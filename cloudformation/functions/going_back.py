@@ -2,7 +2,8 @@
 
     a rollback starts      what would make it wait is stopped, if production has something to go back from
     an execution ends      if production still serves a rejected version and nothing else is on its way, another
-                           rollback starts; after MOST_ROLLBACKS of them, or when one failed, people are told instead
+                           rollback starts; after MOST_ROLLBACKS of them, or when one failed, people are told instead.
+                           If it left a rejected challenger beside the live version, that one is deployed again alone
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
 """
@@ -19,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from aws import Client, is_missing
 from deployments import (
+    AUTO,
     BECAUSE_REJECTED,
     FAILED,
     IN_PROGRESS,
@@ -29,7 +31,7 @@ from deployments import (
     Deployment,
     DeployPipeline,
 )
-from live_model import served_package, version_of
+from live_model import challenging_package, served_package, version_of
 
 APPROVED, REJECTED = "Approved", "Rejected"
 EXECUTION_ID = "production.execution-id"
@@ -156,7 +158,7 @@ class GoingBack:
             return None
         live = self.live()
         if live is None or live["ModelApprovalStatus"] != REJECTED:
-            return None
+            return self._leave_out_challenger(ended)
         if ended.goes_back and (BECAUSE_REJECTED in ended.stop_reason or ended.stop_reason.startswith(NOTHING_TO_DO)):
             return None  # stopped by a function that sees to it
         if self._is_seen_to(ended):
@@ -181,6 +183,28 @@ class GoingBack:
             f"Version {version} of {self._group} is rejected and live in production, and execution "
             f"{ended.execution_id} of {self._pipeline.name}, which ended as {ended.status}, left it there. "
             f"Execution {started} takes production back now.",
+        )
+
+    def _leave_out_challenger(self, ended: Deployment) -> Message | None:
+        """Deploy what is live once more, without a challenger that was rejected after its execution's build took it.
+
+        An execution that began after the rejection is not answered by another one: its build left the version out.
+        """
+        challenger = self._version(challenging_package(self._sagemaker, self._endpoint))
+        if challenger is None or challenger["ModelApprovalStatus"] != REJECTED:
+            return None
+        rejected_at = challenger.get("LastModifiedTime") or challenger["CreationTime"]
+        version = version_of(challenger["ModelPackageArn"])
+        if ended.started >= rejected_at:
+            log.warning("Execution %s left rejected version %s beside the live one", ended.execution_id, version)
+            return None
+        started = self._pipeline.start(AUTO, _digest(f"without challenger after {ended.execution_id}"))
+        return Message(
+            f"{self._group}: rejected version {version} has to leave the comparison",
+            f"Version {version} of {self._group} was rejected while execution {ended.execution_id} of "
+            f"{self._pipeline.name} was on its way, which put it beside the live version all the same. Execution "
+            f"{started} deploys the live version alone; before production, it asks for approval as every deployment "
+            "does.",
         )
 
     def _is_seen_to(self, ended: Deployment) -> bool:

@@ -15,7 +15,6 @@ import aws
 import clean_up
 import decide_deployment
 import deployments
-import follow_rejection
 import going_back
 import live_model
 import patience
@@ -99,7 +98,7 @@ def test_champion_and_challenger_are_called_as_the_template_of_the_deploy_reposi
     assert names == [live_model.CHAMPION, live_model.CHALLENGER]
     assert shadow["VariantName"] == live_model.CHALLENGER
     assert constant(DEPLOYMENT / "served.py", "(CHAMPION, CHALLENGER)") == tuple(names)
-    assert constant(DEPLOYMENT / "settings.py", "AUTO") == follow_rejection.AUTO
+    assert constant(DEPLOYMENT / "settings.py", "AUTO") == deployments.AUTO
 
 
 def test_staging_goes_by_the_tag_that_the_deploy_repository_writes() -> None:

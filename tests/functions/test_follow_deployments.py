@@ -321,6 +321,22 @@ def test_a_version_that_was_rejected_as_it_was_deployed_goes_again(scene: Scene)
     assert len(scene.rollbacks) == 1
 
 
+@pytest.mark.parametrize("state", ["SUCCEEDED", "FAILED"])  # recording the deployment refuses it
+def test_a_challenger_that_was_rejected_on_its_way_in_leaves_the_comparison(scene: Scene, state: str) -> None:
+    champion = {"VariantName": "AllTraffic", "ModelName": "model-2"}
+    scene.sagemaker.besides["ProductionVariants"] = [champion, {"VariantName": "Challenger", "ModelName": "model-3"}]
+    ended = scene.execution(resolved(2), approved(), DEPLOYING)
+    scene.reject(3)
+    for _ in range(2):  # events may come twice
+        scene.hear(ended, state)
+    (started,) = [each for each in scene.pipelines.executions[DEPLOY] if each["id"] != ended]
+    assert started["asked_for"] == "auto"
+    subject, text = scene.messages[0]
+    assert subject == f"{GROUP}: rejected version 3 has to leave the comparison"
+    assert f"Execution {started['id']} deploys the live version alone" in text
+    assert scene.rollbacks == []
+
+
 def test_a_rollback_under_way_is_enough(scene: Scene) -> None:
     scene.reject(2)
     ended = scene.rollback()
