@@ -66,9 +66,9 @@ class Callers:
 
 @pytest.fixture(scope="module")
 def template(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
-    """Two releases after the one that the company has published: one that no account takes, and one that is better."""
+    """Three releases: the one that projects are launched from, one that no account takes, and one that is better."""
     template = Template(tmp_path_factory.mktemp("clone"))
-    template.release(FIRST, "What the company has published.")
+    template.release(FIRST, "What projects are launched from.")
     template.change("cloudformation/functions/check_version.py", 'is approved")', 'is approved, says release 1.1.0")')
     template.change("cloudformation/project.yaml", "\nOutputs:\n", f"{FORBIDDEN}\nOutputs:\n")
     template.release(BAD, "A queue.")
@@ -111,6 +111,15 @@ def update(company: Company, project: Releases, version: str) -> str:
     """Update as the data scientist, from the clone; what the command says."""
     verb = ("update-project", project.name, "--version", version, "--poll-seconds", "0.2")
     return company.scientist.run(sys.executable, "-m", "service_catalog", *verb, folder=REPOSITORY_ROOT)
+
+
+def launched_from(company: Company, project: Releases) -> str:
+    """The name of the version that the project stands on."""
+    found = company.scientist.client("sagemaker").describe_project(ProjectName=project.name)
+    chosen = found["ServiceCatalogProvisioningDetails"]
+    described = company.scientist.client("servicecatalog").describe_product(Id=chosen["ProductId"])
+    names = {each["Id"]: each["Name"] for each in described["ProvisioningArtifacts"]}
+    return str(names[chosen["ProvisioningArtifactId"]])
 
 
 def function(company: Company, project: Releases) -> Any:
@@ -186,7 +195,9 @@ def proposed_and_taken(company: Company, project: Releases, template: Template) 
 def test_an_update_keeps_everything_that_is_the_projects_while_production_serves_and_a_bad_one_is_taken_back(
     company: Company, template: Template
 ) -> None:
+    template.publish(FIRST)
     project = Releases(company, WhenProjectIsDeleted="delete-everything")
+    assert launched_from(company, project) == FIRST
     project.release("one")
     code, before = function(company, project)["CodeSha256"], Held(project)
     with Callers(company, f"{project.name}-prod") as callers:
@@ -216,6 +227,7 @@ def test_an_update_keeps_everything_that_is_the_projects_while_production_serves
     assert set(callers.answers) == {"one"}
     described = company.scientist.client("sagemaker").describe_project(ProjectName=project.name)
     assert described["ProjectStatus"] == "UpdateCompleted"
+    assert launched_from(company, project) == GOOD
     assert "has that version already" in update(company, project, GOOD)
 
     proposed_and_taken(company, project, template)
