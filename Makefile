@@ -14,8 +14,8 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
-rehearse: install ## play the whole story on this machine, without an AWS account; FAULT="NAME ..." lets things go wrong
-	@$(BIN)/python -m rehearsal $(addprefix --fault ,$(FAULT)) $(ARGS)
+rehearse: install ## play the whole story on this machine; FAULT="NAME ..." lets things go wrong; MODEL=FOLDER of your own
+	@$(BIN)/python -m rehearsal $(addprefix --fault ,$(FAULT)) $(addprefix --model=,$(MODEL)) $(ARGS)
 
 rehearse-faults: install ## play the story once for every group of faults that go together
 	@$(BIN)/python -m rehearsal.every_fault $(ARGS)

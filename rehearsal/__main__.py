@@ -21,6 +21,7 @@ from rehearsal.cloud.settings import CloudSettings
 from rehearsal.disk import LEAST, MEGABYTE, NEEDED, DiskWatch, shortage
 from rehearsal.foreign.command import Wish, add_options, check_options, launch_project
 from rehearsal.foreign.template import ForeignTemplateError
+from rehearsal.own_model import OwnModel, OwnModelError
 from rehearsal.packages import PackagesError, prepared
 from rehearsal.people import People, settle
 from rehearsal.person import REPOSITORY_ROOT, Person
@@ -76,10 +77,18 @@ def arguments(given: list[str]) -> argparse.Namespace:
         action="store_true",
         help="in a network of its own, from which no call can leave this machine (Linux)",
     )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="FOLDER",
+        help="play with the two repositories that `make new-model` made there, until their model is in production",
+    )
     parser.add_argument("--verbose", action="store_true", help="print what the cloud logs")
     add_options(parser)
     chosen = parser.parse_args(given)
     check_options(parser, chosen)
+    if chosen.model and chosen.verb != "rehearse":
+        parser.error("--model goes with the story, not with up")
     if chosen.speed <= 0:
         parser.error("--speed must be above 0")
     if not 0 <= chosen.port <= LARGEST_PORT:
@@ -99,6 +108,11 @@ def main(given: list[str] | None = None, *, sealed: bool = False) -> int:
         if shutil.which(program) is None:
             print(MISSING.format(program), file=sys.stderr)
             return 2
+    try:
+        own = OwnModel.read(chosen.model) if chosen.model else None
+    except OwnModelError as problem:
+        print(problem, file=sys.stderr)
+        return 2
     try:
         wish = Wish(chosen, CloudSettings.account, CloudSettings.region) if chosen.template else None
     except ForeignTemplateError as problem:
@@ -143,7 +157,7 @@ def main(given: list[str] | None = None, *, sealed: bool = False) -> int:
             people = settle(cloud)
             ok = True
             if chosen.verb == "rehearse":
-                story, explanation = Story(cloud, people, progress), None
+                story, explanation = Story(cloud, people, progress, own), None
                 recorder = Recorder(story, cloud) if chosen.record else None
                 try:
                     story.play()
@@ -157,6 +171,8 @@ def main(given: list[str] | None = None, *, sealed: bool = False) -> int:
                     ok = False
                     progress.say(f"the fault {fault.name} never struck, so nothing was shown about it", style="red")
                 document = report(cloud, progress, sealed=sealed)
+                if own is not None:
+                    document["budget"] = {}  # that of the whole story
                 if explanation is not None:
                     document["why"] = explanation.document
                 document["ok"] &= ok
@@ -223,6 +239,8 @@ def stay(url: str, person: Person, people: People, folder: Path) -> None:
 
 def took(document: Mapping[str, Any]) -> str:
     """How long it took, and how long it may take on the machine that the benchmarks name."""
+    if not document["budget"]:
+        return f"{document['seconds']} s"
     parts = {name: f"{each['seconds']} s (budget {each['of']:g} s)" for name, each in document["budget"].items()}
     if "to production" in parts:
         return f"{parts['all acts']}, to production {parts['to production']}"

@@ -16,14 +16,15 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from rehearsal.mailbox import Mailbox
+from rehearsal.own_model import CLAIMS, OwnModel
 from rehearsal.people import People
-from rehearsal.person import Person
+from rehearsal.person import REPOSITORY_ROOT, Person
 from rehearsal.progress import Progress
 from rehearsal.remedies import Remedies
 from rehearsal.watch import Answer, PipelineWatch, StoryError, wait_until
 from rehearsal.world import World
 
-PROJECT_NAME = "claims-fraud"
+PROJECT_NAME = CLAIMS.project
 DENIED = ("AccessDenied", "AccessDeniedException")
 
 
@@ -94,8 +95,11 @@ class Project:
 class Scene:
     """The people, the project and their common doings."""
 
-    def __init__(self, cloud: World, people: People, progress: Progress) -> None:
+    def __init__(self, cloud: World, people: People, progress: Progress, own: OwnModel | None = None) -> None:
         self.progress = progress
+        self.questions = own.questions if own else CLAIMS
+        self.template = own.template(cloud.folder_for("people", "template")) if own else REPOSITORY_ROOT
+        """Where the template is published from."""
         self.cloud = cloud
         self.studio_role_arn = people.studio_role_arn
         self.approver_role_arn = people.approver_role_arn
@@ -105,7 +109,7 @@ class Scene:
         self.remedies = Remedies(cloud.faults, self.scientist, self.engineer, progress)
         """What people do when a fault that was switched on has struck."""
         self.scientist.once_more = self.remedies.again
-        self.project = Project(PROJECT_NAME)
+        self.project = Project(self.questions.project)
         self.mailbox: Mailbox | None = None
         self.second_version = Milestone("version 2 was registered")
         self.second_shift = Milestone("production began to shift to version 2")

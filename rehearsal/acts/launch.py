@@ -17,7 +17,7 @@ def launch(scene: Scene, act: ActRecord) -> None:
     version = catalog.describe_product(Id=product)["ProvisioningArtifacts"][-1]["Id"]
     made = sagemaker.create_project(
         ProjectName=project.name,
-        ProjectDescription="Which insurance claims should be investigated?",
+        ProjectDescription="Played by the rehearsal",
         ServiceCatalogProvisioningDetails={"ProductId": product, "ProvisioningArtifactId": version},
     )
     project.id = made["ProjectId"]

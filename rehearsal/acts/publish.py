@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from rehearsal.person import REPOSITORY_ROOT
 from rehearsal.progress import ActRecord
 from rehearsal.scene import Scene, must
 
@@ -14,7 +13,7 @@ def publish(scene: Scene, act: ActRecord) -> None:
         lambda line: scene.progress.say(f"  {line}"),
         sys.executable, "-m", "service_catalog", "publish", "--studio-role-arn", scene.studio_role_arn,
         "--approver-role-arn", scene.approver_role_arn,
-        folder=REPOSITORY_ROOT,
+        folder=scene.template,
     )  # fmt: skip
     catalog = scene.engineer.client("servicecatalog")
     products = catalog.search_products_as_admin()["ProductViewDetails"]

@@ -12,7 +12,7 @@ import tarfile
 from concurrent.futures import ThreadPoolExecutor
 
 from rehearsal.acts.edit import turn
-from rehearsal.acts.production import claims_are_scored
+from rehearsal.acts.production import records_are_scored
 from rehearsal.callers import ANSWERED, Callers
 from rehearsal.claims import HARMLESS, SUSPICIOUS
 from rehearsal.progress import ActRecord
@@ -160,7 +160,7 @@ def _reject_what_is_live(scene: Scene) -> dict[str, object]:
     scene.until_gone("staging")  # the deployment before has ended, and nobody needs it: the next one makes it anew
     watch: PipelineWatch = scene.decide(second, "Rejected", "Too many honest customers are investigated")
     watch.until_succeeded()
-    scored = claims_are_scored(scene, first)
+    scored = records_are_scored(scene, first)
     scene.until_gone("staging")
     back = scene.describe_package(first)
     must(back.get("ModelLifeCycle", {}).get("StageStatus") == "Live", "the registry must show what is live")
