@@ -12,6 +12,7 @@ WHOLE = "tests/rehearsal/whole"
 LONGEST = (
     f"{WHOLE}/test_story.py",
     f"{WHOLE}/test_concurrent_projects.py",
+    f"{WHOLE}/test_own_model.py",
     f"{WHOLE}/test_rejection.py",
     f"{WHOLE}/test_deletion.py",
     f"{WHOLE}/test_updates.py",
