@@ -171,22 +171,44 @@ def test_a_bad_version_of_an_asynchronous_stage_is_brought_back_by_every_strateg
     assert sum(client.heard.values()) == client.asked
 
 
-def test_an_asynchronous_stage_falls_asleep_gets_a_new_version_and_is_woken_by_a_request(stage: Stage) -> None:
-    sleepy = DeployedStage(stage, DeploymentMode="async")
+@pytest.fixture
+def sleepy(stage: Stage) -> DeployedStage:
+    """An asynchronous stage that may sleep. Each is a new one: nothing has woken it, so nothing scales it meanwhile."""
+    deployed = DeployedStage(stage, DeploymentMode="async")
+    assert deployed.deploy("first") == "CREATE_COMPLETE", deployed.reasons()
+    return deployed
 
-    def asleep() -> bool:
-        found = sleepy.described()
-        [variant] = found["ProductionVariants"]
-        return found["EndpointStatus"] == "InService" and variant["CurrentInstanceCount"] == 0
 
-    assert sleepy.deploy("first") == "CREATE_COMPLETE", sleepy.reasons()
-    until(asleep)
+def asleep(deployed: DeployedStage) -> bool:
+    found = deployed.described()
+    [variant] = found["ProductionVariants"]
+    return found["EndpointStatus"] == "InService" and variant["CurrentInstanceCount"] == 0
+
+
+def test_an_asynchronous_stage_falls_asleep_gets_a_new_version_and_is_woken_by_a_request(sleepy: DeployedStage) -> None:
+    until(lambda: asleep(sleepy))
     assert sleepy.deploy("second") == "UPDATE_COMPLETE", sleepy.reasons()
-    until(asleep)
-    client = AsyncClient(stage, sleepy.endpoint)
+    until(lambda: asleep(sleepy))
+    client = AsyncClient(sleepy.stage, sleepy.endpoint)
     client.hand_in()
     until(lambda: client.collect() == 0)
     assert client.heard == {"second": 1}
+
+
+def test_a_bad_version_for_a_stage_that_sleeps_meets_what_comes_meanwhile_and_is_brought_back(
+    sleepy: DeployedStage,
+) -> None:
+    until(lambda: asleep(sleepy))
+    sleepy.begin("broken", TrafficRouting="CANARY", **LONGEST_WAITS)
+    until(lambda: "PendingDeploymentSummary" in sleepy.described())
+    with AsyncClient(sleepy.stage, sleepy.endpoint) as client:
+        assert sleepy.settled() == "UPDATE_ROLLBACK_COMPLETE"
+    # Which alarm it was the endpoint forgets as soon as it is woken for what waits.
+    assert "rolled back" in sleepy.reasons()
+    until(lambda: client.collect() == 0)
+    assert "broken" not in client.heard
+    assert client.heard["failure 500"] > 0
+    assert sum(client.heard.values()) == client.asked
 
 
 @pytest.mark.parametrize("mode", ["realtime", "serverless"])

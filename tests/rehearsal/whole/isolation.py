@@ -64,7 +64,7 @@ def belongings(
         f"arn:aws:sagemaker:{here}:processing-job/pipelines-x-y",
         f"arn:aws:sagemaker:{here}:training-job/pipelines-x-y",
         f"arn:aws:sagemaker:{here}:project/{name}",
-        f"arn:aws:sns:{here}:{prefix}-notifications",
+        *(f"arn:aws:sns:{here}:{prefix}-{each}" for each in ("notifications", "async-success", "async-error")),
         f"arn:aws:ssm:{here}:parameter/{prefix}/x",
         *roles,
     ]  # fmt: skip
@@ -77,6 +77,7 @@ def belongings(
             f"arn:aws:cloudwatch:{here}:alarm:{prefix}-deploy-{stage}-x",
             f"arn:aws:cloudwatch:{here}:alarm:TargetTracking-endpoint/{name}-{stage}/variant/x",
             f"arn:aws:logs:{here}:log-group:/aws/sagemaker/Endpoints/{name}-{stage}:log-stream:x",
+            *(f"{bucket}/async/{name}-{stage}/{each}/x" for each in ("input", "output", "failure")),
             f"arn:aws:sagemaker:{here}:endpoint-config/x{stage}",
             f"arn:aws:sagemaker:{here}:endpoint/{name}-{stage}",
             f"arn:aws:sagemaker:{here}:model/x{stage}",
