@@ -16,7 +16,7 @@ from rehearsal.cloud.lambda_ import Lambda
 from tests.rehearsal.faults.conftest import Faulty
 from tests.rehearsal.sagemaker.jobs_lab import Bench, Lab, processing
 
-CALLS = 200
+CALLS = 100
 """So many that a rate of one in twenty cannot leave them alone."""
 
 

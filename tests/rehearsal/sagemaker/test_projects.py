@@ -24,7 +24,7 @@ from tests.rehearsal.servicecatalog.catalog_lab import (
     Lab,
     Offer,
 )
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_a_project_in_progress_says_so_until_its_stack_has_settled(
     sagemaker, settle, go_on = lab.client("sagemaker", ada), ProductStack._settled, threading.Event()
 
     def hold(stack: ProductStack, name: str) -> Any:
-        assert go_on.wait(60)
+        assert go_on.wait(PATIENCE)
         return settle(stack, name)
 
     def in_progress() -> tuple[str, str, str]:

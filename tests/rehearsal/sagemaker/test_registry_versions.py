@@ -16,7 +16,7 @@ from rehearsal.cloud.sagemaker.runtime import SageMakerRuntime
 from tests.rehearsal.conftest import StartCloud
 from tests.rehearsal.images import IMAGE
 from tests.rehearsal.sagemaker.hosting import CODE, Hosting, Stage
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_a_version_is_pending_until_it_was_looked_at(stage: Stage, group: str, m
     looked_at, complete = threading.Event(), Registry._complete
 
     def hold(registry: Registry, package: ModelPackage) -> None:
-        assert looked_at.wait(60)
+        assert looked_at.wait(PATIENCE)
         complete(registry, package)
 
     monkeypatch.setattr(Registry, "_complete", hold)
