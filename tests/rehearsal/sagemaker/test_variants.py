@@ -64,7 +64,9 @@ def config(stage: Stage, *variants: dict[str, Any], shadow: dict[str, Any] | Non
     name = f"config-{uuid4().hex[:8]}"
     shadows = {"ShadowProductionVariants": [shadow]} if shadow else {}
     stage.sagemaker.create_endpoint_config(
-        EndpointConfigName=name, ProductionVariants=list(variants), DataCaptureConfig=CAPTURE, **shadows, **more
+        EndpointConfigName=name,
+        ProductionVariants=list(variants),
+        **{"DataCaptureConfig": CAPTURE, **shadows, **more},
     )
     return name
 
@@ -242,7 +244,7 @@ def test_what_goes_with_no_shadow_is_refused(
     if "ProductionVariants" in change:
         variants.append(variant("Second", models["champion"]))
     elif "AsyncInferenceConfig" in change:
-        more = change
+        more = {**change, "DataCaptureConfig": CAPTURE | {"EnableCapture": False}}
     elif "ServerlessConfig" in change:
         shadow = {"VariantName": "Challenger", "ModelName": models["champion"], **change}
     else:
