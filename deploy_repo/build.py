@@ -1,6 +1,7 @@
 """Find the model package to deploy and write the CloudFormation configuration of both stages.
 
-    reads     the environment (deployment/settings.py), staging-config.json, prod-config.json
+    reads     the environment (deployment/settings.py), staging-config.json, prod-config.json; of a
+              stage of mode batch also batch-checks.json and test/answer.json
     writes    staging-config-export.json, prod-config-export.json, for the pipeline's CloudFormation actions
               exports/build.env: DEPLOY, MODEL_PACKAGE_ARN_RESOLVED, MODEL_PACKAGE_VERSION, for the
               pipeline's variables
@@ -17,7 +18,7 @@ from typing import Any
 
 import boto3
 
-from deployment import challenger, modes, registry, stage, template, variables
+from deployment import batch, challenger, modes, registry, stage, template, variables
 from deployment.contradictions import Values
 from deployment.errors import RefusedError, aws_errors_explained
 from deployment.registry import NothingToDeploy
@@ -52,14 +53,17 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
         for stage_name in STAGES
     }
     endpoints = {"staging": settings.staging_endpoint_name, "prod": settings.production_endpoint_name}
+    uses_batch = any(each.parameters.get("DeploymentMode") == batch.BATCH for each in configs.values())
     for stage_name, config in configs.items():
         values = Values(config.parameters, parameters)
         mode = values.text("DeploymentMode")
+        batch.check_settings(f"{stage_name}-config.json", mode, settings)
         modes.check_network(f"{stage_name}-config.json", mode, settings.vpc_subnet_ids)
         if without_effect := modes.unused(values):
             print(f"{stage_name}-config.json: DeploymentMode {mode} has no use for {', '.join(without_effect)}.")
         if change := modes.check_change(client, endpoints[stage_name], stack_prefix + stage_name, values):
             print(change)
+    batch_checks = batch.checks(folder) if uses_batch else None
     choice = registry.choose(client("sagemaker"), client("s3"), settings)
 
     if isinstance(choice, NothingToDeploy):
@@ -80,7 +84,7 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
         configs["prod"] = configs["prod"].with_parameters(beside.parameters)
         for stage_name, path in exports.items():
             config = configs[stage_name]
-            _write_json(path, stage.export(config, stage_name, endpoints[stage_name], choice, settings))
+            _write_json(path, stage.export(config, stage_name, endpoints[stage_name], choice, settings, batch_checks))
             print(f"{path.name}: endpoint {endpoints[stage_name]}")
         answers = {
             "DEPLOY": "yes",

@@ -97,6 +97,9 @@ def write_deploy_tests(
     answer = {"probability": words.probability, "decisions": list(words.decisions)}
     for name, value in (("answer", answer), ("golden_records", records), ("bad_records", bad)):
         (target / DEPLOY / "test" / f"{name}.json").write_text(golden.as_json(value), encoding="utf-8")
+    # As wide as the example's: nobody knows yet which shares are usual.
+    shares = {"shares": {words.decisions[0]: [0.0, 1.0], words.decisions[1]: [0.0, 0.75]}}
+    (target / DEPLOY / "batch-checks.json").write_text(golden.as_json(shares), encoding="utf-8")
 
 
 def finish(target: Path, page: str, ruff: Path) -> None:

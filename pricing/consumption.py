@@ -148,6 +148,10 @@ def modes(root: Path) -> tuple[str, ...]:
 def fleet(root: Path, stage: str, mode: str = "") -> Fleet:
     """The fleet of a stage, as its configuration has it; in another mode where one is given."""
     template = endpoint(root, stage, mode)
+    is_kept = stage != "staging" or bool(_config(root, stage).get("KeepAfterTests", False))
+    if template.parameters[MODE] == "batch":
+        runs_on = template.parameters["BatchInstanceType"]
+        return Fleet(stage, runs_on, 0, 0, 0, 0, "batch", is_kept, standing(template))
     config = template.resolve(template.of_type("AWS::SageMaker::EndpointConfig")[0].properties)
     (variant,) = config["ProductionVariants"]
     policy = template.resolve(template.of_type("AWS::SageMaker::Endpoint")[0].properties)
@@ -162,7 +166,7 @@ def fleet(root: Path, stage: str, mode: str = "") -> Fleet:
         idle=min([least, *(int(each["MinCapacity"]) for each in scaled)]),
         both_seconds=_both_seconds(policy.get("DeploymentConfig"), least),
         mode="serverless" if "ServerlessConfig" in variant else "async" if IN_FILES in config else "realtime",
-        is_kept=stage != "staging" or bool(_config(root, stage).get("KeepAfterTests", False)),
+        is_kept=is_kept,
         resources=standing(template),
     )
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from pricing import PriceError, Prices, consumption
 from pricing.consumption import Action, Fleet
 
-MONTH, HOUR = "month", "hour"
-SERVERLESS = "serverless"
+MONTH, HOUR, RUN = "month", "hour", "run"
+USE = {HOUR: "an hour of use", RUN: "a run"}
+SERVERLESS, BATCH = "serverless", "batch"
 BY_REQUEST = "sagemaker-serverless"
 
 
@@ -60,10 +61,17 @@ class Estimate:
         """The line that the launch form shows."""
         idle = f"about ${self.idle.dollars:.0f}" if self.idle.dollars >= 1 else "less than $1"
         staging, production = (self.endpoints[stage] for stage in consumption.STAGES)
-        told = f"about ${staging.dollars:.0f}" if staging.every == MONTH else f"${staging.dollars:.2f} an hour of use"
+        told = (
+            f"about ${staging.dollars:.0f}"
+            if staging.every == MONTH
+            else f"${staging.dollars:.2f} {USE[staging.every]}"
+        )
+        of_production = (
+            f"${production.dollars:.0f} a month" if production.every == MONTH else f"${production.dollars:.2f} a run"
+        )
         return (
             f"An idle project costs {idle} a month; once a model is approved, production costs from "
-            f"${production.dollars:.0f} a month and staging {told} ({self.prices.region}, {self.prices.date})."
+            f"{of_production} and staging {told} ({self.prices.region}, {self.prices.date})."
         )
 
 
@@ -151,7 +159,7 @@ def _minutes(prices: Prices, action: Action) -> float:
 
 def _second_fleets(prices: Prices, fleets: list[Fleet]) -> Iterator[Line]:
     for fleet in fleets:
-        if fleet.mode == SERVERLESS:
+        if fleet.mode in (SERVERLESS, BATCH):
             continue
         minutes = float(prices.assumptions["fleet_start_minutes"]) + fleet.both_seconds / 60
         cost = fleet.least * minutes / 60 * _hosting(prices, fleet)
@@ -160,6 +168,8 @@ def _second_fleets(prices: Prices, fleets: list[Fleet]) -> Iterator[Line]:
 
 
 def _endpoint(prices: Prices, fleet: Fleet) -> Part:
+    if fleet.mode == BATCH:
+        return Part(f"A batch run of {fleet.stage}", RUN, tuple(_run(prices, fleet.instance_type)))
     title = f"The {fleet.stage} endpoint"
     if fleet.mode == SERVERLESS:
         return Part(f"{title}, serverless", MONTH, (*_by_request(prices), *_standing(prices, fleet.resources)))
@@ -187,6 +197,13 @@ def _other_modes(prices: Prices, root: Path, production: Fleet) -> Iterator[tupl
             continue
         part = _endpoint(prices, consumption.fleet(root, production.stage, mode))
         yield mode, replace(part, title=f"{part.title} instead")
+
+
+def _run(prices: Prices, instance_type: str) -> Iterator[Line]:
+    """One transform job; what looks at the files before and after it is charged by use, and less than a cent."""
+    minutes = float(prices.assumptions["job_minutes"])
+    cost = minutes / 60 * prices.of(f"sagemaker-transform:{instance_type}").price
+    yield Line(f"transform job, 1 × {instance_type}", f"{minutes:g} minutes", cost)
 
 
 def _hosting(prices: Prices, fleet: Fleet) -> float:

@@ -66,6 +66,7 @@ KIND_OF = {
     "AWS::SageMaker::Endpoint": "endpoints",
     "AWS::SageMaker::EndpointConfig": "endpoint configurations",
     "AWS::SageMaker::Model": "models",
+    "AWS::SageMaker::Pipeline": "SageMaker pipelines",
 }
 """What a resource of a project's stacks is listed as, when it costs money or starts something."""
 PROVISIONED = ("SC-", "SP-")

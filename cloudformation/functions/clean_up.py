@@ -134,7 +134,7 @@ class CleanUp:
             work.stop(
                 [self._properties["BuildPipeline"], self._properties["DeployPipeline"]],
                 self._properties["BuildProjects"],
-                self._properties["SageMakerPipeline"],
+                [self._properties["SageMakerPipeline"], *self._properties["BatchPipelines"]],
                 self._patience,
             )
         finally:

@@ -1,4 +1,4 @@
-"""Which model package an endpoint serves."""
+"""Which model package a stage serves: its endpoint, or the pipeline of a stage of mode batch, which has its name."""
 
 import logging
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from aws import Client, explained, is_denied, is_missing
+from batch_stage import model_names
 
 # A failed endpoint can only be deleted, so what it was meant to serve is not live.
 NOT_LIVE = frozenset({"Creating", "Failed", "Deleting"})
@@ -69,7 +70,7 @@ def _served(sagemaker: Client, endpoint_name: str) -> list[tuple[str, dict[str, 
         endpoint = sagemaker.describe_endpoint(EndpointName=endpoint_name)
     except ClientError as error:
         if is_missing(error):
-            return []
+            return _of_batch(sagemaker, endpoint_name)
         raise
     if endpoint["EndpointStatus"] in NOT_LIVE:
         return []
@@ -82,15 +83,28 @@ def _served(sagemaker: Client, endpoint_name: str) -> list[tuple[str, dict[str, 
             for container in _containers(sagemaker, each.get("ModelName"))
         ]
     except ClientError as error:
-        if not (is_missing(error) or is_denied(error)):
-            raise
-        log.warning(
-            "Nobody can tell which version %s serves: its configuration or its model was deleted by hand, or has lost "
-            "the project's tags. %s",
-            endpoint_name,
-            explained(error),
-        )
-        return []
+        return _nobody_can_tell(endpoint_name, error)
+
+
+def _of_batch(sagemaker: Client, name: str) -> list[tuple[str, dict[str, Any]]]:
+    """The containers of every model that the runs of a stage of mode batch use; none where there is no such stage."""
+    try:
+        names = model_names(sagemaker, name) or []
+        return [(CHAMPION, container) for each in names for container in _containers(sagemaker, each)]
+    except ClientError as error:
+        return _nobody_can_tell(name, error)
+
+
+def _nobody_can_tell(name: str, error: ClientError) -> list[tuple[str, dict[str, Any]]]:
+    if not (is_missing(error) or is_denied(error)):
+        raise error
+    log.warning(
+        "Nobody can tell which version %s serves: its configuration or its model was deleted by hand, or has lost "
+        "the project's tags. %s",
+        name,
+        explained(error),
+    )
+    return []
 
 
 def _containers(sagemaker: Client, model_name: str | None) -> list[dict[str, Any]]:

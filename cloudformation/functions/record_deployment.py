@@ -5,7 +5,7 @@
     the one that was live before it      stage Production, status Replaced, production.replaced-at, .replaced-by
                                          (Rejected, when it was rejected)
 
-`rollback` finds its way back by these records.
+`rollback` finds its way back by these records. A stage of mode batch is run once with its new version.
 """
 
 import logging
@@ -18,6 +18,7 @@ from typing import Any
 
 import pipeline_job
 from aws import Client, client
+from batch_stage import model_names, start_run
 from deployments import APPROVAL_ACTION, ROLLBACK, DeployPipeline
 from live_model import challenging_package, same_package, serves_besides, version_of
 from pipeline_job import ActionFailedError, Done, Job
@@ -96,7 +97,21 @@ def _record(job: Job) -> Done:
     if challenger:
         registry.note_challenger(challenger, endpoint, execution_id)
         beside = f", with version {version_of(challenger)} beside it to be compared"
-    return Done(f"Version {version_of(package_arn)} is live on {endpoint}{instead}{beside}; {approval.words}{rejected}")
+    ran = "" if rejected else _run(sagemaker, endpoint, execution_id)
+    return Done(
+        f"Version {version_of(package_arn)} is live on {endpoint}{instead}{beside}; {approval.words}{rejected}{ran}"
+    )
+
+
+def _run(sagemaker: Client, stage: str, execution_id: str) -> str:
+    """Run a stage of mode batch with what was just deployed, once for an execution; a clause that says so.
+
+    BatchFailedRule tells people when the run fails.
+    """
+    if model_names(sagemaker, stage) is None:
+        return ""
+    run = start_run(sagemaker, stage, execution_id)
+    return f"; run {run.rpartition('/')[2]} of it began"
 
 
 def _who_approved(pipeline: DeployPipeline, execution_id: str) -> str | None:

@@ -33,15 +33,19 @@ class WorkInFlight:
         self.stopped: list[str] = []
 
     def stop(
-        self, pipelines: Sequence[str], build_projects: Sequence[str], sagemaker_pipeline: str, patience: Patience
+        self,
+        pipelines: Sequence[str],
+        build_projects: Sequence[str],
+        sagemaker_pipelines: Sequence[str],
+        patience: Patience,
     ) -> None:
         """Stop all of it and wait until nothing is in flight. Raises OutOfTimeError."""
 
         def quiet() -> bool:
-            # In this order, because a pipeline starts builds, and a build starts the SageMaker pipeline.
+            # In this order, because a pipeline starts builds, and a build starts a SageMaker pipeline.
             busy = [self._stop_executions(name) for name in pipelines]
             busy += [self._stop_builds(name) for name in build_projects]
-            busy.append(self._stop_sagemaker_pipeline(sagemaker_pipeline))
+            busy += [self._stop_sagemaker_pipeline(name) for name in sagemaker_pipelines]
             return not any(busy)
 
         patience.wait_until(quiet, "the pipelines and builds of the project to stop")

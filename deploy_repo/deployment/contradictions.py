@@ -46,6 +46,8 @@ def found(values: Values, *, watched: bool, alarm_prefix: str) -> list[str]:
     mode = values.text("DeploymentMode")
     if mode == "serverless":
         return _serverless(values)
+    if mode == "batch":
+        return _batch(values)
     of_mode = _backlog(values) if mode == "async" else []
     return [
         *_fleet(values),
@@ -75,6 +77,15 @@ def _serverless(values: Values) -> list[str]:
             f"Parameters.ServerlessProvisionedConcurrency: is {warm}, above ServerlessMaxConcurrency, which is {most}"
         )
     return faults
+
+
+def _batch(values: Values) -> list[str]:
+    if (routing := values.text("TrafficRouting")) == "ALL_AT_ONCE":
+        return []
+    return [
+        f"Parameters.TrafficRouting: is {routing}, but batch has no traffic that moves: the next run is the new "
+        "version's; write ALL_AT_ONCE, or DeploymentMode realtime"
+    ]
 
 
 def _fleet(values: Values) -> list[str]:

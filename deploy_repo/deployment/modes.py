@@ -13,6 +13,7 @@ from deployment.errors import RefusedError
 REALTIME = "realtime"
 SERVERLESS = "serverless"
 ASYNC = "async"
+BATCH = "batch"
 
 _OF_SERVERLESS = ("ServerlessMemoryMegabytes", "ServerlessMaxConcurrency", "ServerlessProvisionedConcurrency")
 _OF_ASYNC = ("AsyncMaxConcurrentInvocations", "AsyncLeastInstanceCount", "AsyncBacklogPerInstanceTarget")
@@ -36,10 +37,12 @@ _OF_INSTANCES = (
     "OwnAlarmThreshold",
     "ExistingAlarmName",
 )
+_OF_BATCH = ("BatchInstanceType", "BatchSchedule")
 UNUSED = {
-    REALTIME: (*_OF_SERVERLESS, *_OF_ASYNC),
-    SERVERLESS: (*_OF_INSTANCES, *_OF_REALTIME, *_OF_ASYNC),
-    ASYNC: (*_OF_SERVERLESS, *_OF_REALTIME),
+    REALTIME: (*_OF_SERVERLESS, *_OF_ASYNC, *_OF_BATCH),
+    SERVERLESS: (*_OF_INSTANCES, *_OF_REALTIME, *_OF_ASYNC, *_OF_BATCH),
+    ASYNC: (*_OF_SERVERLESS, *_OF_REALTIME, *_OF_BATCH),
+    BATCH: (*_OF_SERVERLESS, *_OF_INSTANCES, *_OF_REALTIME, *_OF_ASYNC),
 }
 """The parameters that have no effect in a mode.
 
@@ -78,7 +81,10 @@ def check_change(client: Callable[[str], Any], endpoint_name: str, stack_name: s
     https://github.com/aws/sagemaker-python-sdk/pull/3124 (an asynchronous endpoint stays one)
     """
     found = served.describe(client("sagemaker"), endpoint_name)
-    if found is None or not found.is_known:
+    if found is None:
+        return None
+    _refuse_another_kind(found.mode, values.text("DeploymentMode"), endpoint_name, stack_name)
+    if found.mode == BATCH or not found.is_known:
         return None
     mode = values.text("DeploymentMode")
     if (fault := _impossible(found.mode, mode)) is not None:
@@ -110,3 +116,18 @@ def _impossible(now: str, planned: str) -> str | None:
     if planned == SERVERLESS:
         return "runs on instances, and SageMaker cannot make it serverless"
     return None
+
+
+def _refuse_another_kind(now: str, planned: str, name: str, stack_name: str) -> None:
+    """An endpoint that becomes batch, or the other way round, is gone: whoever uses it has to know before."""
+    if (now == BATCH) == (planned == BATCH):
+        return
+    if planned == BATCH:
+        loses = f"is an endpoint ({now}), and DeploymentMode batch would delete it, whoever calls it"
+    else:
+        loses = f"answers files, and DeploymentMode {planned} would end its runs and their schedule"
+    raise RefusedError(
+        f"{name} {loses}.\n"
+        f"Leave DeploymentMode as it is. If that is meant, delete the stack {stack_name} first: this deployment then "
+        "makes a new one."
+    )

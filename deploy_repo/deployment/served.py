@@ -1,5 +1,7 @@
-"""What an endpoint serves at this moment."""
+"""What a stage serves at this moment: its endpoint, or the pipeline of a stage of mode batch, which has its name."""
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,7 @@ NONE, VARIANT, SHADOW = "none", "variant", "shadow"
 
 @dataclass(frozen=True)
 class Served:
-    """An endpoint that exists: its status and, where it serves one, the ARN of its model package.
+    """An endpoint, or a pipeline in its place: its status and, where it serves one, the ARN of its model package.
 
     While a deployment is under way, `arriving_config` names the endpoint configuration that is on its way in. What an
     endpoint serves whose configuration or model cannot be found is not known. `mode` says how it serves, in the words
@@ -38,6 +40,8 @@ class Served:
 def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
     """Follow endpoint, endpoint configuration and model to the model package; None without such an endpoint.
 
+    A stage of mode batch has a pipeline of that name instead: its transform job names the model.
+
     While an endpoint is being updated, SageMaker still names the configuration that serves now, so a deployment that
     may yet be rolled back does not count.
     """
@@ -45,7 +49,7 @@ def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
         endpoint = sagemaker.describe_endpoint(EndpointName=endpoint_name)
     except ClientError as error:
         if is_missing(error):
-            return None
+            return _batch(sagemaker, endpoint_name)
         raise
     config, arn, is_known = _look(sagemaker, endpoint["EndpointConfigName"])
     variant = champion_of(config["ProductionVariants"]) if config else {}
@@ -109,3 +113,30 @@ def package_of(model: dict[str, Any]) -> str | None:
     containers = [model["PrimaryContainer"]] if "PrimaryContainer" in model else model.get("Containers", [])
     arns = [container["ModelPackageName"] for container in containers if "ModelPackageName" in container]
     return arns[0] if arns else None
+
+
+def _batch(sagemaker: Any, name: str) -> Served | None:
+    """What the runs of a stage of mode batch use; None without such a stage."""
+    try:
+        definition = json.loads(sagemaker.describe_pipeline(PipelineName=name)["PipelineDefinition"])
+    except ClientError as error:
+        # In a project older than that mode nobody may look at such a pipeline, and there is none.
+        if is_missing(error) or error.response["Error"]["Code"] in ACCESS_DENIED:
+            return None
+        raise
+    arn, is_known = None, False
+    for step in _steps(definition["Steps"]):
+        if step["Type"] == "Transform":
+            try:
+                arn, is_known = package_of(sagemaker.describe_model(ModelName=step["Arguments"]["ModelName"])), True
+            except ClientError as error:
+                if not is_missing(error) and error.response["Error"]["Code"] not in ACCESS_DENIED:
+                    raise
+    return Served(status="InService", model_package_arn=arn, is_known=is_known, mode="batch")
+
+
+def _steps(steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for step in steps:
+        yield step
+        for branch in ("IfSteps", "ElseSteps"):
+            yield from _steps(step.get("Arguments", {}).get(branch, []))

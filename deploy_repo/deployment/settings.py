@@ -32,6 +32,8 @@ BUILD_VARIABLES = (
         AUTO,
     ),
     Variable("KMS_KEY_ARN", "KMS key for instance volumes and captured data, if the project was launched with one", ""),
+    Variable("BATCH_ROLE_ARN", "role of batch runs; without it no stage can have that mode", ""),
+    Variable("CHECK_BATCH_FUNCTION_ARN", "function that checks what batch runs answer, likewise", ""),
     Variable("VPC_SUBNET_IDS", "subnets of both endpoints, if the project was launched with any", ""),
     Variable("VPC_SECURITY_GROUP_IDS", "security groups of both endpoints, likewise", ""),
 )
@@ -59,6 +61,8 @@ class BuildSettings:
     production_endpoint_name: str
     model_package_arn: str
     kms_key_arn: str
+    batch_role_arn: str
+    check_batch_function_arn: str
     vpc_subnet_ids: str
     vpc_security_group_ids: str
 

@@ -1,11 +1,12 @@
 """The configuration of one stage: what a person wrote, checked, and completed with what the build found out."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from deployment import challenger, contradictions
+from deployment import batch, challenger, contradictions
 from deployment.contradictions import Values
 from deployment.errors import RefusedError
 from deployment.registry import Chosen
@@ -107,7 +108,7 @@ def _checked_tags(written: object, faults: list[str]) -> dict[str, str]:
     return written
 
 
-RESOLVED_PARAMETERS = frozenset(
+RESOLVED_PARAMETERS = batch.PARAMETERS | frozenset(
     {
         "SageMakerProjectName",
         "SageMakerProjectId",
@@ -125,9 +126,16 @@ RESOLVED_PARAMETERS = frozenset(
 
 
 def export(
-    config: StageConfig, stage_name: str, endpoint_name: str, chosen: Chosen, settings: BuildSettings
+    config: StageConfig,
+    stage_name: str,
+    endpoint_name: str,
+    chosen: Chosen,
+    settings: BuildSettings,
+    batch_checks: Mapping[str, Any] | None = None,
 ) -> dict[str, dict[str, str]]:
     """The template configuration file for CodePipeline's CloudFormation action: every value is text.
+
+    `batch_checks` is what batch.checks read.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/continuous-delivery-codepipeline-cfn-artifacts.html
     """
@@ -144,6 +152,7 @@ def export(
             "KmsKeyArn": settings.kms_key_arn,
             "VpcSubnetIds": settings.vpc_subnet_ids,
             "VpcSecurityGroupIds": settings.vpc_security_group_ids,
+            **batch.parameters(config.parameters, stage_name, settings, batch_checks or {}),
             **config.parameters,
         },
         "Tags": {

@@ -11,10 +11,16 @@ from botocore.config import Config
 
 from deployment import approval_page, comparison, expectations, held_out, modes, variables
 from deployment.async_endpoint import AsyncEndpoint
+from deployment.batch_run import BatchStage, Run
 from deployment.endpoint import Endpoint, check_in_service
 from deployment.errors import RefusedError, aws_errors_explained
 from deployment.figures import Figures
 from deployment.settings import StagingTestSettings
+
+CONFIG = Path(__file__).resolve().parent.parent / "staging-config.json"
+BATCH = CONFIG.exists() and json.loads(CONFIG.read_text())["Parameters"].get("DeploymentMode") == modes.BATCH
+collect_ignore = ["test_staging.py" if BATCH else "test_batch.py"]
+"""What is deployed is what this configuration says, so that only one of them has something to test."""
 
 VARIABLES_FILE = Path(__file__).resolve().parent.parent / "exports" / "staging-test.env"
 
@@ -56,13 +62,16 @@ def _tell_approver(figures: Figures) -> None:
 
 
 @pytest.fixture(scope="session")
-def connection(figures: Figures) -> Endpoint | RefusedError:
-    """The staging endpoint, or the one reason why it cannot be tested."""
+def connection(figures: Figures) -> Endpoint | BatchStage | RefusedError:
+    """The staging endpoint, the stage of mode batch in its place, or the one reason why neither can be tested."""
     try:
         with aws_errors_explained():
             settings = StagingTestSettings.from_environment(os.environ)
             found = check_in_service(boto3.client("sagemaker"), settings.endpoint_name, settings.model_package_arn)
             figures.package_arn = str(found.model_package_arn)
+            if found.mode == modes.BATCH:
+                figures.bad_total = 1
+                return BatchStage(boto3.client("sagemaker"), boto3.client("s3"), settings.endpoint_name)
             runtime = boto3.client("sagemaker-runtime", config=ONE_ATTEMPT)
             if found.mode == modes.ASYNC:
                 endpoint: Endpoint = AsyncEndpoint(
@@ -80,24 +89,75 @@ def connection(figures: Figures) -> Endpoint | RefusedError:
 _already_told: list[RefusedError] = []
 
 
-@pytest.fixture
-def endpoint(connection: Endpoint | RefusedError) -> Endpoint:
-    """The staging endpoint in service. Without one the first test fails with the reason, and the others are skipped."""
-    if isinstance(connection, Endpoint):
-        return connection
+def _refused(reason: RefusedError) -> None:
+    """The first test fails with the reason, and the others are skipped."""
     if _already_told:
-        pytest.skip("there is no endpoint to test: see the first failure")
-    _already_told.append(connection)
-    pytest.fail(str(connection), pytrace=False)
+        pytest.skip("there is nothing to test: see the first failure")
+    _already_told.append(reason)
+    pytest.fail(str(reason), pytrace=False)
 
 
 @pytest.fixture
-def held_out_sample(endpoint: Endpoint, figures: Figures) -> held_out.Sample | None:  # noqa: ARG001  # needs one
-    """Claims the served model was evaluated with; None where its package names none."""
+def endpoint(connection: Endpoint | BatchStage | RefusedError) -> Endpoint:
+    """The staging endpoint in service. A stage of mode batch has none."""
+    if isinstance(connection, RefusedError):
+        _refused(connection)
+    if not isinstance(connection, Endpoint):
+        pytest.skip("this stage has the mode batch: test_batch.py tests it")
+    return connection
+
+
+@pytest.fixture(scope="session")
+def runs(connection: Endpoint | BatchStage | RefusedError, figures: Figures) -> tuple[Run, Run] | RefusedError | None:
+    """What a stage of mode batch made of golden and held-out records, and of a bad one; None of an endpoint."""
+    if not isinstance(connection, BatchStage):
+        return connection if isinstance(connection, RefusedError) else None
+    golden = [[each.record] for each in expectations.golden_records()]
+    bad = next(json.loads(each.body)["records"] for each in expectations.bad_requests() if each.record is not None)
     try:
         with aws_errors_explained():
-            package = boto3.client("sagemaker").describe_model_package(ModelPackageName=figures.package_arn)
-            return held_out.find(boto3.client("s3"), package)
+            sample = _held_out(figures)
+            files = {"golden.jsonl": golden, **({"held-out.jsonl": sample.requests()} if sample else {})}
+            started = connection.start(files), connection.start({"bad.jsonl": [*golden, bad]})
+            first, second = (connection.ended(each) for each in started)
+            return first, second
+    except RefusedError as reason:
+        return reason
+
+
+@pytest.fixture
+def good_run(runs: tuple[Run, Run] | RefusedError | None) -> Run:
+    """The run over golden and held-out records."""
+    return _one(runs, 0)
+
+
+@pytest.fixture
+def bad_run(runs: tuple[Run, Run] | RefusedError | None) -> Run:
+    """The run over a file with a bad record in it."""
+    return _one(runs, 1)
+
+
+def _one(runs: tuple[Run, Run] | RefusedError | None, position: int) -> Run:
+    if isinstance(runs, RefusedError):
+        _refused(runs)
+    if not isinstance(runs, tuple):
+        pytest.skip("this stage has an endpoint: test_staging.py tests it")
+    return runs[position]
+
+
+def _held_out(figures: Figures) -> held_out.Sample | None:
+    package = boto3.client("sagemaker").describe_model_package(ModelPackageName=figures.package_arn)
+    return held_out.find(boto3.client("s3"), package)
+
+
+@pytest.fixture
+def held_out_sample(connection: Endpoint | BatchStage | RefusedError, figures: Figures) -> held_out.Sample | None:
+    """Claims the served model was evaluated with; None where its package names none."""
+    if isinstance(connection, RefusedError):
+        _refused(connection)
+    try:
+        with aws_errors_explained():
+            return _held_out(figures)
     except RefusedError as reason:
         pytest.fail(str(reason), pytrace=False)
 

@@ -41,6 +41,7 @@ class Registry:
     _status: dict[str, str] = field(default_factory=dict)  # by endpoint name, where not InService
     _artefacts: set[str] = field(default_factory=set)
     refuses: dict[str, str] = field(default_factory=dict)  # error code by operation
+    _batch: set[str] = field(default_factory=set)  # the names of stages of mode batch
     _hidden: set[str] = field(default_factory=set)  # artefacts that nobody may read
     _files: dict[str, bytes] = field(default_factory=dict)  # what lies in S3 besides, by address
 
@@ -114,6 +115,11 @@ class Registry:
         """Let a second version serve beside, as a variant or as a shadow."""
         self._challengers[endpoint_name] = kind
 
+    def run_batch(self, arn: str, name: str = "fraud-prod") -> None:
+        """Have a stage of mode batch answer files with a package."""
+        self._serves[name] = arn
+        self._batch.add(name)
+
     def stop_serving(self, endpoint_name: str = "fraud-prod") -> None:
         del self._serves[endpoint_name]
 
@@ -169,6 +175,7 @@ class Registry:
             "DescribeEndpointConfig": self._describe_endpoint_config,
             "DescribeModel": self._describe_model,
             "DescribeModelPackage": self._describe_model_package,
+            "DescribePipeline": self._describe_pipeline,
             "ListModelPackages": self._list_model_packages,
             "UpdateModelPackage": self._update_model_package,
         }
@@ -194,7 +201,7 @@ class Registry:
 
     def _describe_endpoint(self, asked: dict[str, Any]) -> dict[str, Any]:
         name = asked["EndpointName"]
-        if name not in self._serves:
+        if name not in self._serves or name in self._batch:
             raise _NotThereError(f'Could not find endpoint "{ARN}:endpoint/{name}".')
         answer: dict[str, Any] = {
             "EndpointName": name,
@@ -211,6 +218,14 @@ class Registry:
         if name in self._arriving:
             answer["PendingDeploymentSummary"] = {"EndpointConfigName": f"{name}-arriving-config"}
         return answer
+
+    def _describe_pipeline(self, asked: dict[str, Any]) -> dict[str, Any]:
+        name = asked["PipelineName"]
+        if name not in self._batch:
+            raise _NotThereError(f"Pipeline '{ARN}:pipeline/{name}' does not exist.")
+        job = {"Type": "Transform", "Arguments": {"ModelName": f"{name}-model"}}
+        steps = [{"Type": "Lambda", "Arguments": {}}, {"Type": "Condition", "Arguments": {"IfSteps": [job]}}]
+        return {"PipelineName": name, "PipelineDefinition": json.dumps({"Steps": steps})}
 
     def _describe_endpoint_config(self, asked: dict[str, Any]) -> dict[str, Any]:
         name = asked["EndpointConfigName"]

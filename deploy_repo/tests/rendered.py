@@ -22,6 +22,10 @@ SET_BY_BUILD = {
     "ModelExecutionRoleArn": "arn:aws:iam::123456789012:role/sagemaker-projects/model",
     "DataCaptureS3Uri": "s3://bucket/data-capture",
     "AsyncS3Uri": "s3://bucket/async",
+    "BatchS3Uri": "s3://bucket/fraud-p-abc123/batch/prod",
+    "BatchRoleArn": "arn:aws:iam::123456789012:role/sagemaker-projects/batch",
+    "CheckBatchFunctionArn": "arn:aws:lambda:eu-west-1:123456789012:function:check-batch",
+    "BatchChecks": '{"answer": {"probability": "p", "decisions": ["no", "yes"]}, "shares": {"yes": [0.0, 0.5]}}',
     "KmsKeyArn": "",
     "VpcSubnetIds": "",
     "VpcSecurityGroupIds": "",
@@ -84,9 +88,9 @@ class Rendering:
                 case "Fn::GetAtt":
                     return f"<{'.'.join(value)}>"
                 case "Fn::Sub":
-                    return re.sub(
-                        r"\$\{([^}]+)\}", lambda found: str(self._values.get(found[1], f"<{found[1]}>")), value
-                    )
+                    text, given = (value[0], self._resolve(value[1])) if isinstance(value, list) else (value, {})
+                    known = {**self._values, **given}
+                    return re.sub(r"\$\{([^}]+)\}", lambda found: str(known.get(found[1], f"<{found[1]}>")), text)
                 case _ if key.startswith("Fn::"):
                     raise NotImplementedError(f"{key}: teach tests/rendered.py")
         return {key: found for key, value in node.items() if (found := self._resolve(value)) is not _NOTHING}
@@ -136,6 +140,7 @@ MODES: dict[str, dict[str, object]] = {
         "TrafficRouting": "CANARY",
         "TerminationWaitSeconds": 300,
     },
+    "batch": {"DeploymentMode": "batch", "BatchInstanceType": "ml.m5.xlarge", "BatchSchedule": "cron(0 5 * * ? *)"},
 }
 """Of each mode, the parameters its golden file is made with."""
 

@@ -161,6 +161,7 @@ def stub() -> Stubber:
 
 def expect_no_production(stub: Stubber) -> None:
     stub.add_client_error("describe_endpoint", "ValidationException", 'Could not find endpoint "fraud-prod".')
+    stub.add_client_error("describe_pipeline", "ResourceNotFound", "Pipeline 'fraud-prod' does not exist.")
 
 
 def expect_list(stub: Stubber, packages: list[dict[str, Any]], token: str = "", next_token: str = "") -> None:

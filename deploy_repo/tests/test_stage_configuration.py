@@ -58,7 +58,10 @@ def refusal_of(folder: Path, content: object) -> str:
             {"TrafficRouting": "SLOWLY"},
             'TrafficRouting: must be one of ALL_AT_ONCE, CANARY, LINEAR, ROLLING, not "SLOWLY"',
         ),
-        ({"DeploymentMode": "lambda"}, 'DeploymentMode: must be one of realtime, serverless, async, not "lambda"'),
+        (
+            {"DeploymentMode": "lambda"},
+            'DeploymentMode: must be one of realtime, serverless, async, batch, not "lambda"',
+        ),
         (
             {"ServerlessMemoryMegabytes": 2000},
             "ServerlessMemoryMegabytes: must be one of 1024, 2048, 3072, 4096, 5120, 6144, not 2000",

@@ -11,8 +11,11 @@ from checks.statements import statements
 from checks.template_file import PROJECT, WORST_CASE, Template
 
 STARTING = {"codepipeline:StartPipelineExecution", "sagemaker:StartPipelineExecution", "codebuild:StartBuild"}
+# Actions of the deploy pipeline: CleanUp stops its executions, and after that the runs they started.
+CALLED_BY_THE_PIPELINE = {"RecordDeploymentFunction"}
 # Neither starts anything nor is used by what CleanUp does: gone before it or after it makes no difference.
 INDIFFERENT = {
+    "BatchFailedRule",  # tells people
     "EventRulesRole",  # goes after the rules
     "ModelBuildCodeRepository",  # what Studio lists
     "ModelDeployCodeRepository",
@@ -44,7 +47,7 @@ def starters(project: Template) -> set[str]:
     functions = {
         each.logical_id for each in project.of_type("AWS::Lambda::Function") if able & role_of(each.properties)
     }
-    return rules | functions
+    return rules | (functions - CALLED_BY_THE_PIPELINE)
 
 
 def role_of(properties: dict[str, Any]) -> set[str]:

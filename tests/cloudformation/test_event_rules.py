@@ -43,7 +43,8 @@ def filled(template: str, values: dict[str, str]) -> str:
 
 def test_every_rule_is_one_we_know(project: Template) -> None:
     rules = {rule.logical_id for rule in project.of_type("AWS::Events::Rule")}
-    assert rules == {*GROUP_RULES, *PUSH_RULES, "ModelRejectedRule", "DeploymentChangedRule", "PipelineFailedRule"}
+    told = {"PipelineFailedRule", "BatchFailedRule"}
+    assert rules == {*GROUP_RULES, *PUSH_RULES, "ModelRejectedRule", "DeploymentChangedRule", *told}
 
 
 def test_patterns_are_lists_all_the_way_down(project: Template) -> None:

@@ -241,7 +241,8 @@ def test_roles_use_the_chosen_key_alone_and_only_through_a_service(project: Temp
     assert through == {
         *((role, "s3") for role in ("BuildPipelineRole", "DeployPipelineRole", "ModelBuildRole", "ModelDeployRole")),
         *((role, "s3") for role in ("ModelExecutionRole", "PipelineExecutionRole", "StagingTestRole")),
-        *((role, "sagemaker") for role in ("EndpointDeploymentRole", "PipelineExecutionRole")),
+        *((role, "sagemaker") for role in ("BatchRole", "EndpointDeploymentRole", "PipelineExecutionRole")),
+        ("CheckBatchRole", "s3"),
         *((role, "sns") for role in ("CleanUpRole", "DeployPipelineRole", "ModelExecutionRole")),
         *((role, "sns") for role in ("FollowDeploymentsRole", "FollowRejectionRole")),
     }

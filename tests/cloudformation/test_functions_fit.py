@@ -21,6 +21,7 @@ from seed_code import FUNCTIONS
 
 FOLDER = ROOT / FUNCTIONS.folder
 HANDLERS = {
+    "CheckBatchFunction": "check_batch",
     "CheckVersionFunction": "check_version",
     "CleanUpFunction": "clean_up",
     "DecideDeploymentFunction": "decide_deployment",
@@ -32,6 +33,10 @@ HANDLERS = {
 CALLED = ("cloudformation", "codebuild", "codecommit", "codepipeline", "lambda", "logs", "sagemaker", "sns")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html, and Lambda's Invoke
 ACTIONS_BY_OTHER_NAMES = {
+    "copy": {"s3:GetObject", "s3:PutObject"},
+    "get_object": {"s3:GetObject"},
+    "list_objects_v2": {"s3:ListBucket"},
+    "put_object": {"s3:PutObject"},
     "abort_multipart_upload": {"s3:AbortMultipartUpload"},
     "delete_bucket": {"s3:DeleteBucket"},
     "delete_objects": {"s3:DeleteObject", "s3:DeleteObjectVersion"},
@@ -41,7 +46,7 @@ ACTIONS_BY_OTHER_NAMES = {
     "list_object_versions": {"s3:ListBucketVersions"},
     # Both services have these.
     "delete_pipeline": {"sagemaker:DeletePipeline"},
-    "start_pipeline_execution": {"codepipeline:StartPipelineExecution"},
+    "start_pipeline_execution": {"codepipeline:StartPipelineExecution", "sagemaker:StartPipelineExecution"},
 }
 WRITTEN_BY_LAMBDA = {"logs:CreateLogStream", "logs:PutLogEvents"}
 # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html: SNS calls it for whoever publishes.

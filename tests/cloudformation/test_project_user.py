@@ -40,6 +40,7 @@ SAGEMAKER = {
     "Endpoint": f"endpoint/{NAME}-prod",
     "EndpointConfig": "endpoint-config/x0x0",
     "Model": "model/x0x0",
+    "Pipeline": f"pipeline/{NAME}-prod",
     "ModelPackage": f"model-package/{NAME}-{ID}/1",
     "ModelPackages": f"model-package-group/{NAME}-{ID}",
     "PipelineExecution": f"pipeline/{NAME}-{ID}/execution/x0x0",

@@ -360,6 +360,10 @@ class SageMaker:
     """More members of the endpoint configurations."""
     containers: list[Document] = field(default_factory=list)
     """More containers of the models."""
+    batch: dict[str, list[int]] = field(default_factory=dict)
+    """The versions that the runs of a stage of mode batch use, by its name."""
+    started: dict[str, str] = field(default_factory=dict)
+    """The pipelines that were started, by the token."""
 
     def __post_init__(self) -> None:
         self.aws.play(
@@ -375,6 +379,8 @@ class SageMaker:
             UpdateModelPackage=self._update,
             DeleteModelPackage=lambda request: self._delete_package(request["ModelPackageName"]),
             DeleteModelPackageGroup=self._delete_group,
+            DescribePipeline=lambda request: self._batch_pipeline(request["PipelineName"]),
+            StartPipelineExecution=self._start,
             ListPipelineExecutions=self._executions,
             ListPipelineExecutionSteps=self._steps,
             StopPipelineExecution=self._stop,
@@ -434,6 +440,17 @@ class SageMaker:
             "CreationTime": NOON,
             "LastModifiedTime": NOON,
         }
+
+    def _batch_pipeline(self, name: str) -> Document:
+        if name not in self.batch:
+            raise RefusedError("ResourceNotFound", f"Pipeline '{SAGEMAKER}:pipeline/{name}' does not exist.")
+        jobs = [{"Type": "Transform", "Arguments": {"ModelName": f"model-{each}"}} for each in self.batch[name]]
+        steps = [{"Type": "Lambda", "Arguments": {}}, {"Type": "Condition", "Arguments": {"IfSteps": jobs}}]
+        return {"PipelineName": name, "PipelineDefinition": json.dumps({"Steps": steps})}
+
+    def _start(self, request: Document) -> Document:
+        self.started[request["ClientRequestToken"]] = request["PipelineName"]
+        return {"PipelineExecutionArn": f"{SAGEMAKER}:pipeline/{request['PipelineName']}/execution/run1"}
 
     def _package(self, arn: str) -> Document:
         if arn not in self.packages:

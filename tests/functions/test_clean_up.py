@@ -100,6 +100,7 @@ class Project:
             "DeployPipeline": DEPLOY,
             "BuildProjects": PROJECTS,
             "SageMakerPipeline": GROUP,
+            "BatchPipelines": [PRODUCTION, STAGING],
             "ProductionStack": PRODUCTION_STACK,
             "StagingStack": STAGING_STACK,
             "ModelPackageGroup": GROUP,
@@ -480,6 +481,15 @@ def test_the_end_of_a_step_is_waited_for_after_its_execution_stopped(project: Pr
     project.delete()
     project.assert_gone()
     assert execution["step"] == "Stopped"
+
+
+def test_a_batch_run_is_stopped_before_its_pipeline_goes_with_its_stack(project: Project) -> None:
+    project.launch()
+    execution = project.sagemaker.run_pipeline(PRODUCTION)
+    project.delete()
+    assert execution["step"] == "Stopped"
+    names = [name for name, _ in project.account.calls]
+    assert names.index("StopPipelineExecution") < names.index("DeleteStack")
 
 
 def test_an_update_is_cancelled_and_its_rollback_waited_for(project: Project) -> None:

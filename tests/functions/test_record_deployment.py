@@ -347,3 +347,41 @@ def test_an_accident_is_answered_too(scene: Scene, monkeypatch: pytest.MonkeyPat
     execution_id = scene.deploy(1, approved())
     monkeypatch.delenv("PRODUCTION_ENDPOINT_NAME")
     assert "PRODUCTION_ENDPOINT_NAME" in scene.record(1, execution_id)["failureDetails"]["message"]
+
+
+# ---- a stage of mode batch
+
+
+def deploy_batch(scene: Scene, *versions: int) -> str:
+    """Deploy a version to production of mode batch; answers the execution's id."""
+    execution_id = scene.deploy(versions[0], approved())
+    scene.sagemaker.endpoints.clear()
+    scene.sagemaker.batch[PRODUCTION] = list(versions)
+    return execution_id
+
+
+def test_a_stage_of_mode_batch_is_recorded_and_runs_once_however_often_its_action_is_retried(scene: Scene) -> None:
+    execution_id = deploy_batch(scene, 2)
+    results = [scene.record(2, execution_id) for _ in range(2)]
+    assert scene.sagemaker.said_of(2)[0]["StageStatus"] == "Live"
+    assert all("run run1 of it began" in each["executionDetails"]["summary"] for each in results)
+    assert {each["ClientRequestToken"] for each in scene.account.asked("StartPipelineExecution")} == {execution_id}
+    assert scene.sagemaker.started == {execution_id: PRODUCTION}
+
+
+def test_a_batch_pipeline_that_uses_another_version_is_not_recorded_and_does_not_run(scene: Scene) -> None:
+    result = scene.record(2, deploy_batch(scene, 1))
+    assert package_arn(1) in result["failureDetails"]["message"]
+    assert scene.sagemaker.started == {}
+
+
+def test_a_version_that_was_rejected_meanwhile_does_not_run(scene: Scene) -> None:
+    execution_id = deploy_batch(scene, 2)
+    scene.sagemaker.packages[package_arn(2)]["ModelApprovalStatus"] = "Rejected"
+    scene.record(2, execution_id)
+    assert scene.sagemaker.started == {}
+
+
+def test_an_endpoint_is_not_run(scene: Scene) -> None:
+    scene.deploy_and_record(1, approved())
+    assert scene.sagemaker.started == {}

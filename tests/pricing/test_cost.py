@@ -239,17 +239,18 @@ def test_the_tables_sum_is_the_sum_of_its_lines_and_old_prices_are_told() -> Non
 def test_production_is_told_in_every_mode_that_the_template_has(clone: Path) -> None:
     found = estimate(clone)
 
-    assert list(found.other_modes) == ["serverless", "async"]
-    assert [part.every for part in found.other_modes.values()] == ["month", "month"]
+    assert list(found.other_modes) == ["serverless", "async", "batch"]
+    assert [part.every for part in found.other_modes.values()] == ["month", "month", "run"]
     assert found.other_modes["serverless"].dollars < 1, "nothing is charged while nobody asks"
     assert found.other_modes["async"].dollars < 1, "it sleeps"
     assert "each hour of an instance that is awake" in found.other_modes["async"].note
+    assert 0 < found.other_modes["batch"].dollars < 0.1, "one transform job of some minutes"
 
     config = json.loads((clone / "deploy_repo" / "prod-config.json").read_text())
     mode = json.dumps(config | {"Parameters": config["Parameters"] | {"DeploymentMode": "serverless"}})
     (clone / "deploy_repo" / "prod-config.json").write_text(mode)
 
-    assert list(estimate(clone).other_modes) == ["realtime", "async"]
+    assert list(estimate(clone).other_modes) == ["realtime", "async", "batch"]
     assert estimate(clone).other_modes["realtime"].dollars > 100
 
 
@@ -260,7 +261,7 @@ def test_without_a_price_serverless_is_not_compared_and_that_is_said() -> None:
     console = Console(width=120, record=True, file=io.StringIO())
     command.show(found, console)
 
-    assert list(found.other_modes) == ["async"]
+    assert list(found.other_modes) == ["async", "batch"]
     assert "Serverless endpoints are not compared" in console.export_text()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from tests.rehearsal.whole.company import Company
@@ -41,6 +42,15 @@ class Releases(Project):
         url = codecommit.get_repository(repositoryName=self.pipeline)["repositoryMetadata"]["cloneUrlHttp"]
         scientist.git("clone", "--quiet", url, str(clone))
         (clone / "buildspec.yml").write_text(CHOOSE.format(python=sys.executable))
+        self.configure(clone)
+        before = len(self.executions())
+        scientist.git("commit", "--quiet", "--all", "--message", "Be quick", folder=clone)
+        scientist.git("push", "--quiet", "origin", "main", folder=clone)
+        until(lambda: len(self.executions()) > before)
+        until(lambda: all(each["status"] in OVER for each in self.executions()))
+
+    def configure(self, clone: Path) -> None:
+        """Write both stages' configurations, and the build of the staging tests."""
         (clone / "test" / "buildspec.yml").write_text(QUICK_TEST)
         config = json.loads((clone / "prod-config.json").read_text())
         config["Parameters"] |= SOON
@@ -48,11 +58,6 @@ class Releases(Project):
         # Staging tells what came that far. That it is taken down by itself is told by the story.
         staging = json.loads((clone / "staging-config.json").read_text())
         (clone / "staging-config.json").write_text(json.dumps(staging | {"KeepAfterTests": True}))
-        before = len(self.executions())
-        scientist.git("commit", "--quiet", "--all", "--message", "Be quick", folder=clone)
-        scientist.git("push", "--quiet", "origin", "main", folder=clone)
-        until(lambda: len(self.executions()) > before)
-        until(lambda: all(each["status"] in OVER for each in self.executions()))
 
     # ---- what people do
 
