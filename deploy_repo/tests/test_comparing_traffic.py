@@ -178,7 +178,49 @@ def test_a_handful_of_answers_decides_nothing(tmp_path: Path) -> None:
 def test_outcomes_of_one_kind_only_rank_nothing(tmp_path: Path) -> None:
     told = compare(tmp_path, "--labels", apart(tmp_path, 0.5, 0.5, [0] * 50))
     assert told["comparison"]["verdict"] == "undecided"
-    assert "auc cannot be compared: it takes two outcomes of either kind" in told["sentence"]
+    assert "auc cannot be compared: it takes 10 outcomes of either kind" in told["sentence"]
+
+
+@pytest.mark.parametrize(("of_label_1", "verdict"), [(9, "undecided"), (10, "better")])
+def test_a_ranking_of_a_few_outcomes_of_one_kind_decides_nothing(tmp_path: Path, of_label_1: int, verdict: str) -> None:
+    labels = [int(place < of_label_1) for place in range(100)]
+    told = compare(tmp_path, "--labels", apart(tmp_path, 0.0, 0.9, labels))
+    assert told["comparison"]["verdict"] == verdict
+
+
+def flagging(tmp_path: Path, champion: Sequence[int], challenger: Sequence[int], labels: Sequence[int]) -> str:
+    """Two models that were asked the same and flag these records."""
+    for side, flagged in (("champion", champion), ("challenger", challenger)):
+        scores = [0.9 if place in flagged else 0.1 for place in range(len(labels))]
+        written(
+            tmp_path / side,
+            [
+                line(score, event=f"{side}{place}", inference=f"claim-{place}", claim=str(place))
+                for place, score in enumerate(scores)
+            ],
+        )
+    return outcomes(tmp_path / "outcomes.csv", labels, "claim-", "inferenceId")
+
+
+@pytest.mark.parametrize(
+    ("champion", "challenger", "why"),
+    [
+        (range(40, 41), range(1), "it takes 10 flagged records on either side or more"),
+        (range(31, 60), range(9), "it takes 10 flagged records on either side or more"),
+        (range(40, 60), range(5, 35), "it takes right and wrong flags on either side"),
+        (range(15, 35), range(20), "it takes right and wrong flags on either side"),
+    ],
+    ids=["one flag each", "nine flags", "none right", "all right"],
+)
+def test_precision_pair_by_pair_says_nothing_of_flags_that_vary_too_little(
+    tmp_path: Path, champion: range, challenger: range, why: str
+) -> None:
+    labels = [int(place < 30) for place in range(60)]
+    told = compare(
+        tmp_path, "--labels", flagging(tmp_path, champion, challenger, labels), "--paired", "--metric=precision"
+    )
+    assert told["comparison"]["verdict"] == "undecided"
+    assert f"precision cannot be compared: {why}" in told["sentence"]
 
 
 # ---- reading captures

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,19 @@ from deployment.compare.sides import Side
 from deployment.errors import RefusedError
 from project_tools.project import Project
 
-from .captured import model, truths
+from .captured import line, model, truths
 
 BUCKET = "sagemaker-project-p-abc123"
 BEGAN = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
 PROJECT = Project("fraud", "p-abc123")
+
+
+def dimensions(asked: dict[str, Any]) -> dict[str, str]:
+    [found] = {
+        tuple((each["Name"], each["Value"]) for each in query["MetricStat"]["Metric"]["Dimensions"])
+        for query in asked["MetricDataQueries"]
+    }
+    return dict(found)
 
 
 class Aws:
@@ -31,6 +39,9 @@ class Aws:
         self.objects: dict[str, bytes] = {}
         self.asked: list[dict[str, Any]] = []
         self.denied: set[str] = set()
+        self.began = BEGAN
+        self.recorded: dict[str, dict[str, str]] = {}
+        """What the Model Registry holds about a version's time in production, by its number."""
 
     def client(self, _service: str) -> "Aws":
         return self
@@ -54,7 +65,7 @@ class Aws:
         return {
             "ProductionVariants": [{"VariantName": name, "ModelName": name} for name in self.variants],
             "ShadowProductionVariants": [{"VariantName": name, "ModelName": name} for name in self.shadows],
-            "CreationTime": BEGAN,
+            "CreationTime": self.began,
             **({"DataCaptureConfig": capture} if self.captures else {}),
         }
 
@@ -62,6 +73,11 @@ class Aws:
         version = 7 if asked["ModelName"] == "AllTraffic" else 8
         arn = f"arn:aws:sagemaker:eu-west-1:123456789012:model-package/fraud-p-abc123/{version}"
         return {"PrimaryContainer": {"ModelPackageName": arn}}
+
+    def describe_model_package(self, **asked: str) -> dict[str, Any]:
+        if "describe_model_package" in self.denied:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeModelPackage")
+        return {"CustomerMetadataProperties": self.recorded.get(asked["ModelPackageName"].rpartition("/")[2], {})}
 
     def get_paginator(self, operation: str) -> "Aws":
         if operation in self.denied:
@@ -71,7 +87,7 @@ class Aws:
     def paginate(self, **asked: Any) -> Iterator[dict[str, Any]]:
         self.asked.append(asked)
         if "MetricDataQueries" in asked:
-            variant = asked["MetricDataQueries"][0]["MetricStat"]["Metric"]["Dimensions"][1]["Value"]
+            variant = dimensions(asked)["VariantName"]
             values = {"requests": [600, 400], "errors": [3] if variant == "AllTraffic" else [90], "timed": [1000]}
             values["microseconds"] = [12_000_000]
             yield {"MetricDataResults": [{"Id": name, "Values": each} for name, each in values.items()]}
@@ -154,6 +170,96 @@ def test_captures_are_read_from_when_the_configuration_was_made_and_the_errors_f
     [latency] = [each for each in printed.splitlines() if each.startswith("mean milliseconds")]
     assert latency.split()[2:4] == ["12.0000", "12.0000"]
     assert aws.asked[0]["StartAfter"] == "data-capture/fraud-prod/AllTraffic/2026/11/20/08"
+
+
+TOKYO = timezone(timedelta(hours=9))
+
+
+def test_a_machine_in_another_time_zone_reads_the_same_captures(tmp_path: Path) -> None:
+    """boto3 gives moments in the zone of the machine."""
+    aws = Aws(["AllTraffic", "Challenger"])
+    aws.began = BEGAN.astimezone(TOKYO)
+    for variant, prefix in (("AllTraffic", "a"), ("Challenger", "b")):
+        aws.capture(variant, "2026/11/20/09", model(truths(40), 0.5, prefix, 1))
+    printed = compare(aws, tmp_path)
+    assert aws.asked[0]["StartAfter"] == "data-capture/fraud-prod/AllTraffic/2026/11/20/08"
+    assert "2026-11-20 08:30 UTC" in printed
+    aws.asked.clear()
+    compare(aws, tmp_path, "--since", "2026-11-20T18:00+09:00", "--until", "2026-11-20T19:00+09:00")
+    assert aws.asked[0]["StartAfter"] == "data-capture/fraud-prod/AllTraffic/2026/11/20/09"
+
+
+CHAMPION_LIVE = {"production.deployed-at": "2026-11-20T09:20:00Z", "production.endpoint": "fraud-prod"}
+CHALLENGER_ON = {"production.challenger-at": "2026-11-20T09:20:00Z", "production.challenger-on": "fraud-prod"}
+
+
+def one_answer_a_minute(aws: Aws) -> None:
+    for variant in ("AllTraffic", "Challenger"):
+        lines = [line(0.5, event=f"{variant}{minute}", minute=minute) for minute in range(60)]
+        aws.capture(variant, "2026/11/20/09", lines)
+
+
+@pytest.mark.parametrize(
+    "recorded", [{"7": CHAMPION_LIVE}, {"8": CHALLENGER_ON}, {"7": CHAMPION_LIVE, "8": CHALLENGER_ON}]
+)
+def test_what_the_version_before_answered_while_the_traffic_moved_is_not_counted(
+    tmp_path: Path, recorded: dict[str, dict[str, str]]
+) -> None:
+    """Both fleets capture into the folder of the variant until the deployment has ended."""
+    aws = Aws(["AllTraffic", "Challenger"])
+    aws.recorded = recorded
+    one_answer_a_minute(aws)
+    printed = compare(aws, tmp_path)
+    assert "Champion    fraud-prod/AllTraffic, version 7: 40 answers" in printed
+    assert "Challenger  fraud-prod/Challenger, version 8: 40 answers" in printed
+    assert "of all that was captured since the deployment of version" in printed
+    assert "had ended, 2026-11-20 09:20 UTC" in printed
+
+
+@pytest.mark.parametrize(
+    "recorded",
+    [
+        {"production.deployed-at": "2026-11-20T08:00:00Z", "production.endpoint": "fraud-prod"},
+        {"production.deployed-at": "2026-11-20T09:20:00Z", "production.endpoint": "another"},
+        {"production.deployed-at": "once", "production.endpoint": "fraud-prod"},
+        {"production.challenger-at": "2026-11-20T09:20:00Z", "production.challenger-on": "fraud-prod"},
+    ],
+    ids=["before this configuration", "on another endpoint", "unreadable", "as a challenger, once"],
+)
+def test_a_record_of_another_deployment_changes_nothing(tmp_path: Path, recorded: dict[str, str]) -> None:
+    aws = Aws(["AllTraffic", "Challenger"])
+    aws.recorded = {"7": recorded}
+    one_answer_a_minute(aws)
+    printed = compare(aws, tmp_path)
+    assert "version 7: 60 answers" in printed
+    assert "since the endpoint's configuration was made, 2026-11-20 08:30 UTC" in printed
+
+
+def test_who_may_not_read_the_registry_is_told_since_when_it_is_counted(tmp_path: Path) -> None:
+    aws = Aws(["AllTraffic", "Challenger"])
+    aws.recorded, aws.denied = {"7": CHAMPION_LIVE}, {"describe_model_package"}
+    one_answer_a_minute(aws)
+    assert "since the endpoint's configuration was made, 2026-11-20 08:30 UTC" in compare(aws, tmp_path)
+
+
+def test_whoever_asks_for_an_earlier_time_is_told_that_others_answered_then(tmp_path: Path) -> None:
+    aws = Aws(["AllTraffic", "Challenger"])
+    aws.recorded = {"7": CHAMPION_LIVE}
+    one_answer_a_minute(aws)
+    earlier = compare(aws, tmp_path, "--since", "2026-11-20T09:10")
+    assert "version 7: 50 answers" in earlier
+    assert "versions before may have given some of the answers: the deployment of version 7 had ended, 2026" in earlier
+    assert "versions before" not in compare(aws, tmp_path, "--since", "2026-11-20T09:30")
+
+
+def test_metrics_are_those_of_the_fleet_that_serves(tmp_path: Path) -> None:
+    aws = Aws(["AllTraffic", "Challenger"])
+    one_answer_a_minute(aws)
+    compare(aws, tmp_path)
+    assert [dimensions(each) for each in aws.asked if "MetricDataQueries" in each] == [
+        {"EndpointName": "fraud-prod", "VariantName": name, "EndpointConfigName": "config-1"}
+        for name in ("AllTraffic", "Challenger")
+    ]
 
 
 def test_who_may_not_read_metrics_is_told_so_and_gets_the_rest(tmp_path: Path) -> None:

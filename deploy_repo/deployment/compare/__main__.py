@@ -56,11 +56,21 @@ def main(given: Sequence[str], project: Callable[[], Project], client: Client, p
     endpoint = "" if chosen.champion and chosen.challenger else project().production_endpoint
     pair = sides.find(client("sagemaker"), endpoint, chosen.champion, chosen.challenger)
     came = outcomes.read(client("s3"), chosen.labels) if chosen.labels else None
-    found = [captures.read(client("s3"), side.where, answer_words(), since or side.began, until) for side in pair]
+    # Both from the same moment on: another time has other requests.
+    latest = max((side for side in pair if side.began), key=_began, default=None)
+    found = [
+        captures.read(
+            client("s3"), side.where, answer_words(), since or (latest.began if latest and side.began else None), until
+        )
+        for side in pair
+    ]
     paired = chosen.paired or any(side.is_shadow for side in pair)
     compared = verdict.compare(found[0], found[1], came, chosen.metric, paired=paired)
-    counted, why_not = _traffic(client, pair, since, until)
-    remarks = [*compared.remarks, *([why_not] if why_not else []), *_since(pair, since)]
+    began = since or (latest.began if latest else None)
+    counted, why_not = (
+        traffic.figures(client("cloudwatch"), pair, began, until or datetime.now(UTC)) if began else ([], "")
+    )
+    remarks = [*compared.remarks, *([why_not] if why_not else []), *_since(latest, since)]
     told = Report((pair[0].title, pair[1].title), (_told(found[0]), _told(found[1])), compared, counted, remarks)
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(report.page(told), encoding="utf-8")
@@ -69,21 +79,18 @@ def main(given: Sequence[str], project: Callable[[], Project], client: Client, p
     return f"{report.text(told)}\n\nWith a picture: {page}"
 
 
-def _traffic(
-    client: Client, pair: tuple[Side, Side], since: datetime | None, until: datetime | None
-) -> tuple[list[figures.Figure], str]:
-    began = since or max((side.began for side in pair if side.began), default=None)
-    if began is None:
-        return [], ""
-    return traffic.figures(client("cloudwatch"), pair, began, until or datetime.now(UTC))
+def _began(side: Side) -> datetime:
+    return side.began or datetime.min.replace(tzinfo=UTC)
 
 
-def _since(pair: tuple[Side, Side], since: datetime | None) -> list[str]:
-    """What a person should know where they have not said since when."""
-    began = [side.began for side in pair if side.began]
-    if since or not began:
+def _since(latest: Side | None, since: datetime | None) -> list[str]:
+    """What a person should know about the time that was looked at."""
+    if latest is None or (since and since >= _began(latest)):
         return []
-    return [f"of all that was captured since the endpoint's configuration was made, {max(began):%Y-%m-%d %H:%M} UTC"]
+    when = f"{latest.because}, {_began(latest):%Y-%m-%d %H:%M} UTC"
+    if since:
+        return [f"versions before may have given some of the answers: {when}"]
+    return [f"of all that was captured since {when}"]
 
 
 def _told(found: Captured) -> str:
@@ -97,7 +104,7 @@ def _moment(name: str, text: str) -> datetime | None:
         found = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError as error:
         raise RefusedError(f"{name} is {text!r}; write a day or a moment: 2026-11-20, 2026-11-20T09:30") from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def run(given: Sequence[str], environment: Mapping[str, str]) -> int:

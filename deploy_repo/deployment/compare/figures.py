@@ -16,6 +16,8 @@ from deployment.compare.intervals import Interval
 
 QUALITY = ("auc", "accuracy", "recall", "precision")
 """The figures that need labels, and by which a challenger can be better; more is better of each."""
+LEAST_OF_A_KIND = 10
+"""Fewer outcomes of a kind, or flags, vary too little for the approximations of DeLong and of the linearised ratio."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,12 @@ def _precision(truths: Sequence[int], ones: Sequence[bool], twos: Sequence[bool]
     """Either model flags other records, so the pairs do not make two shares of one whole."""
     if not any(ones) or not any(twos):
         return NOTHING_TO_COUNT["precision"]
+    if min(sum(ones), sum(twos)) < LEAST_OF_A_KIND:
+        return f"it takes {LEAST_OF_A_KIND} flagged records on either side or more"
+    for flags in (ones, twos):
+        right = sum(flag and bool(truth) for flag, truth in zip(flags, truths, strict=True))
+        if right in (0, sum(flags)):  # no variance at all, and an interval of no width
+            return "it takes right and wrong flags on either side, compared pair by pair"
     sides = (
         [(float(flag and truth), float(flag)) for flag, truth in zip(each, truths, strict=True)]
         for each in (ones, twos)
@@ -138,8 +146,8 @@ def _precision(truths: Sequence[int], ones: Sequence[bool], twos: Sequence[bool]
 def _areas(champion: Answered, challenger: Answered, *, paired: bool) -> Interval | str:
     for each in (champion, challenger):
         ones = sum(each.truths)
-        if ones < 2 or len(each) - ones < 2:
-            return "it takes two outcomes of either kind or more on either side"
+        if min(ones, len(each) - ones) < LEAST_OF_A_KIND:
+            return f"it takes {LEAST_OF_A_KIND} outcomes of either kind or more on either side"
     first, second = (intervals.ranking(each.truths, each.scores) for each in (champion, challenger))
     return intervals.difference_of_auc(first, second, paired=paired)
 

@@ -5,7 +5,7 @@ shadow. Either may be named instead: `endpoint/variant`, an `s3://` folder, or a
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -13,6 +13,12 @@ from botocore.exceptions import ClientError
 from deployment import served
 from deployment.errors import ACCESS_DENIED, RefusedError, is_missing
 from deployment.served import CHALLENGER, CHAMPION
+
+RECORDS = {
+    CHAMPION: ("production.deployed-at", "production.endpoint"),
+    CHALLENGER: ("production.challenger-at", "production.challenger-on"),
+}
+"""What the Model Registry holds about a version that was deployed as either variant: when that had ended, and where."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +30,12 @@ class Side:
     endpoint: str = ""
     variant: str = ""
     is_shadow: bool = False
+    config: str = ""
+    """The endpoint configuration that serves now."""
     began: datetime | None = None
-    """Since when the endpoint has had the configuration that it has now."""
+    """Since when, in UTC, what the variant answers is the answer of this version."""
+    because: str = ""
+    """What was then, as the end of a sentence that begins with `since`."""
 
 
 def find(sagemaker: Any, endpoint: str, champion: str, challenger: str) -> tuple[Side, Side]:
@@ -97,12 +107,20 @@ def _side(sagemaker: Any, endpoint: str, name: str) -> Side:
         )
     variant, is_shadow = found
     where = f"{capture['DestinationS3Uri'].rstrip('/')}/{described['EndpointName']}/{name}"
-    title = f"{endpoint}/{name}{' (shadow)' if is_shadow else ''}, {_version(sagemaker, variant)}"
-    return Side(where, title, described["EndpointName"], name, is_shadow, config["CreationTime"])
+    arn, version = _version(sagemaker, variant)
+    title = f"{endpoint}/{name}{' (shadow)' if is_shadow else ''}, {version}"
+    # boto3 gives moments in the zone of this machine; captures go by UTC
+    began, because = config["CreationTime"].astimezone(UTC), "the endpoint's configuration was made"
+    ended = _ended(sagemaker, arn, described["EndpointName"], name) if arn else None
+    if ended and ended > began:
+        began, because = ended, f"the deployment of {version} had ended"
+    return Side(
+        where, title, described["EndpointName"], name, is_shadow, described["EndpointConfigName"], began, because
+    )
 
 
-def _version(sagemaker: Any, variant: dict[str, Any]) -> str:
-    """`version 7`, or why that cannot be told."""
+def _version(sagemaker: Any, variant: dict[str, Any]) -> tuple[str | None, str]:
+    """The ARN of the model package, and `version 7`, or why that cannot be told."""
     try:
         arn = (
             served.package_of(sagemaker.describe_model(ModelName=variant["ModelName"]))
@@ -111,6 +129,24 @@ def _version(sagemaker: Any, variant: dict[str, Any]) -> str:
         )
     except ClientError as error:
         if is_missing(error) or error.response["Error"]["Code"] in ACCESS_DENIED:
-            return "of a version that nobody can tell"
+            return None, "of a version that nobody can tell"
         raise
-    return f"version {arn.rpartition('/')[2]}" if arn else "of no model package"
+    return arn, f"version {arn.rpartition('/')[2]}" if arn else "of no model package"
+
+
+def _ended(sagemaker: Any, arn: str, endpoint: str, variant: str) -> datetime | None:
+    """When the deployment had ended that brought a version; None where the registry does not say.
+
+    Until then the fleet before answers, too, and captures into the same folder: the configuration is older than that.
+    """
+    at, on = RECORDS.get(variant, ("", ""))
+    try:
+        noted = sagemaker.describe_model_package(ModelPackageName=arn).get("CustomerMetadataProperties", {})
+        ended = datetime.fromisoformat(noted.get(at, "")) if noted.get(on) == endpoint else None
+    except ValueError:
+        return None
+    except ClientError as error:
+        if is_missing(error) or error.response["Error"]["Code"] in ACCESS_DENIED:
+            return None
+        raise
+    return (ended if ended.tzinfo else ended.replace(tzinfo=UTC)).astimezone(UTC) if ended else None

@@ -68,7 +68,9 @@ def figures(cloudwatch: Any, pair: Sequence[Side], since: datetime, until: datet
 
 
 def _counts(cloudwatch: Any, side: Side, since: datetime, until: datetime) -> Counts:
-    dimensions = [{"Name": "EndpointName", "Value": side.endpoint}, {"Name": "VariantName", "Value": side.variant}]
+    # With the configuration, as the alarms: without it the fleet before counts, too, while traffic moves.
+    named = (("EndpointName", side.endpoint), ("VariantName", side.variant), ("EndpointConfigName", side.config))
+    dimensions = [{"Name": name, "Value": value} for name, value in named]
     queries = [
         {
             "Id": name,
