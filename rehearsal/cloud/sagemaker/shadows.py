@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4
 """Copies that are answered at the same time."""
+LOOK_SECONDS = 1.0
+"""Real seconds between two looks whether the cloud has ended, while there is nothing to answer."""
 
 
 def check(request: Document) -> None:
@@ -99,7 +101,13 @@ class Shadow:
                     self._cloud.background(f"shadow {self.variant.name} of {self._endpoint}, {number}", self._work)
 
     def _work(self) -> None:
-        while (copy := self._waiting.get()) is not None:
+        while not self._cloud.stopping.is_set():
+            try:
+                copy = self._waiting.get(timeout=LOOK_SECONDS)
+            except queue.Empty:
+                continue
+            if copy is None:
+                return
             try:
                 self._answer(copy)
             finally:
