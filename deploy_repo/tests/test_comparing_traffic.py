@@ -115,6 +115,20 @@ def test_copies_without_an_inference_id_are_paired_by_their_request(tmp_path: Pa
     assert told["comparison"]["compared"] == [35, 35]
 
 
+def test_ids_that_only_one_side_has_or_that_repeat_leave_no_copy_without_its_pair(tmp_path: Path) -> None:
+    """A shadow's copies may come without the id; and one id may have been given to every request of a caller."""
+    ids = {"champion": "a caller", "challenger": ""}
+    for side, inference in ids.items():
+        lines = [
+            line(place / 100, event=f"{side}-{place}", claim=str(place), inference=inference if place % 2 else "same")
+            for place in range(40)
+        ]
+        written(tmp_path / side, lines if side == "champion" else reversed(lines))
+    told = compare(tmp_path, "--paired")
+    assert told["comparison"]["compared"] == [40, 40]
+    assert difference(told, "mean score", "behaviour")["high"] == 0.0  # each with its own copy
+
+
 @pytest.mark.parametrize(
     ("header", "row"), [("claim_number", "{0}"), ("eventId,record", "a{0},0"), ("claim_number,kind", "{0},theft")]
 )
@@ -137,6 +151,23 @@ def test_outcomes_meet_answers_by_whatever_names_the_record(tmp_path: Path, head
     assert told["comparison"]["labelled"][0] == 30
     if "claim_number" in header:
         assert difference(told, "recall")["estimate"] == 0.0
+
+
+def test_an_answer_without_an_id_gets_no_label(tmp_path: Path) -> None:
+    for side in ("champion", "challenger"):
+        ids = [f"{side}-{place}" if place < 30 else "" for place in range(50)]
+        written(tmp_path / side, [line(0.5, event=f"e{place}", inference=each) for place, each in enumerate(ids)])
+        outcomes(tmp_path / "o.csv", [1] * 30, f"{side}-", "inferenceId")
+    told = compare(tmp_path, "--labels", str(tmp_path / "o.csv"))
+    assert told["comparison"]["labelled"] == [30, 30]
+    assert "40 answers got no outcome: they have no inferenceId" in told["remarks"]
+
+
+def test_ids_that_look_like_numbers_meet_their_outcome(tmp_path: Path) -> None:
+    for side in ("champion", "challenger"):
+        written(tmp_path / side, [line(0.5, event="e", inference=f"{place}.0") for place in range(30)])
+    told = compare(tmp_path, "--labels", outcomes(tmp_path / "o.csv", [1] * 30, "", "inferenceId"))
+    assert told["comparison"]["labelled"] == [30, 30]
 
 
 def test_outcomes_may_be_json_lines(tmp_path: Path) -> None:
@@ -262,6 +293,29 @@ def test_what_cannot_be_read_is_counted_and_said(tmp_path: Path, answer: object,
     written(tmp_path / "challenger", model(LABELS, 0.3, "b", 2))
     [remark] = [each for each in compare(tmp_path)["remarks"] if "left out" in each]
     assert remark.startswith(f"1 captured lines of the champion were left out: {why}")
+    assert remark.endswith(f"(the first: {tmp_path}/champion/2026/11/20/09/00-00-000-x.jsonl, line 161)")
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (b'{"captureData": "\xff"}', "that is not UTF-8"),
+        (b"[]", "a line that has not the form of data capture"),
+        (json.dumps(line(0.5, event="x") | {"eventMetadata": {"inferenceTime": 7}}).encode(), "has not the form of"),
+        (json.dumps(line(0.5, event="x", observedContentType=None)).encode(), "has not the form of data capture"),
+        (json.dumps(line(float("nan"), event="x")).encode(), "a score that is no number"),
+    ],
+    ids=["not UTF-8", "a list", "a moment that is no text", "a content type that is no text", "no score"],
+)
+def test_a_line_of_another_form_is_counted_and_said(tmp_path: Path, bad: bytes, why: str) -> None:
+    folder = Path(written(tmp_path / "x", [line(0.5, event="a", claim="one\u2028claim")]))
+    path = folder / "2026" / "11" / "20" / "09" / "00-00-000-x.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"\\\\u2028", "\u2028".encode()) + b"\n" + bad + b"\n")
+    found = captures.read(None, str(folder), WORDS, None, None)
+    assert len(found.predictions) == 1
+    [(reason, count)] = found.unread.items()
+    assert (count, found.first[reason]) == (1, f"{path}, line 3")
+    assert why in reason
 
 
 def test_only_what_was_answered_in_the_time_asked_for_counts(tmp_path: Path) -> None:
@@ -269,6 +323,29 @@ def test_only_what_was_answered_in_the_time_asked_for_counts(tmp_path: Path) -> 
         written(tmp_path / side, [line(0.5, event=f"{side}{minute}", minute=minute) for minute in range(60)])
     told = compare(tmp_path, "--since", "2026-11-20T09:10", "--until", "2026-11-20T09:50Z")
     assert told["comparison"]["compared"] == [40, 40]
+
+
+@pytest.mark.parametrize(
+    ("records", "different", "words"),
+    [
+        (5, 50, "250 answers of the champion came in 50 requests, 50 of them different"),
+        (1, 20, "50 answers of the champion came in 50 requests, 20 of them different"),
+        (1, 50, ""),
+    ],
+    ids=["several records each", "asked again", "each about one of its own"],
+)
+def test_answers_that_do_not_stand_alone_are_told(tmp_path: Path, records: int, different: int, words: str) -> None:
+    answer = {"predictions": [{WORDS.probability: 0.3, "decision": WORDS.decisions[0]}] * records}
+    for side in ("champion", "challenger"):
+        lines = [
+            captured({"records": [{"n": place % different}] * records}, answer, event=f"{side}{place}")
+            for place in range(50)
+        ]
+        written(tmp_path / side, lines)
+    found = [each for each in compare(tmp_path)["remarks"] if "intervals" in each]
+    if words:
+        assert found[0] == f"{words}: the intervals take each answer as one of its own, so they are too narrow"
+    assert bool(found) == bool(words)
 
 
 # ---- what a person sees
@@ -305,6 +382,12 @@ def test_the_table_and_the_page_say_verdict_interval_and_method(tmp_path: Path) 
         ("label\n1\n", "has labels only"),
         ("eventId,label\na1,1\na2,maybe\n", "line 3: label must be 1 or 0, not 'maybe'"),
         ("eventId,label\na1,1\na1,0\n", "line 3: eventId a1 has had the other label before"),
+        ("inferenceId,label\na1,1\n,1\n", "line 3: inferenceId is empty"),
+        ("eventId,record,label\na1,,1\n", "line 2: record is empty"),
+        ("claim_number,kind,label\n7,,1\n", "line 2: kind is empty"),
+        ("eventId,label\na1,1,\n", "line 2 has more cells than the header line"),
+        ("claim_number,label\n7,1\n8,0,x,y\n", "line 3 has more cells than the header line"),
+        (f"eventId,label\na1,{'1' * 200_000}\n", "cannot be read as CSV: line 2: field larger than field limit"),
     ],
 )
 def test_outcomes_that_are_none_are_refused_with_their_line(tmp_path: Path, content: str, said: str) -> None:
@@ -316,8 +399,22 @@ def test_outcomes_that_are_none_are_refused_with_their_line(tmp_path: Path, cont
     assert said in str(refused.value)
 
 
+def test_a_column_without_a_name_is_nothing_to_tell_records_by(tmp_path: Path) -> None:
+    """What a table's index is written as."""
+    for side in ("champion", "challenger"):
+        written(tmp_path / side, [line(0.5, event=f"{side}{place}", claim=str(place)) for place in range(30)])
+    rows = "".join(f"{place + 1},{place},1\n" for place in range(30))
+    (tmp_path / "o.csv").write_text(f",claim_number,label\n{rows}", encoding="utf-8")
+    assert compare(tmp_path, "--labels", str(tmp_path / "o.csv"))["comparison"]["labelled"] == [30, 30]
+
+
 @pytest.mark.parametrize(
-    ("content", "said"), [("{", "line 1 is not JSON"), ("[1]", "line 1: an outcome must be an object with `label`")]
+    ("content", "said"),
+    [
+        ("{", "line 1 is not JSON"),
+        ("[1]", "line 1: an outcome must be an object with `label`"),
+        ('{"claim_number": 7, "label": 1}\n{"label": 1}', "line 2: claim_number is empty"),
+    ],
 )
 def test_json_lines_that_are_none_are_refused_with_their_line(tmp_path: Path, content: str, said: str) -> None:
     apart(tmp_path, 0.3, 0.3)
@@ -334,6 +431,10 @@ def test_json_lines_that_are_none_are_refused_with_their_line(tmp_path: Path, co
         (["--metric", "beauty"], "METRIC is 'beauty'; it must be one of auc, accuracy, recall, precision."),
         (["--since", "yesterday"], "SINCE is 'yesterday'; write a day or a moment"),
         (["--labels", "nowhere.csv"], "The outcomes cannot be read from nowhere.csv"),
+        (["--labels", "s3://bucket"], "The outcomes cannot be read from s3://bucket: not the address of an object"),
+        (["--champion", "s3://bucket"], "'s3://bucket' names no captures"),
+        (["--champion", "s3://bucket/"], "'s3://bucket/' names no captures"),
+        (["--champion", "s3:///folder"], "'s3:///folder' names no captures"),
         (["--champion", "fraud-prod"], "'fraud-prod' names no captures"),
         (["--champion", "./nowhere"], "There is no folder nowhere"),
         (["--until", "2026-11-19"], "Nothing was captured of the champion in"),

@@ -262,6 +262,17 @@ def test_metrics_are_those_of_the_fleet_that_serves(tmp_path: Path) -> None:
     ]
 
 
+def test_a_folder_below_a_variant_is_read_from_a_moment_on(tmp_path: Path) -> None:
+    """Its keys begin with no year: nothing of it may be skipped."""
+    aws = Aws(["AllTraffic", "Challenger"])
+    one_answer_a_minute(aws)
+    sides = [
+        f"--{role}=s3://{BUCKET}/data-capture/fraud-prod/{variant}/2026/11"
+        for role, variant in (("champion", "AllTraffic"), ("challenger", "Challenger"))
+    ]
+    assert "Challenger/2026/11: 50 answers" in compare(aws, tmp_path, *sides, "--since", "2026-11-20T09:10")
+
+
 def test_who_may_not_read_metrics_is_told_so_and_gets_the_rest(tmp_path: Path) -> None:
     aws = Aws(["AllTraffic"], ["Challenger"])
     for variant in ("AllTraffic", "Challenger"):

@@ -60,7 +60,12 @@ def main(given: Sequence[str], project: Callable[[], Project], client: Client, p
     latest = max((side for side in pair if side.began), key=_began, default=None)
     found = [
         captures.read(
-            client("s3"), side.where, answer_words(), since or (latest.began if latest and side.began else None), until
+            client("s3"),
+            side.where,
+            answer_words(),
+            since or (latest.began if latest and side.began else None),
+            until,
+            by_hour=bool(side.variant),
         )
         for side in pair
     ]

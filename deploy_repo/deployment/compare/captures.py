@@ -6,16 +6,16 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpo
 """
 
 import base64
-import binascii
 import csv
 import hashlib
 import io
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ class Captured:
     predictions: list[Prediction] = field(default_factory=list)
     requests: int = 0
     unread: Counter[str] = field(default_factory=Counter)
+    first: dict[str, str] = field(default_factory=dict)
+    """Of each reason the first line, by file and number."""
 
     def period(self) -> str:
         """From when to when, in words."""
@@ -65,16 +67,25 @@ def _minute(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M")
 
 
-def read(s3: Any, where: str, words: AnswerWords, since: datetime | None, until: datetime | None) -> Captured:
-    """Every captured prediction below an `s3://` folder or a folder of this machine, between two moments."""
+def read(
+    s3: Any, where: str, words: AnswerWords, since: datetime | None, until: datetime | None, *, by_hour: bool = False
+) -> Captured:
+    """Every captured prediction below an `s3://` folder or a folder of this machine, between two moments.
+
+    `by_hour` says that the folder is a variant's own, where data capture begins each key with year, month, day and
+    hour: nothing before the first hour need then be listed.
+    """
     found = Captured(where)
     since = since.replace(microsecond=0) if since else None  # captures tell their second
-    lines = _lines_in_s3(s3, where, since) if where.startswith("s3://") else _lines_on_disk(Path(where))
-    for line in lines:
+    in_s3 = where.startswith("s3://")
+    lines = _lines_in_s3(s3, where, since if by_hour else None) if in_s3 else _lines_on_disk(Path(where))
+    for place, line in lines:
         try:
             predictions = _predictions(json.loads(line), words)
-        except (ValueError, KeyError, TypeError, binascii.Error) as error:
-            found.unread[_why_unread(error)] += 1
+        except (ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
+            reason = _why_unread(error)
+            found.unread[reason] += 1
+            found.first.setdefault(reason, place)
             continue
         moment = predictions[0].moment
         if (since is None or moment >= since) and (until is None or moment < until):
@@ -83,15 +94,21 @@ def read(s3: Any, where: str, words: AnswerWords, since: datetime | None, until:
     return found
 
 
-def _lines_on_disk(folder: Path) -> Iterator[str]:
+def _lines_on_disk(folder: Path) -> Iterator[tuple[str, bytes]]:
     if not folder.is_dir():
         raise RefusedError(f"There is no folder {folder}. Name one that holds captures, or an s3:// address.")
     for path in sorted(folder.rglob("*.jsonl")):
-        yield from filter(str.strip, path.read_text(encoding="utf-8").splitlines())
+        yield from _lines(str(path), path.read_bytes())
 
 
-def _lines_in_s3(s3: Any, where: str, since: datetime | None) -> Iterator[str]:
-    """Keys go by year, month, day and hour, so that all before the hour asked for need not be listed."""
+def _lines(file: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Each line, with the place where a person finds it. Bytes: a text has more ends of lines than JSON lines do."""
+    for number, line in enumerate(content.splitlines(), 1):
+        if line.strip():
+            yield f"{file}, line {number}", line
+
+
+def _lines_in_s3(s3: Any, where: str, since: datetime | None) -> Iterator[tuple[str, bytes]]:
     bucket, prefix = s3_files.place(where.rstrip("/") + "/")
     after = {"StartAfter": prefix + since.strftime("%Y/%m/%d/%H")} if since else {}
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **after)
@@ -99,22 +116,30 @@ def _lines_in_s3(s3: Any, where: str, since: datetime | None) -> Iterator[str]:
     with ThreadPoolExecutor(READERS) as readers:
         for start in range(0, len(keys), AHEAD):  # so that never more than these lie in memory
             part = keys[start : start + AHEAD]
-            for content in readers.map(lambda key: s3_files.read(s3, f"s3://{bucket}/{key}"), part):
-                yield from filter(str.strip, content.decode(errors="replace").splitlines())
+            contents = readers.map(lambda key: s3_files.read(s3, f"s3://{bucket}/{key}"), part)
+            for key, content in zip(part, contents, strict=True):
+                yield from _lines(f"s3://{bucket}/{key}", content)
 
 
 def _why_unread(error: Exception) -> str:
     match error:
         case json.JSONDecodeError():
             return "a line, a request or an answer that is not JSON"
+        case UnicodeDecodeError():
+            return "a line, a request or an answer that is not UTF-8"
         case KeyError():
             return f"no {error.args[0]}"
+        case TypeError() | AttributeError():
+            return "a line that has not the form of data capture"
         case _:
             return str(error)
 
 
 def _predictions(line: dict[str, Any], words: AnswerWords) -> list[Prediction]:
-    """Those of one line. Raises ValueError, KeyError or TypeError where it is not of the form the model has."""
+    """Those of one line.
+
+    Raises ValueError, KeyError, TypeError, AttributeError or csv.Error where it is not of the form the model has.
+    """
     asked, answered = line["captureData"]["endpointInput"], line["captureData"]["endpointOutput"]
     metadata = line["eventMetadata"]
     text = _text(asked)
@@ -132,12 +157,19 @@ def _predictions(line: dict[str, Any], words: AnswerWords) -> list[Prediction]:
             place=place,
             of=len(records),
             record=record,
-            score=float(answer[words.probability]),
+            score=_score(answer[words.probability]),
             is_flagged=_is_flagged(answer["decision"], words),
             moment=moment if moment.tzinfo else moment.replace(tzinfo=UTC),
         )
         for place, (record, answer) in enumerate(zip(records, answers, strict=True))
     ]
+
+
+def _score(value: Any) -> float:
+    score = float(value)
+    if not isfinite(score):
+        raise ValueError("a score that is no number")
+    return score
 
 
 def _is_flagged(decision: object, words: AnswerWords) -> bool:
@@ -162,19 +194,29 @@ def _table(text: str, side: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def pairs(first: Iterable[Prediction], second: Iterable[Prediction]) -> list[tuple[Prediction, Prediction]]:
-    """What two models answered about the same record: by the caller's inference id, else by an equal request.
+    """What two models answered about the same record: an equal request, of the same inference id where both have one.
 
-    Equal requests are paired in the order in which they came; what only one of the models was asked is left out.
+    Those that are left after that, because an id is missing on one side or not the same there, are paired by their
+    equal requests. Equal ones are paired in the order in which they came; what only one of the models was asked is left
+    out. An id alone pairs nothing: a caller may give the same to all.
     """
-    waiting: dict[tuple[str, int], list[Prediction]] = {}
-    for each in sorted(first, key=lambda each: each.moment):
-        waiting.setdefault(_pairing(each), []).append(each)
-    found = []
-    for each in sorted(second, key=lambda each: each.moment):
-        if others := waiting.get(_pairing(each)):
-            found.append((others.pop(0), each))
-    return found
+    ones, twos = (sorted(each, key=lambda each: each.moment) for each in (first, second))
+    by_id, ones, twos = _paired(ones, twos, lambda each: (each.inference_id, each.request, each.place))
+    by_request, _, _ = _paired(ones, twos, lambda each: (each.request, each.place))
+    return by_id + by_request
 
 
-def _pairing(each: Prediction) -> tuple[str, int]:
-    return (f"id:{each.inference_id}" if each.inference_id else f"request:{each.request}"), each.place
+def _paired(
+    first: list[Prediction], second: list[Prediction], key: Callable[[Prediction], tuple[str | int, ...]]
+) -> tuple[list[tuple[Prediction, Prediction]], list[Prediction], list[Prediction]]:
+    """Pairs of an equal key, and what is left of either side."""
+    waiting: dict[tuple[str | int, ...], deque[Prediction]] = {}
+    for each in first:
+        waiting.setdefault(key(each), deque()).append(each)
+    found, left = [], []
+    for each in second:
+        if others := waiting.get(key(each)):
+            found.append((others.popleft(), each))
+        else:
+            left.append(each)
+    return found, [each for others in waiting.values() for each in others], left

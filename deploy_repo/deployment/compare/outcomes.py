@@ -46,13 +46,19 @@ class Outcomes:
         return self.labels[key]
 
     def _key(self, prediction: Prediction) -> Key | None:
-        known = {IDS[0]: prediction.inference_id, IDS[1]: prediction.event_id, PLACE: str(prediction.place)}
+        """What the answer's label would be under; None where it has not all that this takes."""
+        known = {IDS[0]: prediction.inference_id, IDS[1]: prediction.event_id, PLACE: prediction.place}
         if self.columns[0] in IDS:
             if PLACE not in self.columns and prediction.of > 1:
                 self.ambiguous["requests about several records, whose labels need a column `record`"] += 1
                 return None
-            return tuple(known[name] for name in self.columns)
-        return tuple(_same(prediction.record.get(name)) for name in self.columns)
+        else:
+            known = prediction.record
+        key = tuple(_same(known.get(name)) for name in self.columns)
+        if missing := _empty(self.columns, key):
+            self.ambiguous[f"they have no {missing}"] += 1
+            return None
+        return key
 
     def summary(self) -> str:
         """How many labels there are, and how many met an answer."""
@@ -64,9 +70,9 @@ def read(s3: Any, where: str) -> Outcomes:
     try:
         content = s3_files.read(s3, where) if where.startswith("s3://") else Path(where).read_bytes()
         text = content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # no such file, not the address of an object, not UTF-8
         raise RefusedError(f"The outcomes cannot be read from {where}: {error}") from error
-    rows = _json_rows(text, where) if where.endswith((".jsonl", ".json")) else _csv_rows(text)
+    rows = _json_rows(text, where) if where.endswith((".jsonl", ".json")) else _csv_rows(text, where)
     if not rows:
         raise RefusedError(f"{where} holds no outcomes. Write a header line with `{LABEL}`, and a line for each.")
     columns = _columns(rows[0][1], where)
@@ -76,6 +82,11 @@ def read(s3: Any, where: str) -> Outcomes:
         if label is None:
             raise RefusedError(f"{where}, line {number}: {LABEL} must be 1 or 0, not {row.get(LABEL)!r}")
         key = tuple(_same(row.get(name)) for name in columns)
+        if missing := _empty(columns, key):
+            raise RefusedError(
+                f"{where}, line {number}: {missing} is empty, so that nobody can tell which record is meant. Fill it "
+                "in, or leave the line out."
+            )
         if labels.setdefault(key, label) != label:
             raise RefusedError(
                 f"{where}, line {number}: {', '.join(columns)} {', '.join(key)} has had the other label before. "
@@ -84,9 +95,20 @@ def read(s3: Any, where: str) -> Outcomes:
     return Outcomes(where, columns, labels)
 
 
-def _csv_rows(text: str) -> list[tuple[int, dict[str, Any]]]:
+def _csv_rows(text: str, where: str) -> list[tuple[int, dict[str, Any]]]:
     reader = csv.DictReader(io.StringIO(text))
-    return [(reader.line_num, row) for row in reader]
+    rows = []
+    try:
+        for row in reader:
+            if None in row:  # where DictReader puts what has no column
+                raise RefusedError(
+                    f"{where}, line {reader.line_num} has more cells than the header line. Look for a comma too many, "
+                    "or one inside a value that needs quotes."
+                )
+            rows.append((reader.line_num, row))
+    except csv.Error as error:
+        raise RefusedError(f"{where} cannot be read as CSV: line {reader.reader.line_num}: {error}") from error
+    return rows
 
 
 def _json_rows(text: str, where: str) -> list[tuple[int, dict[str, Any]]]:
@@ -111,13 +133,18 @@ def _columns(row: dict[str, Any], where: str) -> tuple[str, ...]:
     for name in IDS:
         if name in row:
             return (name, PLACE) if PLACE in row else (name,)
-    keys = tuple(name for name in row if name != LABEL)
+    keys = tuple(name for name in row if name and name != LABEL)  # a table's index has no name, and no field either
     if not keys:
         raise RefusedError(
             f"{where} has labels only. Add a column that says which record is meant: {', '.join(IDS)}, or fields of "
             "the records."
         )
     return keys
+
+
+def _empty(columns: tuple[str, ...], key: Key) -> str:
+    """The first column that holds nothing, or an empty text: nothing is not the same as nothing."""
+    return next((name for name, value in zip(columns, key, strict=True) if not value), "")
 
 
 def _same(value: object) -> str:

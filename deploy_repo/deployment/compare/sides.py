@@ -61,7 +61,8 @@ def find(sagemaker: Any, endpoint: str, champion: str, challenger: str) -> tuple
 
 
 def _named(sagemaker: Any, name: str) -> Side:
-    if name.startswith("s3://") or name.startswith((".", "/")):
+    bucket, _, folder = name.removeprefix("s3://").partition("/")
+    if name.startswith((".", "/")) or (name.startswith("s3://") and bucket and folder):
         return Side(name, name)
     endpoint, _, variant = name.partition("/")
     if not endpoint or not variant or "/" in variant:

@@ -51,7 +51,7 @@ def compare(
         first, second = [one for one, _ in both], [two for _, two in both]
     one, two = _labelled(first, second, outcomes, paired)
     few = min(len(one), len(two)) < LEAST
-    remarks = _remarks(champion, challenger, outcomes, paired, len(one))
+    remarks = [*_remarks(champion, challenger, outcomes, paired, len(one)), *_not_alone(first, second)]
     told = [] if few else figures.behaviour(one, two, paired=paired)
     agreed = figures.agreement(one, two) if paired and not few else None
     known = (one.known(), two.known())
@@ -77,7 +77,10 @@ def compare(
 
 def _nothing(name: str, side: Captured) -> str:
     if side.unread:
-        lines = "".join(f"\n  {count} lines: {reason}" for reason, count in side.unread.most_common(3))
+        lines = "".join(
+            f"\n  {count} lines: {reason} (the first: {side.first[reason]})"
+            for reason, count in side.unread.most_common(3)
+        )
         return (
             f"None of the captured lines of the {name} can be read, in {side.where}:{lines}\n"
             "test/answer.json must hold the words of the answers, and data capture must keep Input and Output."
@@ -127,6 +130,22 @@ def _enough(difference: Interval, count: int) -> str:
     return f"; about {wanted:,} outcomes on either side would settle a difference of that size"
 
 
+def _not_alone(*sides: Sequence[captures.Prediction]) -> list[str]:
+    """Where answers have to do with each other: about records of one request, or about a request that came again."""
+    found = []
+    for name, answers in zip(("champion", "challenger"), sides, strict=True):
+        requests, different = (
+            len({each.event_id for each in answers}),
+            len({each.request for each in answers}),
+        )
+        if min(requests, different) < len(answers):
+            found.append(
+                f"{len(answers)} answers of the {name} came in {requests} requests, {different} of them different: the "
+                "intervals take each answer as one of its own, so they are too narrow"
+            )
+    return found
+
+
 def _remarks(
     champion: Captured, challenger: Captured, outcomes: Outcomes | None, paired: bool, pairs: int
 ) -> list[str]:
@@ -134,7 +153,10 @@ def _remarks(
     if paired:
         found.append(f"{pairs} answers of either side are about the same record and were compared pair by pair")
     for name, side in (("champion", champion), ("challenger", challenger)):
-        found += [f"{count} captured lines of the {name} were left out: {why}" for why, count in side.unread.items()]
+        found += [
+            f"{count} captured lines of the {name} were left out: {why} (the first: {side.first[why]})"
+            for why, count in side.unread.items()
+        ]
     if outcomes is not None:
         found.append(f"outcomes: {outcomes.summary()}")
         found += [f"{count} answers got no outcome: {why}" for why, count in outcomes.ambiguous.items()]
