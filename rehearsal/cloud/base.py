@@ -20,6 +20,7 @@ from typing import Any
 
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.managed_policies import published
+from rehearsal.cloud.ports import reserved_port
 from rehearsal.cloud.processes import Processes
 from rehearsal.cloud.service import Call, Credentials
 from rehearsal.cloud.settings import CloudSettings
@@ -63,9 +64,7 @@ class Base:
         python = self._settings.environments / "base" / "bin" / "python"
         if not python.exists():
             raise RuntimeError(f"the base emulator's environment is missing: {python}. Run `make install` first.")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = reserved_port()
         folder = self._settings.folder / "base"
         (folder / "tmp").mkdir(parents=True, exist_ok=True)
         environment = {

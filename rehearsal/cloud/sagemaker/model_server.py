@@ -28,6 +28,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.cloud.container import Containers
 from rehearsal.cloud.errors import AccessDenied, AwsError
+from rehearsal.cloud.ports import reserved_port
 from rehearsal.cloud.runtimes.images import ECR_IMAGE
 from rehearsal.cloud.sagemaker.container_logs import ContainerLogs
 from rehearsal.cloud.sagemaker.keys_and_networks import require_network
@@ -193,9 +194,7 @@ class ModelServer:
             archive.unlink(missing_ok=True)
 
     def _run(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
+        self._port = reserved_port()
         output = self._folder / "container.log"
         output.touch()
         environment = {
