@@ -3,8 +3,8 @@
     reads     the environment (deployment/settings.py), staging-config.json, prod-config.json; of a
               stage of mode batch also batch-checks.json and test/answer.json
     writes    staging-config-export.json, prod-config-export.json, for the pipeline's CloudFormation actions
-              exports/build.env: DEPLOY, MODEL_PACKAGE_ARN_RESOLVED, MODEL_PACKAGE_VERSION, for the
-              pipeline's variables
+              exports/build.env: DEPLOY, MODEL_PACKAGE_ARN_RESOLVED, MODEL_PACKAGE_VERSION, and what the challenger is:
+              CHALLENGER_MODEL_PACKAGE_ARN, CHALLENGER_KIND, CHALLENGER_TRAFFIC_PERCENT, for the pipeline's variables
 
 Run it with `make build`. Nothing on AWS is changed: everything here only looks.
 """
@@ -74,6 +74,7 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
             "DEPLOY": "no",
             "MODEL_PACKAGE_ARN_RESOLVED": "none",
             "MODEL_PACKAGE_VERSION": "none",
+            **challenger.ABSENT,
         }
     else:
         print(f"Deploying version {choice.version}, because {choice.because}: {choice.arn}")
@@ -90,6 +91,7 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
             "DEPLOY": "yes",
             "MODEL_PACKAGE_ARN_RESOLVED": choice.arn,
             "MODEL_PACKAGE_VERSION": str(choice.version),
+            **beside.answers,
         }
     variables.write(folder / VARIABLES_FILE, answers)
 

@@ -1,7 +1,7 @@
 """CodePipeline action: the version may still go into production.
 
 Hours may lie between the choice of a version and its deployment, and days when a stage is retried. The first action in
-production looks at the registry once more.
+production looks at the registry once more, at the version and at the challenger that comes with it.
 """
 
 import logging
@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import challenger
 import pipeline_job
 from aws import client
 from live_model import version_of
@@ -28,8 +29,9 @@ def handler(event: Mapping[str, Any], _context: object) -> None:
 
 def _check(job: Job) -> Done:
     """Do it. Raises ActionFailedError when the version may not be deployed (any more)."""
-    (arn,) = pipeline_job.parameters(job, ("modelPackageArn",))
-    package = client("sagemaker").describe_model_package(ModelPackageName=arn)
+    arn, beside = pipeline_job.parameters(job, ("modelPackageArn", "challengerArn"))
+    sagemaker = client("sagemaker")
+    package = sagemaker.describe_model_package(ModelPackageName=arn)
     version, group = version_of(arn), os.environ["MODEL_PACKAGE_GROUP_NAME"]
     status, approval = package["ModelPackageStatus"], package["ModelApprovalStatus"]
     if approval != "Approved":
@@ -42,4 +44,7 @@ def _check(job: Job) -> Done:
             f"Version {version} of {group} is {status}, not Completed, so it does not go into production. Approve "
             "another version."
         )
-    return Done(f"Version {version} is approved")
+    if beside == challenger.NONE:
+        return Done(f"Version {version} is approved")
+    challenger.check_approved(sagemaker, beside, group)
+    return Done(f"Version {version} is approved, and version {version_of(beside)} beside it, too")

@@ -13,7 +13,8 @@ who is asked, so this is decided here, by what CodePipeline and the Model Regist
     is approved
 
 The version that is judged is handed on from here, and both stacks are given it by the pipeline: no file of the
-repository can name another one.
+repository can name another one. So it is with the challenger that is to serve beside it in production: which version,
+what it is, and its part of the requests. It must be approved by now, and who is asked is told of it.
 
 An error fails the action, and with it the execution: nothing is deployed then, and nothing is skipped.
 """
@@ -24,8 +25,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import challenger
 import pipeline_job
 from aws import Client, client
+from challenger import Challenger
 from deployments import (
     ASK_VARIABLE,
     IN_PROGRESS,
@@ -36,7 +39,7 @@ from deployments import (
     DeployPipeline,
 )
 from going_back import GoingBack
-from live_model import same_package, served_package, version_of
+from live_model import challenging_package, same_package, served_package, version_of
 from patience import Context, OutOfTimeError, Patience
 from pipeline_job import ActionFailedError, Done, Job
 from reviewed_source import changed_since_production
@@ -65,7 +68,9 @@ def handler(event: Mapping[str, Any], context: Context) -> None:
 def _decide(job: Job, patience: Patience) -> Done:
     """Do it. Raises ActionFailedError."""
     # What a build says may hold anything, other members too; of two members of one name the last counts.
-    arn, execution_id = pipeline_job.parameters(job, ("modelPackageArn", "executionId"))
+    arn, beside, kind, percent, execution_id = pipeline_job.parameters(
+        job, ("modelPackageArn", "challengerArn", "challengerKind", "challengerPercent", "executionId")
+    )
     if not arn.startswith("arn:"):
         return Done("Nothing to deploy", ASK)
     pipeline = DeployPipeline(client("codepipeline"), os.environ["DEPLOY_PIPELINE"])
@@ -73,18 +78,20 @@ def _decide(job: Job, patience: Patience) -> Done:
     if deployment is None:
         raise ActionFailedError(f"CodePipeline does not know the execution {execution_id} (any more).")
     _check_version(arn, deployment)
-    decision = Decision(client("sagemaker"), pipeline, deployment, arn)
+    named = challenger.named_by_build(beside, kind, percent, os.environ["MODEL_PACKAGE_GROUP_NAME"])
+    decision = Decision(client("sagemaker"), pipeline, deployment, arn, named)
     superfluous = decision.superfluous()
     if superfluous:
         # It ends when this action has ended: stopped at once, it could not hear the answer to its job.
         pipeline.stop(deployment, superfluous, wait=True)
         return Done(superfluous, ASK)
     decision.check_rollback()
+    decision.check_challenger()
     done = decision.question()
     decision.make_way()
     _wait_for_staging(patience)
     judged = {JUDGED_VARIABLE: arn, VERSION_VARIABLE: version_of(arn), WHY_VARIABLE: done.summary}
-    return Done(done.summary, {**done.variables, **judged})
+    return Done(done.summary, {**done.variables, **judged, **named.variables(keeps=decision.keeps_challenger)})
 
 
 def _wait_for_staging(patience: Patience) -> None:
@@ -102,8 +109,7 @@ def _wait_for_staging(patience: Patience) -> None:
 def _check_version(arn: str, deployment: Deployment) -> None:
     """Raise ActionFailedError unless the build named a version of this project, and the one that was asked for."""
     group = os.environ["MODEL_PACKAGE_GROUP_NAME"]
-    # Whole: it goes into the JSON of actions that follow.
-    if not re.fullmatch(rf"arn:[a-z-]+:sagemaker:[a-z0-9-]+:\d{{12}}:model-package/{re.escape(group)}/\d+", arn, re.I):
+    if not re.fullmatch(challenger.version_pattern(group), arn, re.I):
         raise ActionFailedError(f"The build names {arn!r}, which is no version of {group}.")
     if deployment.asked_for.startswith("arn:") and not same_package(deployment.asked_for, arn):
         raise ActionFailedError(
@@ -116,11 +122,14 @@ def _check_version(arn: str, deployment: Deployment) -> None:
 class Decision:
     """What is decided about one execution and the version that it carries."""
 
-    def __init__(self, sagemaker: Client, pipeline: DeployPipeline, deployment: Deployment, arn: str) -> None:
+    def __init__(
+        self, sagemaker: Client, pipeline: DeployPipeline, deployment: Deployment, arn: str, beside: Challenger
+    ) -> None:
         self._sagemaker = sagemaker
         self._pipeline = pipeline
         self._deployment = deployment
         self._arn = arn
+        self._beside = beside
         self._version = version_of(arn)
         self._endpoint = os.environ["PRODUCTION_ENDPOINT_NAME"]
         self._group = os.environ["MODEL_PACKAGE_GROUP_NAME"]
@@ -156,6 +165,23 @@ class Decision:
                 "`make rollback` in a clone of the model-deploy repository. Either starts the way back by itself."
             )
 
+    @property
+    def keeps_challenger(self) -> bool:
+        """Whether a rollback only leaves beside the version that comes back what serves beside the live one now."""
+        return (
+            self._deployment.goes_back
+            and self._beside.is_there
+            and same_package(challenging_package(self._sagemaker, self._endpoint), self._beside.arn)
+        )
+
+    def check_challenger(self) -> None:
+        """Raise ActionFailedError for a challenger that may not serve.
+
+        One that stays is no reason to hold a rollback up: if it is rejected, the end of that sees to it.
+        """
+        if self._beside.is_there and not self.keeps_challenger:
+            challenger.check_approved(self._sagemaker, self._beside.arn, self._group)
+
     def question(self) -> Done:
         """Whether a person is asked before production."""
         if not self._deployment.goes_back:
@@ -175,6 +201,12 @@ class Decision:
             return Done(
                 f"Version {self._version} needs the approval of a person: nothing says that it was approved for "
                 "production before, or it is not approved any more",
+                ASK,
+            )
+        if self._beside.is_there and not self.keeps_challenger:
+            return Done(
+                f"Version {self._version} comes back, and a person is asked: version {version_of(self._beside.arn)} "
+                "would begin as its challenger",
                 ASK,
             )
         changed = changed_since_production(self._pipeline, self._deployment)

@@ -17,6 +17,8 @@ RESOLVING_ACTION = "ResolvePackage"
 RESOLVED_VARIABLE = "MODEL_PACKAGE_ARN_RESOLVED"
 DECIDING_ACTION = "DecideDeployment"
 JUDGED_VARIABLE = "MODEL_PACKAGE_ARN"
+CHALLENGER_VARIABLE = "CHALLENGER_MODEL_PACKAGE_ARN"
+"""Of the version that is compared with it; the build and the decision call it alike."""
 ASK_VARIABLE = "ASK_APPROVAL"
 RECORDING_ACTION = "RecordDeployment"
 APPROVAL_ACTION = "ApproveProduction"
@@ -70,6 +72,13 @@ class Deployment:
         return carried or (self.asked_for if self.asked_for.startswith("arn:") else None)
 
     @property
+    def challenger_arn(self) -> str | None:
+        """The version that it puts beside the one it carries; `none` without; None while nothing says so yet."""
+        return self._variable(DECIDING_ACTION, CHALLENGER_VARIABLE) or self._variable(
+            RESOLVING_ACTION, CHALLENGER_VARIABLE
+        )
+
+    @property
     def asks(self) -> bool:
         """Whether it was decided that a person is asked before production."""
         return self._variable(DECIDING_ACTION, ASK_VARIABLE) == "yes"
@@ -93,6 +102,10 @@ class Deployment:
 
     def carries(self, package_arn: str) -> bool:
         return same_package(self.package_arn, package_arn)
+
+    def brings_beside(self, package_arn: str) -> bool:
+        """Whether it puts this version beside another one that it carries."""
+        return same_package(self.challenger_arn, package_arn) and not self.carries(package_arn)
 
     def _variable(self, action_name: str, variable: str) -> str | None:
         """What an action gave to those that follow; None when it has not (yet)."""

@@ -3,6 +3,7 @@
     it is on its way to production      its executions of the deploy pipeline are stopped
     it is live, or reaches production   the version that was live before it comes back: an execution with `rollback`
     it is the live version's challenger an execution with `auto` leaves it out: the same version goes on being live
+    it is to come as a challenger       the executions that bring it are stopped, and the newest begins again without it
     anything else                       nothing
 
 What a rollback needs besides, follow_deployments.py does for every rollback. Events may come twice, late, or out of
@@ -20,7 +21,7 @@ from botocore.exceptions import ClientError
 import notifications
 from aws import Client, client, explained, is_missing
 from deployments import AUTO, BECAUSE_REJECTED, ROLLBACK, Deployment, DeployPipeline
-from going_back import GoingBack, token_at
+from going_back import GoingBack, token_at, token_without
 from live_model import challenging_package, same_package, served_package, version_of
 from patience import Context, OutOfTimeError, Patience
 
@@ -146,6 +147,8 @@ class Rejection:
         self._is_live = is_live
         self._challenges = challenges
         self._leaving_id = ""
+        self._again_id = ""
+        self._stopped_beside: list[Deployment] = []
         self._stopped: list[Deployment] = []
         self._rollback_id = ""
         self.version = version_of(self._arn)
@@ -157,7 +160,7 @@ class Rejection:
     @property
     def done(self) -> bool:
         """Whether anything was changed."""
-        return bool(self._stopped or self._rollback_id or self._leaving_id)
+        return bool(self._stopped or self._stopped_beside or self._rollback_id or self._leaving_id)
 
     def follow(self, request_token: str) -> None:
         """Stop what carries the version; bring back the one before it where this one is live or becomes so."""
@@ -166,6 +169,8 @@ class Rejection:
         ahead = [each for each in under_way if not each.reached_production]
         carriers = [each for each in ahead if each.carries(self._arn)]
         rollbacks = [each for each in carriers if each.goes_back]
+        # A rollback brings no challenger, it leaves one where it is: its end sees to that.
+        beside = [each for each in ahead if each.brings_beside(self._arn) and not each.goes_back]
         self._stop(each for each in carriers if not each.goes_back)
         # Approved in the moment between looking and stopping: then production is changing after all.
         overtaken = any(self._pipeline.look_again(each).reached_production for each in self._stopped)
@@ -176,13 +181,24 @@ class Rejection:
             self._go_back(others, request_token)
         elif self._challenges:
             self._leave_out(request_token)
+        elif beside:
+            self._start_again(beside[0])
         self._stop(rollbacks)
+        self._stop_beside(beside)
         rejected_at = self._package.get("LastModifiedTime") or self._package["CreationTime"]
         self.resolving = [each for each in others if each.package_arn is None and each.started < rejected_at]
 
     def _stop(self, carriers: Iterable[Deployment]) -> None:
         reason = f"Version {self.version} {BECAUSE_REJECTED}"
         self._stopped.extend(each for each in carriers if self._pipeline.stop(each, reason))
+
+    def _stop_beside(self, bringing: Iterable[Deployment]) -> None:
+        reason = f"Version {self.version}, its challenger, {BECAUSE_REJECTED}"
+        self._stopped_beside.extend(each for each in bringing if self._pipeline.stop(each, reason))
+
+    def _start_again(self, brings_it: Deployment) -> None:
+        """Deploy without a challenger what was to come with it: a build takes no rejected version for one."""
+        self._again_id = self._pipeline.start(brings_it.asked_for, token_without(self._arn, brings_it))
 
     def _go_back(self, others: Sequence[Deployment], request_token: str) -> None:
         """Bring back the version before."""
@@ -229,10 +245,23 @@ class Rejection:
                 f"{self._pipeline.name} deploys the live version alone; before production, it asks for approval as "
                 "every deployment does. Until then the rejected version gets its share of the requests."
             )
+        if self._stopped_beside:
+            parts.append(
+                "It was to serve as a challenger beside the version that these deploy. They were stopped:\n"
+                f"{_listed(self._stopped_beside)}"
+            )
+            if self._again_id:
+                parts.append(
+                    f"Execution {self._again_id} of {self._pipeline.name} begins again without it, and asks before "
+                    "production."
+                )
+            else:
+                again = self._pipeline.command_to_start(self._stopped_beside[0].asked_for)
+                parts.append(f"When production is as it should be, start the newest of them again with:\n    {again}")
         outcome = "its deployment was stopped"
         if self._rollback_id:
             outcome = "production goes back"
-        elif self._leaving_id:
+        elif self._leaving_id or (self._stopped_beside and not self._stopped):
             outcome = "it is taken out of the comparison"
         return f"{group}: version {self.version} was rejected, {outcome}", "\n\n".join(parts)
 

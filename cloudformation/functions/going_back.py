@@ -62,6 +62,11 @@ def token_at(pipeline: DeployPipeline, version_arn: str, moment: datetime) -> st
     return _digest(f"way back from {version_arn}")
 
 
+def token_without(challenger_arn: str, execution: Deployment) -> str:
+    """With what an execution is started again because its challenger was rejected."""
+    return _digest(f"{execution.execution_id} without {challenger_arn}")
+
+
 def _token(execution: Deployment) -> str:
     """With what a rollback after this execution is asked for."""
     return _digest(f"way back after {execution.execution_id}")

@@ -32,31 +32,18 @@ def challenging_package(sagemaker: Client, endpoint_name: str) -> str | None:
     return next((each.get("ModelPackageName") for name, each in found if name == CHALLENGER), None)
 
 
-def serves_besides(sagemaker: Client, endpoint_name: str, package_arn: str) -> list[str]:
+def serves_besides(sagemaker: Client, endpoint_name: str, package_arn: str, challenger_arn: str) -> list[str]:
     """What an endpoint serves that is not this model package, in words; empty when all of it is that package.
 
-    Every variant counts, those that only shadow included, and every container of its model. A challenger may be
-    another version of the same group, if it is approved.
+    Every variant counts, those that only shadow included, and every container of its model. The variant `Challenger`
+    may serve the challenger that was judged, whatever was decided about that since: it is what was let in.
     """
     containers = _served(sagemaker, endpoint_name)
     if not containers:
         return [NO_PACKAGE]
     found = [(name, each.get("ModelPackageName", NO_PACKAGE)) for name, each in containers]
     others = {(name, arn) for name, arn in found if not same_package(arn, package_arn)}
-    return sorted(
-        {arn for name, arn in others if not (name == CHALLENGER and _may_challenge(sagemaker, arn, package_arn))}
-    )
-
-
-def _may_challenge(sagemaker: Client, arn: str, champion: str) -> bool:
-    if arn == NO_PACKAGE or not same_package(arn.rpartition("/")[0], champion.rpartition("/")[0]):
-        return False
-    try:
-        return bool(sagemaker.describe_model_package(ModelPackageName=arn)["ModelApprovalStatus"] == "Approved")
-    except ClientError as error:
-        if is_missing(error):
-            return False
-        raise
+    return sorted({arn for name, arn in others if not (name == CHALLENGER and same_package(arn, challenger_arn))})
 
 
 def _served(sagemaker: Client, endpoint_name: str) -> list[tuple[str, dict[str, Any]]]:

@@ -43,8 +43,8 @@ NOT_IN_VALUES = re.compile(r"[^\w .:/=+@-]")
 ONLY_THE_RECORD = "Production itself is deployed; only its record is missing. Retry the stage's failed actions."
 NOT_WHAT_WAS_JUDGED = (
     "Nothing is recorded. Either another deployment came between, or endpoint-config-template.yml of the model-deploy "
-    "repository does not serve its parameter ModelPackageName and nothing else: look at what was pushed there, put it "
-    "right, and approve the version to serve in the Model Registry."
+    "repository does not serve its parameter ModelPackageName, beside it ChallengerModelPackageName, and nothing else: "
+    "look at what was pushed there, put it right, and approve the version to serve in the Model Registry."
 )
 
 log = logging.getLogger(__name__)
@@ -74,10 +74,12 @@ def handler(event: Mapping[str, Any], _context: object) -> None:
 
 def _record(job: Job) -> Done:
     """Do it. Raises ActionFailedError."""
-    package_arn, execution_id = pipeline_job.parameters(job, ("modelPackageArn", "executionId"))
+    package_arn, judged_beside, execution_id = pipeline_job.parameters(
+        job, ("modelPackageArn", "challengerArn", "executionId")
+    )
     endpoint = os.environ["PRODUCTION_ENDPOINT_NAME"]
     sagemaker = client("sagemaker")
-    others = serves_besides(sagemaker, endpoint, package_arn)
+    others = serves_besides(sagemaker, endpoint, package_arn, judged_beside)
     if others:
         # The pipeline gives the stack the version that was judged. What its template makes of that is seen only here.
         raise ActionFailedError(
@@ -97,6 +99,8 @@ def _record(job: Job) -> Done:
     if challenger:
         registry.note_challenger(challenger, endpoint, execution_id)
         beside = f", with version {version_of(challenger)} beside it to be compared"
+        if registry.is_rejected(challenger):  # the end of the execution sees to that: see going_back.py
+            beside += ", which was rejected meanwhile and leaves again"
     ran = "" if rejected else _run(sagemaker, endpoint, execution_id)
     return Done(
         f"Version {version_of(package_arn)} is live on {endpoint}{instead}{beside}; {approval.words}{rejected}{ran}"

@@ -26,14 +26,21 @@ from deployment.settings import ROLLBACK, BuildSettings
 
 RESOLVED_PARAMETERS = frozenset({"ChallengerModelPackageName", "ChampionWeight", "VariantsChange"})
 """What build.py sets where a challenger begins, stays or ends; their defaults mean that there is none."""
+ABSENT = {
+    "CHALLENGER_MODEL_PACKAGE_ARN": "none",
+    "CHALLENGER_KIND": "none",
+    "CHALLENGER_TRAFFIC_PERCENT": "none",
+}
+"""What the pipeline is told where there is none."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What it means for the export, and what a person should know."""
+    """What it means for the export, what a person should know, and what the pipeline is told."""
 
     parameters: dict[str, str]
     said: list[str]
+    answers: dict[str, str]
 
 
 def contradictions(values: Values, *, for_tests: bool) -> list[str]:
@@ -77,14 +84,18 @@ def plan(
     wanted, said = values.text(CHALLENGER), []
     version = values.number("ChallengerVersion")
     arn = f"{champion.arn.rpartition('/')[0]}/{version}"
+    present = served.describe(sagemaker, endpoint_name)
+    if goes_back and wanted != NONE and (present is None or present.challenger != wanted):
+        said.append("No challenger: a rollback begins none and makes none another, it keeps or drops what is there.")
+        wanted = NONE
     if wanted != NONE and (why := _left_out(sagemaker, s3, arn, goes_back=goes_back)):
         said.append(f"No challenger: {why}.")
         wanted = NONE
-    present = served.describe(sagemaker, endpoint_name)
-    now = present.challenger if present else wanted  # a new endpoint is made with whatever is wanted
-    if present and now == NONE and wanted != NONE and arn == champion.arn:
+    begins = present is None or present.challenger == NONE
+    if begins and wanted != NONE and arn == champion.arn:
         said.append(f"No challenger: version {version} is the champion itself.")
         wanted = NONE
+    now = present.challenger if present else wanted  # a new endpoint is made with whatever is wanted
     if present and now != wanted and present.model_package_arn != champion.arn and not goes_back:
         if now != NONE:
             raise RefusedError(
@@ -98,11 +109,16 @@ def plan(
             f"with `auto` when it serves: then version {version} begins as challenger."
         )
         wanted = NONE
-    parameters = {}
+    parameters, answers = {}, ABSENT
     if wanted != NONE:
         percent = values.number("ChallengerTrafficPercent")
         weight = 100 - percent if wanted == VARIANT else 100
         parameters = {"ChallengerModelPackageName": arn, "ChampionWeight": str(weight)}
+        answers = {
+            "CHALLENGER_MODEL_PACKAGE_ARN": arn,
+            "CHALLENGER_KIND": wanted,
+            "CHALLENGER_TRAFFIC_PERCENT": str(percent),
+        }
         what = "answers" if wanted == VARIANT else "gets a copy of"
         said.append(f"Challenger: version {version} {what} {percent} % of the requests of {endpoint_name}.")
     elif values.text(CHALLENGER) != NONE:
@@ -110,7 +126,7 @@ def plan(
     if now != wanted:
         parameters["VariantsChange"] = "true"
         said.append(f"{endpoint_name} gets other variants: traffic moves at once, and no alarm brings it back.")
-    return Plan(parameters, said)
+    return Plan(parameters, said, answers)
 
 
 def _left_out(sagemaker: Any, s3: Any, arn: str, *, goes_back: bool) -> str | None:

@@ -123,6 +123,9 @@ def test_the_pipeline_is_told_what_is_deployed(checkout: Path, registry: Registr
         "export DEPLOY=yes",
         f"export MODEL_PACKAGE_ARN_RESOLVED={arn}",
         "export MODEL_PACKAGE_VERSION=1",
+        "export CHALLENGER_MODEL_PACKAGE_ARN=none",
+        "export CHALLENGER_KIND=none",
+        "export CHALLENGER_TRAFFIC_PERCENT=none",
     ]
 
 
@@ -138,6 +141,9 @@ def test_a_way_back_writes_the_configuration_of_the_version_that_comes_back(
         "export DEPLOY=yes",
         f"export MODEL_PACKAGE_ARN_RESOLVED={earlier}",
         "export MODEL_PACKAGE_VERSION=1",
+        "export CHALLENGER_MODEL_PACKAGE_ARN=none",
+        "export CHALLENGER_KIND=none",
+        "export CHALLENGER_TRAFFIC_PERCENT=none",
     ]
     assert load(checkout / "prod-config-export.json")["Parameters"]["ModelPackageName"] == earlier
     assert "Deploying version 1, because of the versions that were in production" in capsys.readouterr().out
@@ -163,6 +169,9 @@ def test_with_nothing_to_deploy_the_build_succeeds_and_says_why(
         "export DEPLOY=no",
         "export MODEL_PACKAGE_ARN_RESOLVED=none",
         "export MODEL_PACKAGE_VERSION=none",
+        "export CHALLENGER_MODEL_PACKAGE_ARN=none",
+        "export CHALLENGER_KIND=none",
+        "export CHALLENGER_TRAFFIC_PERCENT=none",
     ]
 
 

@@ -93,6 +93,29 @@ def test_a_new_endpoint_is_made_with_it(checkout: Path, registry: Registry) -> N
     assert "VariantsChange" not in exported
 
 
+def told(checkout: Path) -> dict[str, str]:
+    """What the pipeline is told."""
+    lines = (checkout / build.VARIABLES_FILE).read_text(encoding="utf-8").splitlines()
+    return dict(line.removeprefix("export ").split("=", 1) for line in lines)
+
+
+def test_the_pipeline_is_told_which_version_comes_beside_it_and_as_what(checkout: Path, project: Registry) -> None:
+    run(checkout, project, MIRROR)
+    said = told(checkout)
+    assert said["CHALLENGER_MODEL_PACKAGE_ARN"] == arn(project, 2)
+    assert (said["CHALLENGER_KIND"], said["CHALLENGER_TRAFFIC_PERCENT"]) == ("shadow", "100")
+    run(checkout, project, OFF)
+    assert {value for name, value in told(checkout).items() if name.startswith("CHALLENGER")} == {"none"}
+
+
+def test_a_new_endpoint_does_not_begin_with_one_version_twice(checkout: Path, registry: Registry) -> None:
+    registry.register()
+    registry.register()
+    exported = run(checkout, registry, SPLIT, MODEL_PACKAGE_ARN=arn(registry, 2))
+    assert exported["Challenger"] == "none"
+    assert "VariantsChange" not in exported
+
+
 # ---- one thing at a time
 
 
@@ -165,6 +188,27 @@ def test_a_rollback_goes_through_whatever_becomes_of_the_variants(checkout: Path
     project.set_approval(arn(project, 1), "Rejected")
     exported = run(checkout, project, OFF, MODEL_PACKAGE_ARN="rollback")
     assert (exported["ModelPackageName"], exported["VariantsChange"]) == (arn(project, 3), "true")
+
+
+@pytest.mark.parametrize(
+    ("now", "wanted", "then", "changes"),
+    [
+        ("none", "variant", "none", False),
+        ("none", "shadow", "none", False),
+        ("variant", "shadow", "none", True),
+        ("variant", "variant", "variant", False),
+    ],
+)
+def test_a_rollback_keeps_a_challenger_or_drops_it_and_begins_none(
+    checkout: Path, project: Registry, now: str, wanted: str, then: str, changes: bool
+) -> None:
+    if now != "none":
+        project.challenge(now)
+    project.record_deployment(arn(project, 3), "2026-11-02T08:00:00Z")
+    project.set_approval(arn(project, 1), "Rejected")
+    exported = run(checkout, project, SPLIT | {"Challenger": wanted}, MODEL_PACKAGE_ARN="rollback")
+    assert (exported["ModelPackageName"], exported["Challenger"]) == (arn(project, 3), then)
+    assert ("VariantsChange" in exported) == changes
 
 
 # ---- contradictions

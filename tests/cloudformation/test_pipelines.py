@@ -15,6 +15,7 @@ GIVEN_BY_CODEPIPELINE = {"variables", "codepipeline"}
 # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineVariableDeclaration.html
 LONGEST_VARIABLE_DESCRIPTION = 200
 JUDGED = "#{Decision.MODEL_PACKAGE_ARN}"
+BESIDE = "#{Decision.CHALLENGER_MODEL_PACKAGE_ARN}"
 LONGEST_ARN = "arn:aws:sagemaker:ap-northeast-1:123456789012:model-package/" + "n" * 53 + "/99999"
 # https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CloudFormation.html
 LONGEST_OVERRIDES = 1000
@@ -62,6 +63,7 @@ def test_the_recorder_is_told_what_was_deployed(project: Template) -> None:
     record = stages(project, "DeployPipeline")["DeployProduction"]["Actions"][3]
     assert json.loads(record["Configuration"]["UserParameters"]) == {
         "modelPackageArn": JUDGED,
+        "challengerArn": BESIDE,
         "executionId": "#{codepipeline.PipelineExecutionId}",
     }
 
@@ -72,12 +74,21 @@ def test_what_was_judged_is_what_both_stacks_get_whatever_the_build_wrote(projec
     template = Template(ROOT / "deploy_repo" / "endpoint-config-template.yml", {})
     for name in ("DeployStaging", "DeployProduction"):
         overrides = json.loads(found[name]["ParameterOverrides"])
-        assert overrides == {"ModelPackageName": JUDGED}
+        beside = {
+            "Challenger": "#{Decision.CHALLENGER_KIND}",
+            "ChallengerModelPackageName": BESIDE,
+            "ChallengerTrafficPercent": "#{Decision.CHALLENGER_TRAFFIC_PERCENT}",
+            "ChampionWeight": "#{Decision.CHAMPION_WEIGHT}",
+        }
+        assert overrides == {"ModelPackageName": JUDGED} | (beside if name == "DeployProduction" else {})
         assert set(overrides) <= set(template.document["Parameters"]), (
             "CloudFormation refuses what the template does not have"
         )
-        assert len(found[name]["ParameterOverrides"].replace(JUDGED, LONGEST_ARN)) <= LONGEST_OVERRIDES
-    assert json.loads(found["CheckVersion"]["UserParameters"]) == {"modelPackageArn": JUDGED}
+        assert len(REFERENCE.sub(LONGEST_ARN, found[name]["ParameterOverrides"])) <= LONGEST_OVERRIDES
+    assert json.loads(found["CheckVersion"]["UserParameters"]) == {
+        "modelPackageArn": JUDGED,
+        "challengerArn": "#{Decision.CHALLENGER_TO_CHECK}",
+    }
     order = list(found)
     after = json.dumps([found[name] for name in order[order.index("DecideDeployment") + 1 :]])
     assert {key for namespace, key in REFERENCE.findall(after) if namespace == "BuildVariables"} == set()
@@ -91,6 +102,9 @@ def test_it_is_decided_right_after_the_build_and_in_our_own_function(project: Te
     parameters = json.loads(deciding["Configuration"]["UserParameters"], object_pairs_hook=list)
     assert parameters == [
         ("modelPackageArn", "#{BuildVariables.MODEL_PACKAGE_ARN_RESOLVED}"),
+        ("challengerArn", "#{BuildVariables.CHALLENGER_MODEL_PACKAGE_ARN}"),
+        ("challengerKind", "#{BuildVariables.CHALLENGER_KIND}"),
+        ("challengerPercent", "#{BuildVariables.CHALLENGER_TRAFFIC_PERCENT}"),
         ("executionId", "#{codepipeline.PipelineExecutionId}"),  # last, so that no build can bring another one
     ]
 
@@ -197,6 +211,8 @@ def test_the_approval_links_to_the_page_that_the_staging_tests_write(project: Te
 
 # What DecideDeployment says of a rollback from a repository that has changed, for version 99999.
 LONGEST_WHY = 180
+# What is said of a challenger with copies of all requests, for version 99999; a test of the functions holds it.
+LONGEST_CHALLENGER = 67
 # What the staging tests say at most: a test of the model-deploy repository holds it.
 LONGEST_SUMMARY = 440
 
@@ -208,6 +224,7 @@ def test_the_approver_s_message_stays_within_its_limit(project: Template) -> Non
         "MODEL_PACKAGE_ARN": LONGEST_ARN,
         "STAGING_SUMMARY": "x" * LONGEST_SUMMARY,
         "WHY_ASKED": "x" * LONGEST_WHY,
+        "CHALLENGER_IN_WORDS": "x" * LONGEST_CHALLENGER,
     }
     filled = REFERENCE.sub(lambda found: longest.get(found[2], "99999 of 99999"), message)
     assert len(filled) <= LONGEST_CUSTOM_DATA, len(filled)

@@ -79,9 +79,14 @@ def resolved(version: int) -> Document:
     return {**done("Build", "ResolvePackage"), "output": {"outputVariables": variables}}
 
 
-def decided(version: int, ask: str) -> Document:
-    """The action that judged which version an execution carries, after it did."""
-    variables = {"ASK_APPROVAL": ask, "MODEL_PACKAGE_ARN": package_arn(version)}
+def decided(version: int, ask: str, challenger: int = 0) -> Document:
+    """The action that judged which version an execution carries, and which beside it, after it did."""
+    beside = package_arn(challenger) if challenger else "none"
+    variables = {
+        "ASK_APPROVAL": ask,
+        "MODEL_PACKAGE_ARN": package_arn(version),
+        "CHALLENGER_MODEL_PACKAGE_ARN": beside,
+    }
     return {**done("Build", "DecideDeployment", "Lambda"), "output": {"outputVariables": variables}}
 
 

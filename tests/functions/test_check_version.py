@@ -27,8 +27,9 @@ class Check:
     pipelines: CodePipelines
 
     @classmethod
-    def of(cls, version: int) -> Document:
-        check_version.handler(invocation(modelPackageArn=package_arn(version)), object())
+    def of(cls, version: int, challenger: int | None = None) -> Document:
+        beside = package_arn(challenger) if challenger else "none"
+        check_version.handler(invocation(modelPackageArn=package_arn(version), challengerArn=beside), object())
         (result,) = cls.pipelines.results
         return result
 
@@ -49,6 +50,24 @@ def test_a_version_that_is_not_approved_any_more_fails(check: type[Check], sagem
 def test_a_version_that_is_not_complete_fails(check: type[Check], sagemaker: SageMaker) -> None:
     sagemaker.register(3, ModelPackageStatus="Failed")
     assert "is Failed, not Completed" in check.of(3)["failureDetails"]["message"]
+
+
+def test_a_challenger_that_is_approved_goes_on_with_it(check: type[Check], sagemaker: SageMaker) -> None:
+    sagemaker.register(3)
+    sagemaker.register(4)
+    said = check.of(3, challenger=4)["executionDetails"]["summary"]
+    assert said == "Version 3 is approved, and version 4 beside it, too"
+
+
+@pytest.mark.parametrize("more", [{"approval": "Rejected"}, {"ModelPackageStatus": "Failed"}])
+def test_a_challenger_that_is_rejected_while_a_person_is_asked_fails(
+    check: type[Check], sagemaker: SageMaker, more: Document
+) -> None:
+    sagemaker.register(3)
+    sagemaker.register(4, **more)
+    message = check.of(3, challenger=4)["failureDetails"]["message"]
+    found = "Rejected, not Approved" if "approval" in more else "Failed, not Completed"
+    assert message.startswith(f"Version 4 of {GROUP}, the challenger, is {found}, so nothing goes into production with")
 
 
 def test_a_version_that_was_deleted_fails(check: type[Check]) -> None:

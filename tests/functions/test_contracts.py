@@ -12,6 +12,7 @@ import yaml
 from cfnlint.decode.cfn_yaml import load
 
 import aws
+import challenger
 import clean_up
 import decide_deployment
 import deployments
@@ -99,6 +100,27 @@ def test_champion_and_challenger_are_called_as_the_template_of_the_deploy_reposi
     assert shadow["VariantName"] == live_model.CHALLENGER
     assert constant(DEPLOYMENT / "served.py", "(CHAMPION, CHALLENGER)") == tuple(names)
     assert constant(DEPLOYMENT / "settings.py", "AUTO") == deployments.AUTO
+
+
+def test_what_a_build_says_of_a_challenger_is_what_is_judged_and_what_the_template_takes(
+    stages: dict[str, dict[str, Any]],
+) -> None:
+    buildspec = yaml.safe_load((ROOT / "deploy_repo" / "buildspec.yml").read_text())
+    told = set(constant(DEPLOYMENT / "challenger.py", "ABSENT"))
+    assert told == {deployments.CHALLENGER_VARIABLE, challenger.KIND_VARIABLE, challenger.PERCENT_VARIABLE}
+    assert told <= set(buildspec["env"]["exported-variables"])
+    words = (challenger.NONE, challenger.VARIANT, challenger.SHADOW)
+    assert constant(DEPLOYMENT / "served.py", "(NONE, VARIANT, SHADOW)") == words
+    parameters = load(str(ROOT / "deploy_repo" / "endpoint-config-template.yml"))["Parameters"]
+    assert tuple(parameters["Challenger"]["AllowedValues"]) == words
+    given = challenger.Challenger().variables(keeps=False)
+    for name, variable in (
+        ("ChallengerTrafficPercent", challenger.PERCENT_VARIABLE),
+        ("ChampionWeight", challenger.WEIGHT_VARIABLE),
+    ):
+        assert parameters[name]["MinValue"] <= int(given[variable]) <= parameters[name]["MaxValue"]
+    read = {each for each in given if f"#{{Decision.{each}}}" in json.dumps(stages)}
+    assert read == set(given), "nothing is told in vain"
 
 
 def test_staging_goes_by_the_tag_that_the_deploy_repository_writes() -> None:

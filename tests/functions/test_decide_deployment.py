@@ -40,6 +40,14 @@ WAS_LIVE = {
 }
 
 
+NOBODY_BESIDE = ("none", "none", "none")
+
+
+def _beside(challenger: tuple[str, str, str]) -> dict[str, str]:
+    arn, kind, percent = challenger
+    return {"challengerArn": arn, "challengerKind": kind, "challengerPercent": percent}
+
+
 class Scene(Project):
     """Version 1 was live, 2 is, 3 is new."""
 
@@ -48,13 +56,20 @@ class Scene(Project):
         sagemaker.register(1, **WAS_LIVE)
         self.execution(resolved(2), decided(2, "yes"), approved(), DEPLOYING, recorded(), status="Succeeded")
 
-    def decide(self, version: int | None, asked_for: str = "", **more: Any) -> tuple[str, Document]:
+    def decide(
+        self,
+        version: int | None,
+        asked_for: str = "",
+        challenger: tuple[str, str, str] = NOBODY_BESIDE,
+        **more: Any,
+    ) -> tuple[str, Document]:
         """The execution of a version whose build has just ended, and what the action answers."""
         arn = package_arn(version) if version else "none"
         deciding = running("Build", "DecideDeployment", "Lambda")
         execution_id = self.execution(resolved(version or 0), deciding, asked_for=asked_for or arn, **more)
         decide_deployment.handler(
-            invocation(modelPackageArn=arn, executionId=execution_id), Context(self.pipelines.clock)
+            invocation(modelPackageArn=arn, **_beside(challenger), executionId=execution_id),
+            Context(self.pipelines.clock),
         )
         return execution_id, self.pipelines.results[-1]
 
@@ -136,10 +151,98 @@ def test_a_build_cannot_pass_another_execution_off_for_its_own(scene: Scene) -> 
     own = scene.execution(resolved(1), asked_for="auto")
     job = invocation()
     job["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"]["UserParameters"] = (
-        f'{{"modelPackageArn": "{package_arn(1)}", "executionId": "{rollback}", "x": "", "executionId": "{own}"}}'
+        f'{{"modelPackageArn": "{package_arn(1)}", "executionId": "{rollback}", "challengerArn": "none", '
+        f'"challengerKind": "none", "challengerPercent": "none", "executionId": "{own}"}}'
     )
     decide_deployment.handler(job, Context(scene.pipelines.clock))
     assert scene.pipelines.results[-1]["outputVariables"]["ASK_APPROVAL"] == "yes"
+
+
+# ---- the challenger
+
+
+def beside(version: int, kind: str = "variant", percent: str = "20") -> tuple[str, str, str]:
+    return package_arn(version), kind, percent
+
+
+@pytest.mark.parametrize(
+    ("kind", "percent", "weight", "words"),
+    [
+        ("variant", "99", "1", "Challenger: version 3 (variant, answers 99 % of the requests)"),
+        ("shadow", "100", "100", "Challenger: version 3 (shadow, copies of 100 % of the requests)"),
+    ],
+)
+def test_what_the_approver_is_told_of_a_challenger_is_what_production_gets(
+    scene: Scene, kind: str, percent: str, weight: str, words: str
+) -> None:
+    _, result = scene.decide(2, "auto", beside(3, kind, percent))
+    told = result["outputVariables"]
+    assert told["ASK_APPROVAL"] == "yes"
+    assert (told["CHALLENGER_MODEL_PACKAGE_ARN"], told["CHALLENGER_TO_CHECK"]) == (package_arn(3), package_arn(3))
+    assert (told["CHALLENGER_KIND"], told["CHALLENGER_TRAFFIC_PERCENT"]) == (kind, percent)
+    assert told["CHAMPION_WEIGHT"] == weight
+    assert told["CHALLENGER_IN_WORDS"] == words
+    assert len(words.replace("version 3", "version 99999")) <= 67, "what the message has room for: test_pipelines.py"
+
+
+def test_without_a_challenger_the_stack_is_told_that_there_is_none(scene: Scene) -> None:
+    told = scene.decide(3)[1]["outputVariables"]
+    assert {told[f"CHALLENGER_{each}"] for each in ("MODEL_PACKAGE_ARN", "KIND", "TO_CHECK")} == {"none"}
+    assert (told["CHALLENGER_TRAFFIC_PERCENT"], told["CHAMPION_WEIGHT"]) == ("1", "1"), "numbers, as the template asks"
+    assert told["CHALLENGER_IN_WORDS"] == "Challenger: none"
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ({"approval": "Rejected"}, "Rejected, not Approved"),
+        ({"approval": "PendingManualApproval"}, "PendingManualApproval, not Approved"),
+        ({"ModelPackageStatus": "Failed"}, "Failed, not Completed"),
+    ],
+)
+def test_a_challenger_that_nobody_approved_ends_the_execution(scene: Scene, more: Document, found: str) -> None:
+    scene.sagemaker.register(3, **more)
+    message = scene.decide(2, "auto", beside(3))[1]["failureDetails"]["message"]
+    assert message.startswith(f"Version 3 of {GROUP}, the challenger, is {found}")
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ((package_arn(3).replace(GROUP, "another"), "variant", "20"), "for a challenger, which is no version of"),
+        ((package_arn(3) + '", "x": "', "variant", "20"), "for a challenger, which is no version of"),
+        (("none", "variant", "20"), "for a challenger, which is no version of"),
+        (beside(3, "none"), "as 'none' with '20' % of the requests"),
+        (beside(3, "everything"), "as 'everything' with"),
+        (beside(3, "variant", "100"), "as 'variant' with '100' %"),
+        (beside(3, "shadow", "0"), "as 'shadow' with '0' %"),
+        (beside(3, "variant", "many"), "as 'variant' with 'many' %"),
+    ],
+)
+def test_what_a_build_says_of_a_challenger_is_looked_at(scene: Scene, named: tuple[str, str, str], said: str) -> None:
+    assert said in scene.decide(2, "auto", named)[1]["failureDetails"]["message"]
+
+
+def serves_beside(scene: Scene, version: int) -> None:
+    champion = {"VariantName": "AllTraffic", "ModelName": "model-2"}
+    challenger = {"VariantName": "Challenger", "ModelName": f"model-{version}"}
+    scene.sagemaker.besides["ProductionVariants"] = [champion, challenger]
+
+
+def test_a_rollback_that_would_begin_a_challenger_asks(scene: Scene) -> None:
+    scene.reject(2)
+    _, result = scene.decide(1, "rollback", beside(3))
+    assert result["outputVariables"]["ASK_APPROVAL"] == "yes"
+    assert "version 3 would begin as its challenger" in result["executionDetails"]["summary"]
+
+
+def test_a_rollback_asks_nobody_about_a_challenger_that_stays_and_is_not_held_up_by_it(scene: Scene) -> None:
+    serves_beside(scene, 3)
+    scene.reject(2)
+    scene.sagemaker.register(3, "Rejected")  # after its build left it in
+    told = scene.decide(1, "rollback", beside(3))[1]["outputVariables"]
+    assert (told["ASK_APPROVAL"], told["CHALLENGER_TO_CHECK"]) == ("no", "none")
+    assert told["CHALLENGER_MODEL_PACKAGE_ARN"] == package_arn(3)
 
 
 # ---- what the repository holds in a rollback
@@ -242,7 +345,8 @@ def test_a_rollback_that_was_approved_and_is_in_production_is_let_end(scene: Sce
 
 def test_the_version_that_was_judged_is_handed_on(scene: Scene) -> None:
     _, result = scene.decide(3)
-    assert result["outputVariables"] == {
+    told = result["outputVariables"]
+    assert {name: value for name, value in told.items() if not name.startswith("CHA")} == {
         "ASK_APPROVAL": "yes",
         "MODEL_PACKAGE_ARN": package_arn(3),
         "MODEL_PACKAGE_VERSION": "3",
@@ -271,7 +375,8 @@ FOREIGN = (
 @pytest.mark.parametrize("arn", FOREIGN)
 def test_what_is_no_version_of_the_project_is_not_judged(scene: Scene, arn: str) -> None:
     execution_id = scene.execution(resolved(3))
-    decide_deployment.handler(invocation(modelPackageArn=arn, executionId=execution_id), Context(scene.pipelines.clock))
+    given = {"modelPackageArn": arn, **_beside(NOBODY_BESIDE), "executionId": execution_id}
+    decide_deployment.handler(invocation(**given), Context(scene.pipelines.clock))
     (result,) = scene.pipelines.results
     assert f"which is no version of {GROUP}." in result["failureDetails"]["message"]
 
@@ -279,9 +384,8 @@ def test_what_is_no_version_of_the_project_is_not_judged(scene: Scene, arn: str)
 def test_the_version_is_written_as_one_likes(scene: Scene) -> None:
     """SageMaker writes the name of a group in lower case into some ARNs."""
     execution_id = scene.execution(resolved(3), asked_for=package_arn(3).upper().replace("ARN:", "arn:"))
-    decide_deployment.handler(
-        invocation(modelPackageArn=package_arn(3), executionId=execution_id), Context(scene.pipelines.clock)
-    )
+    given = {"modelPackageArn": package_arn(3), **_beside(NOBODY_BESIDE), "executionId": execution_id}
+    decide_deployment.handler(invocation(**given), Context(scene.pipelines.clock))
     assert "outputVariables" in scene.pipelines.results[0]
 
 
@@ -311,9 +415,8 @@ def test_an_error_fails_the_execution_and_skips_nothing(scene: Scene, service: s
 
 
 def test_an_execution_that_nobody_knows_fails(scene: Scene) -> None:
-    decide_deployment.handler(
-        invocation(modelPackageArn=package_arn(1), executionId="gone"), Context(scene.pipelines.clock)
-    )
+    given = {"modelPackageArn": package_arn(1), **_beside(NOBODY_BESIDE), "executionId": "gone"}
+    decide_deployment.handler(invocation(**given), Context(scene.pipelines.clock))
     (result,) = scene.pipelines.results
     assert "CodePipeline does not know the execution gone" in result["failureDetails"]["message"]
 
@@ -321,7 +424,10 @@ def test_an_execution_that_nobody_knows_fails(scene: Scene) -> None:
 def test_parameters_that_lack_something_fail(scene: Scene) -> None:
     decide_deployment.handler(invocation(modelPackageArn=package_arn(1)), Context(scene.pipelines.clock))
     (result,) = scene.pipelines.results
-    assert "modelPackageArn and executionId" in result["failureDetails"]["message"]
+    assert (
+        "modelPackageArn and challengerArn and challengerKind and challengerPercent and executionId"
+        in result["failureDetails"]["message"]
+    )
 
 
 # ---- staging, while it is taken down after the execution before

@@ -16,6 +16,7 @@ from scene import (
     Context,
     SageMaker,
     approved,
+    decided,
     package_arn,
     resolved,
     running,
@@ -120,6 +121,41 @@ def test_a_rejected_challenger_leaves_production_and_the_live_version_stays(scen
     subject, text = scene.only_message()
     assert subject == f"{GROUP}: version 3 was rejected, it is taken out of the comparison"
     assert f"Execution {started['id']} of {DEPLOY} deploys the live version alone" in text
+
+
+def test_an_execution_that_waits_with_the_challenger_is_stopped_and_begins_again_without_it(scene: Scene) -> None:
+    waiting = scene.execution(resolved(2), decided(2, "yes", challenger=3), waits_for_approval(), asked_for="auto")
+    event = scene.reject(3)
+    for _ in range(2):  # events may come twice
+        scene.hear(event)
+    assert scene.stopped[waiting]["reason"] == "Version 3, its challenger, was rejected in the Model Registry"
+    (started,) = [each for each in scene.pipelines.executions[DEPLOY] if each["id"] != waiting]
+    assert started["asked_for"] == "auto"
+    subject, text = scene.only_message()
+    assert subject == f"{GROUP}: version 3 was rejected, it is taken out of the comparison"
+    assert f"- execution {waiting}" in text
+    assert f"Execution {started['id']} of {DEPLOY} begins again without it" in text
+
+
+def test_while_the_challenger_leaves_production_what_would_bring_it_anew_is_stopped_too(scene: Scene) -> None:
+    champion = {"VariantName": "AllTraffic", "ModelName": "model-2"}
+    scene.sagemaker.besides["ProductionVariants"] = [champion, {"VariantName": "Challenger", "ModelName": "model-3"}]
+    arn = package_arn(1)
+    waiting = scene.execution(resolved(1), decided(1, "yes", challenger=3), waits_for_approval(), asked_for=arn)
+    scene.hear(scene.reject(3))
+    assert waiting in scene.stopped
+    (started,) = [each for each in scene.pipelines.executions[DEPLOY] if each["id"] != waiting]
+    assert started["asked_for"] == "auto"
+    assert (
+        f"start the newest of them again with:\n    aws codepipeline start-pipeline-execution --name {DEPLOY}"
+        in (scene.only_message()[1])
+    )
+
+
+def test_a_rollback_is_not_stopped_for_the_challenger_that_it_leaves_in_place(scene: Scene) -> None:
+    rollback = scene.execution(resolved(1), decided(1, "no", challenger=3), asked_for="rollback")
+    scene.hear(scene.reject(3))
+    assert rollback not in scene.stopped
 
 
 def test_a_rejected_champion_goes_back_whatever_challenges_it(scene: Scene) -> None:

@@ -48,9 +48,11 @@ class Scene:
             asked_for=asked_for or package_arn(version),
         )
 
-    def record(self, version: int, execution_id: str, **parameters: Any) -> Document:
+    def record(self, version: int, execution_id: str, challenger: int = 0, **parameters: Any) -> Document:
         """Run the action as CodePipeline does; the result it was given."""
-        given = parameters or {"modelPackageArn": package_arn(version), "executionId": execution_id}
+        beside = package_arn(challenger) if challenger else "none"
+        whole = {"modelPackageArn": package_arn(version), "challengerArn": beside, "executionId": execution_id}
+        given = parameters or whole
         before = len(self.pipelines.results)
         record_deployment.handler(invocation(**given), object())
         (result,) = self.pipelines.results[before:]
@@ -274,13 +276,11 @@ def challenging(version: int, kind: str) -> Document:
 
 
 @pytest.mark.parametrize("kind", ["variant", "shadow"])
-def test_an_approved_challenger_may_serve_beside_the_version_that_was_judged_and_is_recorded(
-    scene: Scene, kind: str
-) -> None:
+def test_the_challenger_that_was_judged_may_serve_beside_the_version_and_is_recorded(scene: Scene, kind: str) -> None:
     execution_id = scene.deploy(1, approved())
     scene.sagemaker.besides.update(challenging(2, kind))
     for _ in range(2):  # the stage may be retried
-        result = scene.record(1, execution_id)
+        result = scene.record(1, execution_id, challenger=2)
         assert f"live on {PRODUCTION}, with version 2 beside it to be compared" in result["executionDetails"]["summary"]
     stage, noted = scene.sagemaker.said_of(2)
     assert stage == {}, "it was never live, so no rollback goes back to it"
@@ -289,11 +289,22 @@ def test_an_approved_challenger_may_serve_beside_the_version_that_was_judged_and
     assert scene.sagemaker.said_of(1)[0]["StageStatus"] == "Live"
 
 
-def test_a_challenger_that_nobody_approved_is_not_what_was_judged(scene: Scene) -> None:
+def test_a_challenger_that_was_rejected_as_it_came_in_keeps_the_version_it_came_with_from_no_record(
+    scene: Scene,
+) -> None:
     execution_id = scene.deploy(1, approved())
     scene.sagemaker.besides.update(challenging(2, "variant"))
-    scene.sagemaker.packages[package_arn(2)]["ModelApprovalStatus"] = "PendingManualApproval"
-    message = scene.record(1, execution_id)["failureDetails"]["message"]
+    scene.sagemaker.packages[package_arn(2)]["ModelApprovalStatus"] = "Rejected"
+    said = scene.record(1, execution_id, challenger=2)["executionDetails"]["summary"]
+    assert "with version 2 beside it to be compared, which was rejected meanwhile and leaves again" in said
+    assert scene.sagemaker.said_of(1)[0]["StageStatus"] == "Live"
+
+
+@pytest.mark.parametrize("judged", [0, 3])
+def test_an_approved_challenger_that_is_not_the_judged_one_is_found(scene: Scene, judged: int) -> None:
+    execution_id = scene.deploy(1, approved())
+    scene.sagemaker.besides.update(challenging(2, "variant"))
+    message = scene.record(1, execution_id, challenger=judged)["failureDetails"]["message"]
     assert f"serves {package_arn(2)}, not {package_arn(1)}" in message
     assert scene.sagemaker.said_of(1) == ({}, {})
 
@@ -328,7 +339,7 @@ def test_a_model_that_was_deleted_by_hand_meanwhile_is_said_to_be_unknown(scene:
 def test_parameters_that_lack_something_are_named(scene: Scene, parameters: dict[str, str]) -> None:
     scene.deploy(1, approved())
     message = scene.record(1, "", **parameters)["failureDetails"]["message"]
-    assert "modelPackageArn and executionId" in message
+    assert "modelPackageArn and challengerArn and executionId" in message
     assert next(iter(parameters.values())) in message
 
 

@@ -91,13 +91,21 @@ raise SystemExit(status != "Succeeded")
 DEPLOY = f"""\
 version: 0.2
 env:
-  exported-variables: [DEPLOY, ASK_APPROVAL, MODEL_PACKAGE_ARN_RESOLVED, MODEL_PACKAGE_VERSION]
+  exported-variables:
+    - DEPLOY
+    - ASK_APPROVAL
+    - MODEL_PACKAGE_ARN_RESOLVED
+    - MODEL_PACKAGE_VERSION
+    - CHALLENGER_MODEL_PACKAGE_ARN
+    - CHALLENGER_KIND
+    - CHALLENGER_TRAFFIC_PERCENT
 phases:
   build:
     commands:
       - >-
         echo '{{"Parameters": {{}}}}' | tee staging-config-export.json > prod-config-export.json
       - export DEPLOY=no ASK_APPROVAL=no MODEL_PACKAGE_ARN_RESOLVED=none MODEL_PACKAGE_VERSION=none
+      - export CHALLENGER_MODEL_PACKAGE_ARN=none CHALLENGER_KIND=none CHALLENGER_TRAFFIC_PERCENT=none
       - if [ "$MODEL_PACKAGE_ARN" != auto ]; then {sys.executable} build.py && . exports/build.env; fi
 artifacts:
   files: [endpoint-config-template.yml, staging-config-export.json, prod-config-export.json]

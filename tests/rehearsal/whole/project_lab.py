@@ -19,11 +19,19 @@ from tests.waiting import until
 QUICK_BUILD = """\
 version: 0.2
 env:
-  exported-variables: [DEPLOY, ASK_APPROVAL, MODEL_PACKAGE_ARN_RESOLVED, MODEL_PACKAGE_VERSION]
+  exported-variables:
+    - DEPLOY
+    - ASK_APPROVAL
+    - MODEL_PACKAGE_ARN_RESOLVED
+    - MODEL_PACKAGE_VERSION
+    - CHALLENGER_MODEL_PACKAGE_ARN
+    - CHALLENGER_KIND
+    - CHALLENGER_TRAFFIC_PERCENT
 phases:
   build:
     commands:
       - export DEPLOY=yes ASK_APPROVAL=no MODEL_PACKAGE_ARN_RESOLVED={package} MODEL_PACKAGE_VERSION=1
+      - export CHALLENGER_MODEL_PACKAGE_ARN={beside} CHALLENGER_KIND={kind} CHALLENGER_TRAFFIC_PERCENT={percent}
 artifacts:
   files: [endpoint-config-template.yml, staging-config-export.json, prod-config-export.json]
 """
@@ -107,7 +115,14 @@ class Project:
         if not clone.exists():
             url = self.company.engineer.client("codecommit").get_repository(repositoryName=f"{self.prefix}-modeldeploy")
             scientist.git("clone", "--quiet", url["repositoryMetadata"]["cloneUrlHttp"], str(clone))
-        (clone / "buildspec.yml").write_text(QUICK_BUILD.format(package=package))
+        (clone / "buildspec.yml").write_text(
+            QUICK_BUILD.format(
+                package=package,
+                beside=production.get("ChallengerModelPackageName", "none"),
+                kind=production.get("Challenger", "none"),
+                percent=production.get("ChallengerTrafficPercent", "none"),
+            )
+        )
         (clone / "test" / "buildspec.yml").write_text(QUICK_TEST)
         ignored = clone / ".gitignore"
         ignored.write_text("".join(line for line in ignored.open() if "export" not in line))

@@ -14,7 +14,14 @@ from tests.waiting import until
 CHOOSE = """\
 version: 0.2
 env:
-  exported-variables: [DEPLOY, ASK_APPROVAL, MODEL_PACKAGE_ARN_RESOLVED, MODEL_PACKAGE_VERSION]
+  exported-variables:
+    - DEPLOY
+    - ASK_APPROVAL
+    - MODEL_PACKAGE_ARN_RESOLVED
+    - MODEL_PACKAGE_VERSION
+    - CHALLENGER_MODEL_PACKAGE_ARN
+    - CHALLENGER_KIND
+    - CHALLENGER_TRAFFIC_PERCENT
 phases:
   build:
     commands:

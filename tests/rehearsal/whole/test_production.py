@@ -117,10 +117,17 @@ def test_a_challenger_serves_beside_the_live_version_until_somebody_rejects_it(
         "ChampionWeight": "80",
         "ChallengerInstanceCount": "2",
     }
-    execution = project.push_deployment(champion, **beside)
-    project.until_asked(execution)
+    early = project.push_deployment(champion, **beside | {"ChallengerTrafficPercent": "10"})
+    assert project.ended(early) == "Failed", "nobody is asked about what nobody approved"
+    [refused] = [output for name, _, output in project.actions(early) if name == "DecideDeployment"]
+    assert "the challenger, is PendingManualApproval" in refused["executionResult"]["errorDetails"]["message"]
+    # That starts an execution of its own, whose build names another version: it does not come to staging.
     user.update_model_package(ModelPackageArn=challenger, ModelApprovalStatus="Approved")
+
+    # Whatever the configuration says: what the build told, and the approver with it, is what comes.
+    execution = project.push_deployment(champion, **beside | {"ChampionWeight": "1"})
     project.approve(execution)
+    assert project.mailbox.find(f"Challenger: version {version} (variant, answers 20 % of the requests)")
 
     assert project.ended(execution) == "Succeeded", project.actions(execution)
     variants = user.describe_endpoint(EndpointName=f"{project.name}-prod")["ProductionVariants"]
