@@ -21,8 +21,8 @@ from deployment import artefacts, served
 from deployment.contradictions import Values
 from deployment.errors import RefusedError, is_missing
 from deployment.registry import Chosen
-from deployment.served import CHALLENGER, NONE, VARIANT
-from deployment.settings import ROLLBACK, BuildSettings
+from deployment.served import CHALLENGER, NONE, VARIANT, Served
+from deployment.settings import AUTO, ROLLBACK, BuildSettings
 
 RESOLVED_PARAMETERS = frozenset({"ChallengerModelPackageName", "ChampionWeight", "VariantsChange"})
 """What build.py sets where a challenger begins, stays or ends; their defaults mean that there is none."""
@@ -98,6 +98,13 @@ def plan(
     now = present.challenger if present else wanted  # a new endpoint is made with whatever is wanted
     if present and now != wanted and present.model_package_arn != champion.arn and not goes_back:
         if now != NONE:
+            if settings.model_package_arn == AUTO:
+                raise RefusedError(
+                    f"{endpoint_name} would lose its challenger or change what it is ({now} to {wanted}) in the same "
+                    f"deployment that brings version {champion.version}, and `auto` brings that one because the "
+                    "version that serves is not approved.\nApprove the version that serves again, or reject it, in "
+                    "the Model Registry; then start the pipeline with `auto` once more."
+                )
             raise RefusedError(
                 f"{endpoint_name} would lose its challenger or change what it is ({now} to {wanted}) in the same "
                 f"deployment that brings version {champion.version}. SageMaker moves that traffic at once, watched by "
@@ -109,6 +116,8 @@ def plan(
             f"with `auto` when it serves: then version {version} begins as challenger."
         )
         wanted = NONE
+    if present and now == wanted != NONE and not goes_back:
+        _check_count(values, endpoint_name, present)
     parameters, answers = {}, ABSENT
     if wanted != NONE:
         percent = values.number("ChallengerTrafficPercent")
@@ -127,6 +136,23 @@ def plan(
         parameters["VariantsChange"] = "true"
         said.append(f"{endpoint_name} gets other variants: traffic moves at once, and no alarm brings it back.")
     return Plan(parameters, said, answers)
+
+
+def _check_count(values: Values, endpoint_name: str, present: Served) -> None:
+    """Raise RefusedError for a number of instances that a living challenger would not get.
+
+    While the champion autoscales, deployments keep the count of every variant: see RetainAllVariantProperties in the
+    template.
+    """
+    scales = values.number("EndpointInstanceCount") != values.number("EndpointMaxInstanceCount")
+    count = values.number("ChallengerInstanceCount")
+    if scales and present.challenger_instances not in (None, count):
+        raise RefusedError(
+            f"The challenger of {endpoint_name} has {present.challenger_instances} instances, and "
+            f"ChallengerInstanceCount {count} would not change that while the champion scales by itself.\n"
+            f"Set it to {present.challenger_instances}; or end the challenger first ({CHALLENGER} none), then begin it "
+            f"with {count}."
+        )
 
 
 def _left_out(sagemaker: Any, s3: Any, arn: str, *, goes_back: bool) -> str | None:

@@ -23,7 +23,7 @@ class Served:
     endpoint serves whose configuration or model cannot be found is not known. `mode` says how it serves, in the words
     of DeploymentMode, and `instance_type` on what, unless it is serverless. `answers_in` is the S3 folder in which an
     asynchronous endpoint answers. Where several variants serve, all of this is about the champion; `challenger` says
-    what the other one is.
+    what the other one is, and `challenger_instances` how many are wanted of it.
     """
 
     status: str
@@ -35,6 +35,7 @@ class Served:
     instance_type: str | None = None
     answers_in: str = ""
     challenger: str = NONE
+    challenger_instances: int | None = None
 
 
 def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
@@ -52,6 +53,7 @@ def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
             return _batch(sagemaker, endpoint_name)
         raise
     config, arn, is_known = _look(sagemaker, endpoint["EndpointConfigName"])
+    kind, instances = _challenger(endpoint)
     variant = champion_of(config["ProductionVariants"]) if config else {}
     answers_in = config.get("AsyncInferenceConfig", {}).get("OutputConfig", {}).get("S3OutputPath", "")
     return Served(
@@ -63,16 +65,18 @@ def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
         mode="serverless" if "ServerlessConfig" in variant else "async" if answers_in else "realtime",
         instance_type=variant.get("InstanceType"),
         answers_in=answers_in,
-        challenger=_challenger(endpoint),
+        challenger=kind,
+        challenger_instances=instances,
     )
 
 
-def _challenger(endpoint: dict[str, Any]) -> str:
+def _challenger(endpoint: dict[str, Any]) -> tuple[str, int | None]:
     members = ((VARIANT, "ProductionVariants"), (SHADOW, "ShadowProductionVariants"))
     for kind, member in members:
-        if any(each["VariantName"] == CHALLENGER for each in endpoint.get(member, [])):
-            return kind
-    return NONE
+        for each in endpoint.get(member, []):
+            if each["VariantName"] == CHALLENGER:
+                return kind, each.get("DesiredInstanceCount")
+    return NONE, None
 
 
 def champion_of(variants: list[dict[str, Any]]) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Registry:
     _variants: dict[str, dict[str, Any]] = field(default_factory=dict)  # more of its variant, by endpoint name
     _configs: dict[str, dict[str, Any]] = field(default_factory=dict)  # more of its configuration, likewise
     _challengers: dict[str, str] = field(default_factory=dict)  # what the second variant is, by endpoint name
+    _challenging_instances: dict[str, int] = field(default_factory=dict)  # of them, likewise
     _arriving: dict[str, str] = field(default_factory=dict)  # package ARN by endpoint name
     _status: dict[str, str] = field(default_factory=dict)  # by endpoint name, where not InService
     _artefacts: set[str] = field(default_factory=set)
@@ -111,9 +112,10 @@ class Registry:
         self._arriving.pop(endpoint_name, None)
         self._status.pop(endpoint_name, None)
 
-    def challenge(self, kind: str, endpoint_name: str = "fraud-prod") -> None:
+    def challenge(self, kind: str, endpoint_name: str = "fraud-prod", instances: int = 2) -> None:
         """Let a second version serve beside, as a variant or as a shadow."""
         self._challengers[endpoint_name] = kind
+        self._challenging_instances[endpoint_name] = instances
 
     def run_batch(self, arn: str, name: str = "fraud-prod") -> None:
         """Have a stage of mode batch answer files with a package."""
@@ -214,7 +216,9 @@ class Registry:
         beside = {"variant": "ProductionVariants", "shadow": "ShadowProductionVariants"}
         answer["ProductionVariants"] = [{"VariantName": "AllTraffic"}]
         if name in self._challengers:
-            answer.setdefault(beside[self._challengers[name]], []).append({"VariantName": "Challenger"})
+            answer.setdefault(beside[self._challengers[name]], []).append(
+                {"VariantName": "Challenger", "DesiredInstanceCount": self._challenging_instances[name]}
+            )
         if name in self._arriving:
             answer["PendingDeploymentSummary"] = {"EndpointConfigName": f"{name}-arriving-config"}
         return answer

@@ -137,6 +137,28 @@ def test_a_new_champion_does_not_come_in_the_deployment_that_ends_a_challenger(
     assert not (checkout / "staging-config-export.json").exists()
 
 
+def test_auto_does_not_send_one_back_to_auto_when_the_live_version_has_lost_its_approval(
+    checkout: Path, project: Registry
+) -> None:
+    project.challenge("variant")
+    project.set_approval(arn(project, 1), "PendingManualApproval")
+    project.set_approval(arn(project, 2), "Rejected")
+    with pytest.raises(RefusedError, match="Approve the version that serves again, or reject it"):
+        run(checkout, project, SPLIT, MODEL_PACKAGE_ARN="auto")
+
+
+@pytest.mark.parametrize("kind", ["variant", "shadow"])
+def test_a_number_of_instances_that_a_living_challenger_would_not_get_is_refused(
+    checkout: Path, project: Registry, kind: str
+) -> None:
+    project.challenge(kind, instances=3)
+    config = SPLIT | {"Challenger": kind}
+    with pytest.raises(RefusedError, match=r"has 3 instances, and ChallengerInstanceCount 2 would not change that"):
+        run(checkout, project, config)
+    alone = {"EndpointInstanceCount": 2, "EndpointMaxInstanceCount": 2}  # without autoscaling the count is taken
+    assert run(checkout, project, config | alone)["ChallengerInstanceCount"] == "2"
+
+
 def test_the_champion_does_not_challenge_itself(
     checkout: Path, project: Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:
