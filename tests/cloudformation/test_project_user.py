@@ -120,6 +120,26 @@ def denied(account_setup: Template, wanted: set[tuple[str, str]], policy: str = 
     return missing
 
 
+def test_with_a_key_of_ones_own_people_read_and_write_what_s3_lets_them_in_buckets_of_projects(
+    account_setup: Template,
+) -> None:
+    """Writing an object takes kms:GenerateDataKey: the request to an asynchronous endpoint is one.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#require-sse-kms
+    """
+    keys = [each for each in of(account_setup, USER) if any(one.startswith("kms:") for one in each.actions)]
+    assert {action for each in keys for action in each.actions} == {"kms:Decrypt", "kms:GenerateDataKey"}
+    for each in keys:
+        assert each.allows
+        assert each.resources == [f"arn:aws:kms:*:{ACCOUNT}:key/*"]
+        assert each.condition == {
+            "StringLike": {
+                "kms:EncryptionContext:aws:s3:arn": "arn:aws:s3:::sagemaker-project-*",
+                "kms:ViaService": "s3.*",
+            }
+        }
+
+
 @pytest.mark.parametrize(
     ("policy", "files", "at_least"),
     [
