@@ -39,9 +39,10 @@ def _no_account_but_the_invented_one() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
-        boto3.setup_default_session(
-            aws_access_key_id="testing", aws_secret_access_key="testing", region_name="eu-west-1"
-        )
+        # Also for sessions that the code under test makes: one without credentials asks the machine for some.
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        boto3.setup_default_session(region_name="eu-west-1")
         yield
 
 
