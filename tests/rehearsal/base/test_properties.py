@@ -159,6 +159,12 @@ RESOURCES: dict[str, dict[str, Any]] = {
         ],
         Tags=OWN_TAGS,
     ),
+    "Schedule": resource(
+        "AWS::Events::Rule",
+        Name="conforming-schedule",
+        ScheduleExpression="rate(1 day)",
+        Targets=[{"Id": "notifications", "Arn": {"Ref": "Topic"}}],
+    ),
     "LogGroup": resource(
         "AWS::Logs::LogGroup",
         LogGroupName="/aws/codebuild/conforming",
@@ -167,7 +173,14 @@ RESOURCES: dict[str, dict[str, Any]] = {
         Tags=OWN_TAGS,
     ),
     "Key": resource("AWS::KMS::Key"),
-    "SumAlarm": resource("AWS::CloudWatch::Alarm", AlarmName="conforming-sum", Statistic="Sum", Tags=OWN_TAGS, **ALARM),
+    "SumAlarm": resource(
+        "AWS::CloudWatch::Alarm",
+        AlarmName="conforming-sum",
+        Statistic="Sum",
+        AlarmActions=[{"Ref": "Topic"}],
+        Tags=OWN_TAGS,
+        **ALARM,
+    ),
     "PercentileAlarm": resource(
         "AWS::CloudWatch::Alarm", AlarmName="conforming-p95", ExtendedStatistic="p95", Tags=OWN_TAGS, **ALARM
     ),
@@ -287,6 +300,12 @@ def test_a_rule_has_its_pattern_targets_and_tags(ask: Any) -> None:
     check_tags(as_dict(events.list_tags_for_resource(ResourceARN=rule["Arn"])["Tags"]))
 
 
+def test_a_schedule_keeps_its_rhythm(ask: Any) -> None:
+    rule = ask("events").describe_rule(Name="conforming-schedule")
+    assert (rule["ScheduleExpression"], rule["State"]) == ("rate(1 day)", "ENABLED")
+    assert "EventPattern" not in rule
+
+
 def test_a_log_group_keeps_its_lines_as_long_as_it_was_told(ask: Any) -> None:
     logs = ask("logs")
     (group,) = logs.describe_log_groups(logGroupNamePrefix="/aws/codebuild/conforming")["logGroups"]
@@ -305,6 +324,12 @@ def test_an_alarm_watches_what_it_was_told(ask: Any, name: str, statistic: dict[
     assert {key: alarm[key] for key in ALARM} == ALARM
     assert {key: alarm[key] for key in ("Statistic", "ExtendedStatistic") if key in alarm} == statistic
     check_tags(as_dict(cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]))
+
+
+def test_an_alarm_tells_whom_it_was_told_to(ask: Any) -> None:
+    (alarm,) = ask("cloudwatch").describe_alarms(AlarmNames=["conforming-sum"])["MetricAlarms"]
+    (action,) = alarm["AlarmActions"]
+    assert action.endswith(":conforming")
 
 
 def test_an_update_changes_and_takes_away(cloud: Cloud) -> None:
