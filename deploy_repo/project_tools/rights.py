@@ -61,6 +61,16 @@ class Refusal:
             )
         if "service control policy" in self.because:
             return " The organisation's service control policy does not allow it: ask your platform team."
+        if "session policy" in self.because:
+            return (
+                " The role's own policy may grant it, but the session was begun with a policy that does not: whoever "
+                "gave out these credentials decides on that."
+            )
+        if "resource-based policy" in self.because:
+            return (
+                " What is asked for has a policy of its own that does not let the role in: have the owner of that KMS "
+                "key or bucket allow it there. Granting the role more does not help."
+            )
         if self.action in CHOSEN_AT_LAUNCH:
             return (
                 " A project's roles may do it only with the project's tags, and only with what the launch form names: "

@@ -161,11 +161,12 @@ class Base:
         """Whose key this is. Raises AwsError (UnrecognizedClientException, ...) for a key nobody owns."""
         return Credentials(**self.ask("credential", {"access_key_id": access_key_id}))
 
-    def decisions(self, access_key_id: str, calls: Iterable[Call]) -> list[str]:
-        """`Allow`, `Deny` or `ImplicitDeny` for each call of one principal."""
+    def refusals(self, access_key_id: str, calls: Iterable[Call]) -> list[str]:
+        """Why each call of one principal is refused, as AWS says it (`because no permissions boundary allows ...`,
+        `with an explicit deny in ...`); empty for a call that is allowed."""
         asked = [{"action": c.action, "resource": c.resource, "context": dict(c.context)} for c in calls]
-        decisions: list[str] = self.ask("decide", {"access_key_id": access_key_id, "calls": asked})["decisions"]
-        return decisions
+        refusals: list[str] = self.ask("decide", {"access_key_id": access_key_id, "calls": asked})["refusals"]
+        return refusals
 
     def allowed(self) -> list[tuple[str, str, int]]:
         """What the base itself allowed so far: principal, action and how often."""

@@ -26,7 +26,7 @@ from ministack.core import iam_evaluator
 from ministack.core.responses import get_region
 from ministack.services import iam, sts
 
-from rehearsal.cloud import base_recording, base_withholding
+from rehearsal.cloud import base_denials, base_recording, base_withholding
 
 ACCOUNT = os.environ["MINISTACK_ACCOUNT_ID"]
 ROOT_KEY = os.environ["AWS_ACCESS_KEY_ID"]
@@ -103,16 +103,17 @@ def credential(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def decide(question: dict[str, Any]) -> dict[str, Any]:
-    """Allow or deny each call of one principal, identity policies, boundary and resource policies together."""
+    """What keeps each call of one principal from being made, empty for one that is allowed: identity policies,
+    boundary, session and resource policies together."""
     principal = iam_evaluator.resolve_principal(question["access_key_id"], ACCOUNT)
     if isinstance(principal, iam_evaluator.AuthError):
         return {"error": principal.message, "code": principal.code}
-    return {"decisions": [_decision(principal, call) for call in question["calls"]]}
+    return {"refusals": [_refusal(principal, call) for call in question["calls"]]}
 
 
-def _decision(principal: iam_evaluator.PrincipalInfo, call: dict[str, Any]) -> str:
+def _refusal(principal: iam_evaluator.PrincipalInfo, call: dict[str, Any]) -> str:
     if principal.policies is None:  # the account's root user
-        return "Allow"
+        return ""
     context = {key.lower(): value for key, value in call["context"].items()}
     context.setdefault("aws:tagkeys", None)
     request = iam_evaluator.EvalContext(
@@ -133,7 +134,7 @@ def _decision(principal: iam_evaluator.PrincipalInfo, call: dict[str, Any]) -> s
         result = iam_evaluator.combine_resource_policy(
             result, request, *policy, required=service == "kms", limits=principal.limits
         )
-    return str(result.decision)
+    return "" if result.decision == "Allow" else base_denials.why(result)
 
 
 def allowed(_question: dict[str, Any]) -> dict[str, Any]:

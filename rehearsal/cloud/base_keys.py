@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awskeymanagementservice.html
 
 Private names of ministack 1.5.33 used here: `kms._resolve_key` and `_aliases`; `s3._error`; of `iam_actions`
-`access_denied_response`; of `iam_evaluator` `enforce` and `combine_resource_policy`.
+`access_denied_response`; of `iam_evaluator` `enforce`.
 """
 
 from __future__ import annotations
@@ -63,65 +63,42 @@ class Key(str):
     refusal: Refusal | None
 
 
-@dataclass(frozen=True)
-class Denied:
-    """The call of KMS that was denied."""
-
-    action: str
-    key: str
-
-
 _refusal: contextvars.ContextVar[Refusal | None] = contextvars.ContextVar("refusal", default=None)
-_denied: contextvars.ContextVar[Denied | None] = contextvars.ContextVar("denied", default=None)
-_blamed: contextvars.ContextVar[str] = contextvars.ContextVar("blamed", default="identity-based")
-"""Which kind of policy allows nothing: where the caller's own policies do, it is the key's."""
+_denied: contextvars.ContextVar[bool] = contextvars.ContextVar("denied", default=False)
+"""Whether it was a call of KMS that was denied."""
 
 
 def install() -> None:
     """Decide checks of keys as KMS does. Call it once, after `base_objects` and before the base serves."""
     enforce, deny = iam_evaluator.enforce, iam_actions.access_denied_response
-    combine = iam_evaluator.combine_resource_policy
 
     def enforce_key(access_key_id: str, action: str, service: str, region: str, **named: Any) -> Any:  # noqa: ANN401
         key = named.get("resource_arn")
         _refusal.set(None)
-        _denied.set(None)
+        _denied.set(False)
         if not isinstance(key, Key):
             return enforce(access_key_id, action, service, region, **named)
         if key.refusal is not None:
             _refusal.set(key.refusal)
             return iam_evaluator.EvalResult("Deny")
         result = enforce(access_key_id, action, "kms", region, resource_arn=str(key), service_context=key.context)
-        if result is not None:
-            _denied.set(Denied(action, key))
+        _denied.set(result is not None)
         return result
 
     def deny_key(service: str, action: str, principal: str, request_id: str, **named: Any) -> Any:  # noqa: ANN401
-        refusal, denied = _refusal.get(), _denied.get()
+        refusal = _refusal.get()
         if refusal is not None and service == "s3":
             return s3._error(refusal.code, refusal.message, refusal.status)
         if refusal is not None:
             words: Document = {**named, "error_code": refusal.code, "message": refusal.message}
             return (refusal.status, *deny(service, action, principal, request_id, **words)[1:])
-        if denied is None:
+        if not _denied.get() or service not in DENIED:
             return deny(service, action, principal, request_id, **named)
-        why = (
-            "with an explicit deny in a policy"
-            if named.get("explicit_deny")
-            else f"because no {_blamed.get()} policy allows the {denied.action} action"
-        )
-        message = f"User: {principal} is not authorized to perform: {denied.action} on resource: {denied.key} {why}"
-        code, status = DENIED.get(service, ("", 403))
-        words = {**named, "resource_arn": denied.key, "message": message, "error_code": code}
-        return (status, *deny(service, denied.action, principal, request_id, **words)[1:])
-
-    def combine_and_blame(identity: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401 - ministack's
-        _blamed.set("resource-based" if identity.decision == "Allow" else "identity-based")
-        return combine(identity, *given, **named)
+        code, status = DENIED[service]
+        return (status, *deny(service, action, principal, request_id, **{**named, "error_code": code})[1:])
 
     iam_evaluator.enforce = enforce_key
     iam_actions.access_denied_response = deny_key
-    iam_evaluator.combine_resource_policy = combine_and_blame
 
 
 def key_of_aws(service: str) -> str:

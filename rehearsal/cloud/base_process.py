@@ -6,6 +6,7 @@ what it uses of ministack's inside; `tests/rehearsal/base/test_private_names.py`
 those names:
 
 - `base_identity.py`: who owns a key, and may they
+- `base_denials.py`: which policy denied, and how AWS says so
 - `base_stacks.py`: the front door before every resource of a stack
 - `base_deletions.py`, `base_leftovers.py`: when a stack is deleted, and what stays when that fails
 - `base_functions.py`: functions and custom resources, which are the front door's
@@ -45,6 +46,7 @@ from ministack.core.responses import set_request_account_id, set_request_region
 from rehearsal.cloud import (
     base_connections,
     base_deletions,
+    base_denials,
     base_encryption,
     base_evaluation,
     base_event_requests,
@@ -122,6 +124,7 @@ def main() -> None:
     base_deletions.install()
     base_leftovers.install()
     base_functions.install()
+    base_denials.install()
     base_identity.install()
     base_objects.install()
     base_object_rights.install()

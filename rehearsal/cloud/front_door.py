@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "content-length", "expect", "server", "date"}
-DENIED_ACTION = re.compile(rb"not authorized to perform:? ([a-z0-9-]+:[A-Za-z*]+)(?: on resource: \"?([^\s\"<]+))?")
+DENIED_ACTION = re.compile(rb"not authorized to perform:? ([A-Za-z0-9-]+:[A-Za-z*]+)(?: on resource: \"?([^\s\"<]+))?")
 UNPLAYED = re.compile(
     rb"Unsupported service: |<Code>InvalidAction</Code>|Unknown (?:[A-Za-z0-9]+ )?action|UnknownOperation",
     re.IGNORECASE,
@@ -308,7 +308,10 @@ class FrontDoor:
         if denied is None:
             return
         resource = (denied[2] or b"*").decode().rstrip(",.")
-        call = Call(denied[1].decode(), resource)
+        service, _, action = denied[1].decode().partition(":")  # SNS says SNS:Publish, and SQS sqs:sendmessage
+        operation = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
+        action = operation if operation.lower() == action else action
+        call = Call(f"{service.lower()}:{action}", resource)
         signature = claimed(request)
         caller = (
             self._cloud.identity.credentials_of(signature.access_key_id).principal_arn if signature else "anonymous"

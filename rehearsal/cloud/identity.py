@@ -83,10 +83,10 @@ class Identity:
         asked = list(calls)
         if not asked:
             return
-        for call, decision in zip(asked, self._base.decisions(caller.access_key_id, asked), strict=True):
-            self.record(caller.principal_arn, call, allowed=decision == "Allow")
-            if decision != "Allow":
-                raise AccessDenied(self.denial(caller, call, explicit=decision == "Deny"), code)
+        for call, why in zip(asked, self._base.refusals(caller.access_key_id, asked), strict=True):
+            self.record(caller.principal_arn, call, allowed=not why)
+            if why:
+                raise AccessDenied(self.denial(caller, call, why), code)
 
     def require_service_calls(
         self,
@@ -99,12 +99,12 @@ class Identity:
         self.require(credentials, [Call(action, resource, context or {}) for action in entry.actions])
 
     @staticmethod
-    def denial(caller: Credentials, call: Call, *, explicit: bool) -> str:
-        """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
-        why = "with an explicit deny in a policy" if explicit else "because no identity-based policy allows the"
-        ending = why if explicit else f"{why} {call.action} action"
+    def denial(caller: Credentials, call: Call, why: str) -> str:
+        """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+
+        `why` is what `base_denials.py` says of it."""
         on = "" if call.resource == "*" else f" on resource: {call.resource}"
-        return f"User: {caller.principal_arn} is not authorized to perform: {call.action}{on} {ending}"
+        return f"User: {caller.principal_arn} is not authorized to perform: {call.action}{on} {why}"
 
     def record(self, principal: str, call: Call, *, allowed: bool) -> None:
         """Keep a decision for the report."""

@@ -223,6 +223,8 @@ def test_what_nothing_recognises_is_told_so_with_what_helps_at_that_place() -> N
             "the denial (with an explicit deny in a permissions boundary: arn:aws:iam::1:policy/company/Theirs)",
         ),
         ("with an explicit deny in a resource-based policy", "denies it explicitly"),
+        ("because no session policy allows the s3:GetObject action", "gave out these credentials"),
+        ("because no resource-based policy allows the s3:GetObject action", "a policy of its own"),
         ("because no service control policy allows the s3:GetObject action", "service control policy"),
         ("", "Have your platform team add it"),
     ],

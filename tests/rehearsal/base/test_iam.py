@@ -63,7 +63,7 @@ def role(iam: Any) -> Callable[..., str]:
 
 
 def may(cloud: Cloud, who: Credentials, call: Call) -> bool:
-    return cloud.base.decisions(who.access_key_id, [call]) == ["Allow"]
+    return cloud.base.refusals(who.access_key_id, [call]) == [""]
 
 
 GET = Call("s3:GetObject", OBJECT)
@@ -429,5 +429,5 @@ def test_a_policy_may_say_who_is_subscribed(cloud: Cloud, ask: Any, role: Callab
     sns = cloud.client("sns", who)
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="a@example.com")
     for protocol, endpoint in (("email", "a@example.org"), ("https", "https://example.com")):
-        with pytest.raises(ClientError, match="sns:Subscribe"):
+        with pytest.raises(ClientError, match="SNS:Subscribe"):
             sns.subscribe(TopicArn=topic, Protocol=protocol, Endpoint=endpoint)

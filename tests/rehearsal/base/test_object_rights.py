@@ -148,7 +148,7 @@ def test_of_many_keys_those_that_are_denied_stay_and_are_named(
     answer = delete(person, bucket, *asked, quiet=quiet)
     [error] = answer["Errors"]
     assert (error["Key"], error["Code"]) == ("theirs/b & <c>", "AccessDenied")
-    assert f"s3:DeleteObject on resource: arn:aws:s3:::{bucket}/theirs/" in error["Message"]
+    assert f's3:DeleteObject on resource: "arn:aws:s3:::{bucket}/theirs/b & <c>" because' in error["Message"]
     assert [each["Key"] for each in answer.get("Deleted", [])] == ([] if quiet else ["mine/a", "mine/d"])
     assert left(s3, bucket) == ["theirs/b & <c>"]
     assert [each.action for each in cloud.identity.denials() if f"{bucket}/theirs/" in each.resource] == [

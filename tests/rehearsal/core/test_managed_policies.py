@@ -38,7 +38,9 @@ def test_a_role_may_what_its_managed_policy_says_and_no_more(cloud: Cloud, iam: 
     iam.attach_role_policy(RoleName="managed", PolicyArn=ARN)
     session = cloud.identity.session_of(made, "somebody")
     calls = [Call("codepipeline:StartPipelineExecution", f"{PIPELINES}:{name}") for name in ("sagemaker-a", "other")]
-    assert cloud.base.decisions(session.access_key_id, calls) == ["Allow", "ImplicitDeny"]
+    allowed, refused = cloud.base.refusals(session.access_key_id, calls)
+    assert not allowed
+    assert refused == "because no identity-based policy allows the codepipeline:StartPipelineExecution action"
 
 
 def test_a_policy_that_aws_does_not_manage_is_not_there(iam: Any) -> None:

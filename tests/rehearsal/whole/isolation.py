@@ -110,12 +110,8 @@ def reached(cloud: Cloud, role_arn: str, actions: set[str], of: list[Belonging],
         if action.split(":")[0] == belonging.service and applicable(action, belonging.arn)
         for context in _contexts(action, belonging, says, cloud.account)
     ]
-    decisions = cloud.base.decisions(caller.access_key_id, calls)
-    return {
-        f"{call.action} on {call.resource}"
-        for call, decision in zip(calls, decisions, strict=True)
-        if decision == "Allow"
-    }
+    refusals = cloud.base.refusals(caller.access_key_id, calls)
+    return {f"{call.action} on {call.resource}" for call, why in zip(calls, refusals, strict=True) if not why}
 
 
 def _contexts(
