@@ -17,6 +17,8 @@ from .fake_registry import BUCKET, GROUP, ROLE, Registry
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).resolve().parent.parent
+# What a build is tested with, so that you can change yours and the tests of the build go on.
+CONFIGURATIONS = ROOT / "tests" / "configurations"
 
 ENVIRONMENT = {
     "SAGEMAKER_PROJECT_NAME": "fraud",
@@ -67,8 +69,8 @@ def registry() -> Iterator[Registry]:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A folder with the files that build.py reads."""
-    for name in ("endpoint-config-template.yml", "staging-config.json", "prod-config.json"):
-        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    for path in (ROOT / "endpoint-config-template.yml", *CONFIGURATIONS.glob("*.json")):
+        (tmp_path / path.name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
     return tmp_path
 
 

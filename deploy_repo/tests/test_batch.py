@@ -12,7 +12,7 @@ from deployment import batch, batch_run, modes, production, served
 from deployment.batch_run import BatchStage
 from deployment.errors import RefusedError
 
-from .conftest import ENVIRONMENT, ROOT, client, load
+from .conftest import CONFIGURATIONS, ENVIRONMENT, ROOT, client, load
 from .fake_registry import BUCKET, GROUP, Registry
 from .rendered import MODES, Rendering
 
@@ -166,7 +166,7 @@ def test_an_endpoint_and_batch_runs_do_not_become_each_other(
     assert "delete the stack sagemaker-fraud-p-abc123-deploy-prod first" in str(refusal.value)
     registry.run_batch(package)
     run(checkout, registry)
-    (checkout / "prod-config.json").write_text((ROOT / "prod-config.json").read_text(encoding="utf-8"))
+    (checkout / "prod-config.json").write_text((CONFIGURATIONS / "prod-config.json").read_text(encoding="utf-8"))
     with pytest.raises(RefusedError, match="fraud-prod answers files, and DeploymentMode realtime would end its runs"):
         run(checkout, registry)
 
