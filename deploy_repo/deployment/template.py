@@ -1,5 +1,6 @@
 """What endpoint-config-template.yml lets a configuration file set: its Parameters section is the only such list."""
 
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +32,13 @@ _CloudFormationLoader.add_multi_constructor("!", _short_form)
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The template as plain dictionaries."""
-    template: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=_CloudFormationLoader)  # a SafeLoader
+    """The template as plain dictionaries: to read, as whoever loads the same text gets the same ones."""
+    return _parsed(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _parsed(text: str) -> dict[str, Any]:
+    template: dict[str, Any] = yaml.load(text, Loader=_CloudFormationLoader)  # a SafeLoader
     return template
 
 

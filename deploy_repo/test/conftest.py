@@ -17,12 +17,12 @@ from deployment.errors import RefusedError, aws_errors_explained
 from deployment.figures import Figures
 from deployment.settings import StagingTestSettings
 
-CONFIG = Path(__file__).resolve().parent.parent / "staging-config.json"
+CONFIG = Path(__file__).parent.parent / "staging-config.json"
 BATCH = CONFIG.exists() and json.loads(CONFIG.read_text())["Parameters"].get("DeploymentMode") == modes.BATCH
 collect_ignore = ["test_staging.py" if BATCH else "test_batch.py"]
 """What is deployed is what this configuration says, so that only one of them has something to test."""
 
-VARIABLES_FILE = Path(__file__).resolve().parent.parent / "exports" / "staging-test.env"
+VARIABLES_FILE = Path(__file__).parent.parent / "exports" / "staging-test.env"
 
 # One attempt only: a retry would hide an error, and count two requests as one slow one.
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1}, read_timeout=65)
