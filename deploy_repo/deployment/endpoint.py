@@ -15,6 +15,12 @@ from deployment.settings import AUTO
 JSON = "application/json"
 CSV = "text/csv"
 WAKING_REQUESTS = 12
+CHANGING = ("Updating", "SystemUpdating")
+"""Being scaled, or kept up by SageMaker: an endpoint answers all the while, and is in service again after minutes.
+
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeEndpoint.html#API_DescribeEndpoint_ResponseSyntax
+"""
+LOOKS = 180
 
 
 @dataclass(frozen=True)
@@ -86,12 +92,20 @@ class Endpoint:
         self.statuses.clear()
 
 
-def check_in_service(sagemaker: Any, endpoint_name: str, expected_package_arn: str) -> Served:
+def check_in_service(
+    sagemaker: Any, endpoint_name: str, expected_package_arn: str, pause_seconds: float = 5.0
+) -> Served:
     """What the endpoint serves, a package for certain; raise RefusedError, saying what to do, unless it is ready.
 
-    `expected_package_arn` is the package it must serve, or `auto` for whichever it serves.
+    `expected_package_arn` is the package it must serve, or `auto` for whichever it serves. One that is being scaled or
+    maintained is waited for, `LOOKS` times the pause: a quarter of an hour.
     """
     found = served.describe(sagemaker, endpoint_name)
+    for _ in range(LOOKS):
+        if found is None or found.status not in CHANGING:
+            break
+        time.sleep(pause_seconds)
+        found = served.describe(sagemaker, endpoint_name)
     if found is None:
         raise RefusedError(
             f"There is no endpoint {endpoint_name}.\n"

@@ -192,6 +192,33 @@ def test_an_endpoint_that_is_not_in_service_is_refused_with_its_status_and_reaso
     assert "/aws/sagemaker/Endpoints/fraud-staging" in str(refusal.value)
 
 
+@pytest.mark.parametrize("status", ["Updating", "SystemUpdating"])
+def test_an_endpoint_that_is_being_scaled_or_maintained_is_waited_for(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    arn = registry.register()
+    registry.serve(arn, "fraud-staging")
+    registry.shift(arn, "fraud-staging", status)
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            registry.serve(arn, "fraud-staging")
+
+    monkeypatch.setattr("time.sleep", wait)
+    assert check_in_service(registry.sagemaker, "fraud-staging", arn).status == "InService"
+    assert waited == [5.0] * 3
+
+
+def test_an_endpoint_that_never_ends_changing_is_refused(registry: Registry) -> None:
+    arn = registry.register()
+    registry.serve(arn, "fraud-staging")
+    registry.shift(arn, "fraud-staging", "Updating")
+    with pytest.raises(RefusedError, match="fraud-staging is Updating, not InService"):
+        check_in_service(registry.sagemaker, "fraud-staging", "auto", pause_seconds=0.0)
+
+
 @pytest.mark.parametrize(("percent", "expected"), [(50, 5), (95, 10), (90, 9), (0, 1), (100, 10)])
 def test_a_percentile_is_a_value_that_was_measured(percent: float, expected: float) -> None:
     assert percentile([10, 9, 8, 7, 6, 5, 4, 3, 2, 1], percent) == expected

@@ -22,10 +22,12 @@ from tests.rehearsal.conftest import ENVIRONMENTS
 from tests.rehearsal.whole import golden_model
 from tests.rehearsal.whole.company import Company
 from tests.rehearsal.whole.light_seeds import lighten
-from tests.rehearsal.whole.project_lab import Project
+from tests.rehearsal.whole.project_lab import OVER, Project
 from tests.waiting import until
 
 ASYNCHRONOUS = {"DeploymentMode": "async", "EndpointInstanceCount": 2, "EndpointMaxInstanceCount": 2}
+ALWAYS_AWAKE = {"AsyncLeastInstanceCount": 2}
+"""Without scaling: an endpoint that is being scaled at the moment of its deployment cannot be updated, as on AWS."""
 REAL_TESTS = f"""\
 version: 0.2
 env:
@@ -63,7 +65,13 @@ def project(company: Company) -> Project:
     for stage, more in (("staging", {}), ("prod", {"TrafficRouting": "CANARY", "TrafficWaitSeconds": 600})):
         path = clone / f"{stage}-config.json"
         config = json.loads(path.read_text())
-        config["Parameters"] = {**ASYNCHRONOUS, "TrafficRouting": "ALL_AT_ONCE", "TerminationWaitSeconds": 120, **more}
+        config["Parameters"] = {
+            **ASYNCHRONOUS,
+            **ALWAYS_AWAKE,
+            "TrafficRouting": "ALL_AT_ONCE",
+            "TerminationWaitSeconds": 120,
+            **more,
+        }
         path.write_text(json.dumps(config))
     (clone / "test" / "buildspec.yml").write_text(REAL_TESTS)
     limits = clone / "test" / "latency-limits.json"
@@ -159,6 +167,22 @@ def approve(project: Project, package: str) -> str:
     return str(execution)
 
 
+def let_it_sleep(project: Project) -> None:
+    """Push what lets production scale to zero from the next deployment on."""
+    scientist = project.company.scientist
+    clone = scientist.home / project.name
+    path = clone / "prod-config.json"
+    config = json.loads(path.read_text())
+    for name in ALWAYS_AWAKE:
+        del config["Parameters"][name]
+    path.write_text(json.dumps(config))
+    before = len(executions(project))
+    scientist.git("commit", "--quiet", "--all", "--message", "Sleep when nobody asks", folder=clone)
+    scientist.git("push", "--quiet", "origin", "main", folder=clone)
+    until(lambda: len(executions(project)) > before)
+    until(lambda: all(each["status"] in OVER for each in executions(project)))
+
+
 def executions(project: Project) -> list[dict[str, Any]]:
     listed = project.company.engineer.client("codepipeline").list_pipeline_executions(
         pipelineName=f"{project.prefix}-modeldeploy"
@@ -208,6 +232,7 @@ def test_an_asynchronous_project_is_tested_asked_and_changed_through_files_sleep
     caller.heard.clear()
     caller.asked = 0
 
+    let_it_sleep(project)
     with caller:
         until(lambda: caller.collect() >= 0 and caller.heard["first"] > 2)
         approve(project, golden_model.register(project, "second"))
