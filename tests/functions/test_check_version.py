@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 from botocore.exceptions import NoCredentialsError
 from fake_aws import Document, FakeAws
-from scene import GROUP, CodePipelines, SageMaker, invocation, package_arn
+from scene import GROUP, PRODUCTION, Clock, CodePipelines, Context, SageMaker, invocation, package_arn
 
 import aws
 import check_version
 
 
 @pytest.fixture
-def check(pipelines: CodePipelines, sagemaker: SageMaker, monkeypatch: pytest.MonkeyPatch) -> type[Check]:
+def check(pipelines: CodePipelines, sagemaker: SageMaker, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> type[Check]:
     monkeypatch.setenv("MODEL_PACKAGE_GROUP_NAME", GROUP)
-    Check.pipelines = pipelines
+    monkeypatch.setenv("PRODUCTION_ENDPOINT_NAME", PRODUCTION)
+    Check.pipelines, Check.clock = pipelines, clock
     return Check
 
 
@@ -25,11 +26,13 @@ class Check:
     """The action, run as CodePipeline does."""
 
     pipelines: CodePipelines
+    clock: Clock
 
     @classmethod
     def of(cls, version: int, challenger: int | None = None) -> Document:
         beside = package_arn(challenger) if challenger else "none"
-        check_version.handler(invocation(modelPackageArn=package_arn(version), challengerArn=beside), object())
+        event = invocation(modelPackageArn=package_arn(version), challengerArn=beside)
+        check_version.handler(event, Context(cls.clock))
         (result,) = cls.pipelines.results
         return result
 
@@ -68,6 +71,39 @@ def test_a_challenger_that_is_rejected_while_a_person_is_asked_fails(
     message = check.of(3, challenger=4)["failureDetails"]["message"]
     found = "Rejected, not Approved" if "approval" in more else "Failed, not Completed"
     assert message.startswith(f"Version 4 of {GROUP}, the challenger, is {found}, so nothing goes into production with")
+
+
+@pytest.mark.parametrize("status", ["Updating", "SystemUpdating"])
+def test_an_endpoint_that_is_being_scaled_or_maintained_is_waited_for(
+    check: type[Check], sagemaker: SageMaker, clock: Clock, status: str
+) -> None:
+    sagemaker.register(3)
+    sagemaker.serve(PRODUCTION, 2, status)
+    began = clock.now
+    clock.after(240, lambda: sagemaker.serve(PRODUCTION, 2))
+    assert check.of(3)["executionDetails"]["summary"] == "Version 3 is approved"
+    assert clock.now - began >= 240
+
+
+def test_an_endpoint_that_does_not_come_to_rest_fails_before_the_function_ends(
+    check: type[Check], sagemaker: SageMaker, clock: Clock
+) -> None:
+    sagemaker.register(3)
+    sagemaker.serve(PRODUCTION, 2, "Updating")
+    began = clock.now
+    message = check.of(3)["failureDetails"]["message"]
+    assert message.startswith(f"Waited in vain for {PRODUCTION} to be in service again: it is being scaled or")
+    assert clock.now - began < 900
+
+
+def test_a_version_that_is_not_approved_any_more_is_not_waited_with(
+    check: type[Check], sagemaker: SageMaker, clock: Clock
+) -> None:
+    sagemaker.register(3, "Rejected")
+    sagemaker.serve(PRODUCTION, 2, "Updating")
+    began = clock.now
+    assert "is Rejected by now" in check.of(3)["failureDetails"]["message"]
+    assert clock.now == began
 
 
 def test_a_version_that_was_deleted_fails(check: type[Check]) -> None:
