@@ -18,7 +18,7 @@ from typing import Any
 
 import boto3
 
-from deployment import batch, challenger, modes, registry, stage, template, variables
+from deployment import batch, challenger, modes, registry, rendering, stage, template, variables
 from deployment.contradictions import Values
 from deployment.errors import RefusedError, aws_errors_explained
 from deployment.registry import NothingToDeploy
@@ -39,7 +39,8 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
         path.unlink(missing_ok=True)  # an older run's answer must not pass for this one's
 
     settings = BuildSettings.from_environment(environment)
-    parameters = template.parameters(folder / "endpoint-config-template.yml")
+    document = template.load(folder / "endpoint-config-template.yml")
+    parameters = template.parameters(document)
     stack_prefix = f"sagemaker-{settings.project_name}-{settings.project_id}-deploy-"
     configs = {
         stage_name: stage.read(
@@ -85,7 +86,9 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
         configs["prod"] = configs["prod"].with_parameters(beside.parameters)
         for stage_name, path in exports.items():
             config = configs[stage_name]
-            _write_json(path, stage.export(config, stage_name, endpoints[stage_name], choice, settings, batch_checks))
+            export = stage.export(config, stage_name, endpoints[stage_name], choice, settings, batch_checks)
+            export["Parameters"][rendering.UPDATE_DIGEST] = rendering.update_digest(document, export["Parameters"])
+            _write_json(path, export)
             print(f"{path.name}: endpoint {endpoints[stage_name]}")
         answers = {
             "DEPLOY": "yes",

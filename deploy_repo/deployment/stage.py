@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from deployment import batch, challenger, contradictions
+from deployment import batch, challenger, contradictions, rendering
 from deployment.contradictions import Values
 from deployment.errors import RefusedError
 from deployment.registry import Chosen
@@ -121,6 +121,7 @@ RESOLVED_PARAMETERS = batch.PARAMETERS | frozenset(
         "KmsKeyArn",
         "VpcSubnetIds",
         "VpcSecurityGroupIds",
+        rendering.UPDATE_DIGEST,
     }
 )
 

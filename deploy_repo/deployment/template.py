@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,9 +94,9 @@ class Parameter:
         return None if too_small or too_large else str(value)
 
 
-def parameters(path: Path) -> dict[str, Parameter]:
-    """The template's parameters by name, in the template's order."""
-    return {name: _parameter(name, declared) for name, declared in load(path)["Parameters"].items()}
+def parameters(document: Mapping[str, Any]) -> dict[str, Parameter]:
+    """The parameters of a template that was loaded, by name, in the template's order."""
+    return {name: _parameter(name, declared) for name, declared in document["Parameters"].items()}
 
 
 def _parameter(name: str, declared: dict[str, Any]) -> Parameter:

@@ -4,10 +4,8 @@
 """
 
 import json
-import re
-from typing import Any
 
-from deployment import template
+from deployment import rendering, template
 
 from .conftest import ROOT
 
@@ -29,71 +27,18 @@ SET_BY_BUILD = {
     "KmsKeyArn": "",
     "VpcSubnetIds": "",
     "VpcSecurityGroupIds": "",
+    "EndpointUpdateDigest": "0123456789abcdef",
 }
-_NOTHING = object()
 
 
-class Rendering:
-    """The template with these parameters; names of other resources stay as `<LogicalId>`."""
+class Rendering(rendering.Rendering):
+    """The template with these parameters, and with what the build would set of the others."""
 
     def __init__(self, **parameters: object) -> None:
-        self._template = template.load(PATH)
-        declared = self._template["Parameters"]
-        defaults = {name: each["Default"] for name, each in declared.items() if "Default" in each}
-        unknown = parameters.keys() - declared.keys()
+        document = template.load(PATH)
+        unknown = parameters.keys() - document["Parameters"].keys()
         assert not unknown, f"not in the template: {unknown}"
-        self._values = {**defaults, **SET_BY_BUILD, **parameters}
-
-    def resources(self) -> dict[str, Any]:
-        """What the stack would have, by logical id: its properties."""
-        made = {name: each for name, each in self._template["Resources"].items() if self._is_made(each)}
-        return {name: self._resolve(each.get("Properties", {})) for name, each in made.items()}
-
-    def outputs(self) -> dict[str, Any]:
-        """What the stack would tell."""
-        outputs = self._template["Outputs"]
-        return {name: self._resolve(each["Value"]) for name, each in outputs.items() if self._is_made(each)}
-
-    def _is_made(self, part: dict[str, Any]) -> bool:
-        return "Condition" not in part or self._holds(part["Condition"])
-
-    def _holds(self, condition: str) -> bool:
-        return bool(self._resolve(self._template["Conditions"][condition]))
-
-    def _resolve(self, node: Any) -> Any:
-        if isinstance(node, list):
-            return [value for item in node if (value := self._resolve(item)) is not _NOTHING]
-        if not isinstance(node, dict):
-            return node
-        if len(node) == 1:
-            [(key, value)] = node.items()
-            match key:
-                case "Ref":
-                    return _NOTHING if value == "AWS::NoValue" else self._values.get(value, f"<{value}>")
-                case "Condition" if isinstance(value, str):
-                    return self._holds(value)
-                case "Fn::If":
-                    return self._resolve(value[1] if self._holds(value[0]) else value[2])
-                case "Fn::Equals":
-                    first, second = (str(self._resolve(each)) for each in value)
-                    return first == second
-                case "Fn::Not":
-                    return not self._resolve(value[0])
-                case "Fn::And":
-                    return all(self._resolve(each) for each in value)
-                case "Fn::Or":
-                    return any(self._resolve(each) for each in value)
-                case "Fn::Split":
-                    return str(self._resolve(value[1])).split(value[0])
-                case "Fn::GetAtt":
-                    return f"<{'.'.join(value)}>"
-                case "Fn::Sub":
-                    text, given = (value[0], self._resolve(value[1])) if isinstance(value, list) else (value, {})
-                    known = {**self._values, **given}
-                    return re.sub(r"\$\{([^}]+)\}", lambda found: str(known.get(found[1], f"<{found[1]}>")), text)
-                case _ if key.startswith("Fn::"):
-                    raise NotImplementedError(f"{key}: teach tests/rendered.py")
-        return {key: found for key, value in node.items() if (found := self._resolve(value)) is not _NOTHING}
+        super().__init__(document, {**SET_BY_BUILD, **parameters})
 
 
 MODES: dict[str, dict[str, object]] = {

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 import build
+from deployment import rendering, template
 from deployment.errors import RefusedError
 
 from .conftest import ENVIRONMENT, ROOT, load
 from .fake_registry import BUCKET, GROUP, ROLE, Registry
+
+TEMPLATE = template.load(ROOT / "endpoint-config-template.yml")
 
 
 def run(checkout: Path, registry: Registry, **changes: str) -> None:
@@ -45,7 +48,8 @@ def test_half_a_network_is_refused(checkout: Path, registry: Registry, name: str
 def test_the_staging_export_holds_exactly_this(checkout: Path, registry: Registry) -> None:
     arn = registry.register()
     run(checkout, registry)
-    assert load(checkout / "staging-config-export.json") == {
+    exported = load(checkout / "staging-config-export.json")
+    assert exported == {
         "Parameters": {
             "SageMakerProjectName": "fraud",
             "SageMakerProjectId": "p-abc123",
@@ -58,6 +62,7 @@ def test_the_staging_export_holds_exactly_this(checkout: Path, registry: Registr
             "KmsKeyArn": "",
             "VpcSubnetIds": "",
             "VpcSecurityGroupIds": "",
+            "EndpointUpdateDigest": rendering.update_digest(TEMPLATE, exported["Parameters"]),
             "EndpointInstanceType": "ml.m5.large",
             "EndpointInstanceCount": "1",
             "EndpointMaxInstanceCount": "1",
@@ -81,7 +86,8 @@ def test_the_staging_export_holds_exactly_this(checkout: Path, registry: Registr
 def test_the_production_export_holds_exactly_this(checkout: Path, registry: Registry) -> None:
     arn = registry.register()
     run(checkout, registry)
-    assert load(checkout / "prod-config-export.json") == {
+    exported = load(checkout / "prod-config-export.json")
+    assert exported == {
         "Parameters": {
             "SageMakerProjectName": "fraud",
             "SageMakerProjectId": "p-abc123",
@@ -94,6 +100,7 @@ def test_the_production_export_holds_exactly_this(checkout: Path, registry: Regi
             "KmsKeyArn": "",
             "VpcSubnetIds": "",
             "VpcSecurityGroupIds": "",
+            "EndpointUpdateDigest": rendering.update_digest(TEMPLATE, exported["Parameters"]),
             "EndpointInstanceType": "ml.m5.large",
             "EndpointInstanceCount": "2",
             "EndpointMaxInstanceCount": "4",

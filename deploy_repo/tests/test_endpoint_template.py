@@ -13,7 +13,7 @@ from .conftest import ROOT, load
 PATH = ROOT / "endpoint-config-template.yml"
 TEMPLATE = template.load(PATH)
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
-PARAMETERS = template.parameters(PATH)
+PARAMETERS = template.parameters(TEMPLATE)
 PSEUDO = ("AccountId", "NoValue", "Partition", "Region", "StackName")
 TAGS = {
     "sagemaker:project-name": {"Ref": "SageMakerProjectName"},

@@ -12,7 +12,7 @@ from deployment.errors import RefusedError
 
 from .conftest import ROOT
 
-PARAMETERS = template.parameters(ROOT / "endpoint-config-template.yml")
+PARAMETERS = template.parameters(template.load(ROOT / "endpoint-config-template.yml"))
 
 
 SERVERLESS = {"DeploymentMode": "serverless", "EnableNetworkIsolation": False}

@@ -30,6 +30,18 @@ def refuse_another_way_of_hosting(endpoint_name: str, now: EndpointConfig, plann
         raise NotImplementedHere("Updating an endpoint to asynchronous inference")
 
 
+def refuse_the_configuration_in_use(now: EndpointConfig, planned: EndpointConfig) -> None:
+    """ "To update an endpoint, you must create a new EndpointConfig"; the words are those that users have been told.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateEndpoint.html
+    """
+    if now.name.lower() == planned.name.lower():
+        raise AwsError(
+            "ValidationException",
+            f'Cannot update endpoint with the currently in use endpoint configuration "{planned.name}".',
+        )
+
+
 def refuse_guardrails_between_other_variants(
     now: EndpointConfig, planned: EndpointConfig, given: Document | None
 ) -> None:

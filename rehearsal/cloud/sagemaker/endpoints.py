@@ -172,6 +172,7 @@ class Endpoints(EndpointConfigs):
         with endpoint.lock:
             maintenance.may_come(self.cloud, endpoint, maintenance.UPDATE)
             blue = self._in_service(endpoint)
+            endpoint_changes.refuse_the_configuration_in_use(blue.config, config)
             endpoint_changes.refuse_another_way_of_hosting(endpoint.name, blue.config, config)
             scaled = self._autoscaling.scaled_variants(endpoint.name) if self._autoscaling is not None else set()
             endpoint_changes.refuse_changed_scalable_instances(endpoint, config, scaled)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +25,29 @@ QUICK = {
     "EnableDataCapture": "false",
 }
 """What all these stacks are made with, unless a test says otherwise."""
+
+
+@cache
+def _of_deploy_repo(name: str) -> ModuleType:
+    """A module of the deploy repository's own code that needs no other."""
+    spec = importlib.util.spec_from_file_location(f"deploy_repo_{name}", TEMPLATE.parent / "deployment" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def _document(template: Path) -> dict[str, Any]:
+    document: dict[str, Any] = _of_deploy_repo("template").load(template)
+    return document
+
+
+def with_update_digest(parameters: Mapping[str, object], template: Path = TEMPLATE) -> dict[str, str]:
+    """The parameters with what build.py adds to them in the end."""
+    texts, rendering = {name: str(value) for name, value in parameters.items()}, _of_deploy_repo("rendering")
+    return {**texts, rendering.UPDATE_DIGEST: rendering.update_digest(_document(template), texts)}
 
 
 class DeployedStage:
@@ -63,6 +90,15 @@ class DeployedStage:
 
     def begin(self, answer: str, **parameters: object) -> None:
         """Start a deployment."""
+        self.change(self.package(answer), **parameters)
+
+    def deploy_again(self, package: str, **parameters: object) -> str:
+        """Deploy a version that there is, with these parameters this once. Answers the stack's status."""
+        self.change(package, **parameters)
+        return self.settled()
+
+    def change(self, package: str, **parameters: object) -> None:
+        """Start a deployment of a version that there is."""
         given = {
             **self._parameters,
             **parameters,
@@ -70,7 +106,7 @@ class DeployedStage:
             "SageMakerProjectId": "p-1",
             "StageName": "prod",
             "EndpointName": self.endpoint,
-            "ModelPackageName": self.package(answer),
+            "ModelPackageName": package,
             "ModelExecutionRoleArn": self._role,
             "DataCaptureS3Uri": "s3://models/captured",
             "AsyncS3Uri": "s3://models/async",
@@ -81,7 +117,9 @@ class DeployedStage:
         arguments = {
             "StackName": self.stack,
             "TemplateBody": TEMPLATE.read_text(encoding="utf-8"),
-            "Parameters": [{"ParameterKey": key, "ParameterValue": str(value)} for key, value in given.items()],
+            "Parameters": [
+                {"ParameterKey": key, "ParameterValue": value} for key, value in with_update_digest(given).items()
+            ],
         }
         if self.status() is None:
             self._stacks.create_stack(**arguments)

@@ -84,6 +84,18 @@ def test_a_metric_of_your_own_rolls_a_deployment_back(serving: DeployedStage) ->
     assert serving.serves() == before
 
 
+def test_what_changes_of_the_endpoint_alone_comes_with_a_configuration_of_its_own(serving: DeployedStage) -> None:
+    """SageMaker updates no endpoint with the configuration that it serves already."""
+    same = serving.package("the same")
+    assert serving.deploy_again(same) == "UPDATE_COMPLETE", serving.reasons()
+    configs = {serving.described()["EndpointConfigName"]}
+    for number, change in enumerate(({"TerminationWaitSeconds": 0}, {"EndpointMaxInstanceCount": 4}), start=2):
+        assert serving.deploy_again(same, **change) == "UPDATE_COMPLETE", serving.reasons()
+        configs.add(serving.described()["EndpointConfigName"])
+        assert len(configs) == number
+    assert serving.serves() == "the same"
+
+
 def test_a_scalable_target_and_the_count_it_has_reached_survive_a_new_version(serving: DeployedStage) -> None:
     scaling = serving.stage.client("application-autoscaling")
     resource = f"endpoint/{serving.endpoint}/variant/AllTraffic"

@@ -313,6 +313,15 @@ def test_data_capture_is_never_retained(stage: Stage) -> None:
     assert "DataCaptureConfig" not in stage.until_status(endpoint, "InService")
 
 
+def test_the_configuration_that_serves_is_none_to_update_with(stage: Stage) -> None:
+    config = stage.config(stage.model("old"))
+    endpoint = stage.endpoint(config)
+    with pytest.raises(ClientError) as refused:
+        update(stage, endpoint, config, DeploymentConfig=canary())
+    assert refusal(refused) == f'Cannot update endpoint with the currently in use endpoint configuration "{config}".'
+    assert stage.sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointStatus"] == "InService"
+
+
 def test_an_endpoint_in_progress_can_be_neither_updated_nor_deleted(stage: Stage) -> None:
     endpoint = stage.endpoint(stage.config(stage.model("old")))
     new = stage.config(stage.model("new"))

@@ -30,6 +30,7 @@ TEMPLATE = yaml.safe_dump(
             "RoleArn": {"Type": "String"},
             "Isolated": {"Type": "String", "Default": "true"},
             "Stage": {"Type": "String", "Default": "staging"},
+            "Wait": {"Type": "Number", "Default": 30},
         },
         "Resources": {
             "Model": {
@@ -69,7 +70,7 @@ TEMPLATE = yaml.safe_dump(
                         "BlueGreenUpdatePolicy": {
                             "TrafficRoutingConfiguration": {
                                 "Type": "CANARY",
-                                "WaitIntervalInSeconds": 30,
+                                "WaitIntervalInSeconds": {"Ref": "Wait"},
                                 "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50},
                             }
                         },
@@ -252,6 +253,16 @@ def test_an_endpoint_that_fails_fails_its_stack_and_is_not_left_behind(stage: St
     assert stack.create("any", ModelDataUrl="s3://models/no-archive.tar.gz") == "ROLLBACK_COMPLETE"
     assert "Failed to extract model data" in stack.reasons()
     assert stage.sagemaker.list_endpoints(NameContains=stack.endpoint)["Endpoints"] == []
+
+
+def test_another_deployment_config_alone_is_refused_because_the_configuration_serves_already(stage: Stage) -> None:
+    stack, same = Stack(stage), stage.artefact("same")
+    assert stack.create("", ModelDataUrl=same) == "CREATE_COMPLETE", stack.reasons()
+    assert stack.update("", ModelDataUrl=same, Stage="prod") == "UPDATE_COMPLETE", "tags need no update"
+    assert stack.update("", ModelDataUrl=same, Stage="prod", Wait="60").startswith("UPDATE_ROLLBACK")
+    assert "Cannot update endpoint with the currently in use endpoint configuration" in stack.reasons()
+    assert stage.prediction(stack.endpoint) == "same"
+    stack.delete()
 
 
 def test_an_instance_type_cannot_change_while_the_variant_is_a_scalable_target(stage: Stage) -> None:

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from rehearsal.inventory import running_builds
 from rehearsal.mailbox import Mailbox
 from tests.rehearsal.images import IMAGE
+from tests.rehearsal.sagemaker.deploy_lab import with_update_digest
 from tests.rehearsal.sagemaker.hosting import CODE, INFERENCE, archive
 from tests.rehearsal.whole.company import Company
 from tests.waiting import until
@@ -163,7 +164,8 @@ class Project:
             "sagemaker:project-id": self.id,
             "sagemaker:deployment-stage": stage,
         }
-        (clone / f"{stage}-config-export.json").write_text(json.dumps({"Parameters": parameters, "Tags": tags}))
+        given = with_update_digest(parameters, clone / "endpoint-config-template.yml")
+        (clone / f"{stage}-config-export.json").write_text(json.dumps({"Parameters": given, "Tags": tags}))
 
     def role(self, of: str) -> str:
         """The ARN of one of the project's roles, by the beginning of its logical id.

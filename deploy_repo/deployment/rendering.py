@@ -1,0 +1,94 @@
+"""The endpoint template as CloudFormation would see it with a stage's parameters, and what that says of the endpoint.
+
+SageMaker updates an endpoint with another endpoint configuration only: "To update an endpoint, you must create a new
+EndpointConfig", and it answers one that serves already with "Cannot update endpoint with the currently in use endpoint
+configuration". But how traffic moves, what brings it back, and which counts are kept are no part of a configuration:
+they belong to the endpoint. So the template is told a digest of them, and makes a new configuration with each new one.
+
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateEndpoint.html
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+UPDATE_DIGEST = "EndpointUpdateDigest"
+"""The template's parameter that holds the digest."""
+ENDPOINT = "AWS::SageMaker::Endpoint"
+_NOTHING = object()
+
+
+class Rendering:
+    """A template with these parameters, over its own defaults; names of other resources stay as `<LogicalId>`."""
+
+    def __init__(self, document: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+        self._document = document
+        declared = document["Parameters"]
+        defaults = {name: each["Default"] for name, each in declared.items() if "Default" in each}
+        self._values = {**defaults, **parameters}
+
+    def resources(self) -> dict[str, Any]:
+        """What the stack would have, by logical id: its properties."""
+        made = {name: each for name, each in self._document["Resources"].items() if self._is_made(each)}
+        return {name: self._resolve(each.get("Properties", {})) for name, each in made.items()}
+
+    def outputs(self) -> dict[str, Any]:
+        """What the stack would tell."""
+        outputs = self._document["Outputs"]
+        return {name: self._resolve(each["Value"]) for name, each in outputs.items() if self._is_made(each)}
+
+    def _is_made(self, part: Mapping[str, Any]) -> bool:
+        return "Condition" not in part or self._holds(part["Condition"])
+
+    def _holds(self, condition: str) -> bool:
+        return bool(self._resolve(self._document["Conditions"][condition]))
+
+    def _resolve(self, node: Any) -> Any:
+        """A part of the template; functions that only CloudFormation can answer stay, with their parts resolved."""
+        if isinstance(node, list):
+            return [value for item in node if (value := self._resolve(item)) is not _NOTHING]
+        if not isinstance(node, dict):
+            return node
+        if len(node) == 1:
+            [(key, value)] = node.items()
+            match key:
+                case "Ref":
+                    return _NOTHING if value == "AWS::NoValue" else self._values.get(value, f"<{value}>")
+                case "Condition" if isinstance(value, str):
+                    return self._holds(value)
+                case "Fn::If":
+                    return self._resolve(value[1] if self._holds(value[0]) else value[2])
+                case "Fn::Equals":
+                    first, second = (str(self._resolve(each)) for each in value)
+                    return first == second
+                case "Fn::Not":
+                    return not self._resolve(value[0])
+                case "Fn::And":
+                    return all(self._resolve(each) for each in value)
+                case "Fn::Or":
+                    return any(self._resolve(each) for each in value)
+                case "Fn::Split":
+                    return str(self._resolve(value[1])).split(value[0])
+                case "Fn::GetAtt":
+                    return f"<{'.'.join(value)}>"
+                case "Fn::Sub":
+                    return self._substituted(*(value if isinstance(value, list) else (value, {})))
+        return {key: found for key, value in node.items() if (found := self._resolve(value)) is not _NOTHING}
+
+    def _substituted(self, text: str, given: Mapping[str, Any]) -> str:
+        known = {**self._values, **self._resolve(given)}
+        return re.sub(r"\$\{([^}]+)\}", lambda found: str(known.get(found[1], f"<{found[1]}>")), text)
+
+
+def update_digest(document: Mapping[str, Any], parameters: Mapping[str, str]) -> str:
+    """What stands for how the template updates its endpoint with these parameters; another way, another digest."""
+    defaults = {name: str(each["Default"]) for name, each in document["Parameters"].items() if "Default" in each}
+    made = Rendering(document, {**defaults, **parameters}).resources()
+    how = {
+        name: {key: value for key, value in properties.items() if key != "Tags"}  # tags change without an update
+        for name, properties in made.items()
+        if document["Resources"][name]["Type"] == ENDPOINT
+    }
+    return hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest()[:16]

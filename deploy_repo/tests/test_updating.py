@@ -1,0 +1,71 @@
+"""An endpoint is updated with a new configuration or not at all, so whatever updates it makes a new one."""
+
+from typing import Any
+
+import pytest
+
+from deployment import rendering, template
+
+from .rendered import MODES, PATH, Rendering
+
+DOCUMENT = template.load(PATH)
+PARAMETERS = template.parameters(DOCUMENT)
+
+
+def digest(**parameters: object) -> str:
+    return rendering.update_digest(DOCUMENT, {name: str(value) for name, value in parameters.items()})
+
+
+def others(parameter: template.Parameter) -> list[str]:
+    """Values of a parameter, at least one of which is another than the one it has."""
+    if parameter.allowed_values:
+        return list(parameter.allowed_values)
+    return ["2", "5"] if parameter.is_number else ["another"]
+
+
+def updated(parameters: dict[str, object]) -> dict[str, Any]:
+    """The endpoint's properties, all but its tags."""
+    endpoint = rendering.Rendering(DOCUMENT, parameters).resources().get("Endpoint", {})
+    return {name: value for name, value in endpoint.items() if name != "Tags"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_parameter_that_updates_the_endpoint_makes_a_new_configuration(mode: str) -> None:
+    defaults = {name: str(each.default) for name, each in PARAMETERS.items() if each.default is not None}
+    before: dict[str, object] = {**defaults, **{name: str(value) for name, value in MODES[mode].items()}}
+    changing = set()
+    for name, parameter in PARAMETERS.items():
+        for value in others(parameter):
+            after = {**before, name: value}
+            if updated(after) != updated(before):
+                changing.add(name)
+                assert digest(**after) != digest(**before), f"{name}: {value}"
+    if mode == "realtime":
+        assert {"TrafficRouting", "CanaryPercent", "VariantsChange", "EndpointMaxInstanceCount"} <= changing
+        assert {"ServerErrorsAlarmCount", "InvocationsPerInstanceTarget", "StageName"}.isdisjoint(changing)
+
+
+@pytest.mark.parametrize("change", [{"EndpointMaxInstanceCount": 6}, {"ServerErrorsAlarmCount": 9}, {"StageName": "x"}])
+def test_what_leaves_the_endpoint_as_it_is_makes_no_new_configuration(change: dict[str, object]) -> None:
+    assert digest(**MODES["realtime"] | change) == digest(**MODES["realtime"])
+
+
+def test_the_model_carries_the_digest_where_sagemaker_ignores_it() -> None:
+    container = Rendering(EndpointUpdateDigest="of-this").resources()["Model"]["PrimaryContainer"]
+    assert container["ContainerHostname"] == "of-this"
+
+
+def test_another_template_for_the_endpoint_is_another_digest() -> None:
+    endpoint = DOCUMENT["Resources"]["Endpoint"]
+    more = {**endpoint, "Properties": {**endpoint["Properties"], "RetainDeploymentConfig": True}}
+    changed = {**DOCUMENT, "Resources": {**DOCUMENT["Resources"], "Endpoint": more}}
+    assert rendering.update_digest(changed, {}) != rendering.update_digest(DOCUMENT, {})
+
+
+def test_a_function_that_only_cloudformation_can_answer_stays_with_what_it_is_given() -> None:
+    endpoint = DOCUMENT["Resources"]["Endpoint"]
+    named = {"Fn::ImportValue": {"Fn::Sub": "${StageName}-alarm"}}
+    more = {**endpoint, "Properties": {**endpoint["Properties"], "DeploymentConfig": named}}
+    changed = {**DOCUMENT, "Resources": {**DOCUMENT["Resources"], "Endpoint": more}}
+    first, second = (rendering.update_digest(changed, {"StageName": stage}) for stage in ("staging", "prod"))
+    assert first != second
