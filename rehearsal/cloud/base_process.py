@@ -18,6 +18,7 @@ those names:
 - `base_request_checks.py`, `base_template_checks.py`: what services refuse, of calls and of stacks' resources
 - `base_objects.py`, `base_object_rights.py`: what S3 says of objects, and asks for besides
 - `base_keys.py`, `base_encryption.py`, `base_topic_keys.py`: what KMS keys are asked, for objects and topics
+- `base_pages.py`, `base_listings.py`: lists in pages
 - `base_logs.py`: which log stream or group a call is about
 - `base_policies.py`: the policies that AWS manages
 - `base_repairs.py`: what ministack's stacks forget
@@ -55,9 +56,11 @@ from rehearsal.cloud import (
     base_identity,
     base_keys,
     base_leftovers,
+    base_listings,
     base_logs,
     base_object_rights,
     base_objects,
+    base_pages,
     base_policies,
     base_policy_grammar,
     base_quotas,
@@ -139,6 +142,8 @@ def main() -> None:
     base_event_requests.install()
     base_request_checks.install()
     base_policies.install()
+    base_pages.install()
+    base_listings.install()
     base_connections.install()
     gc.freeze()  # what was imported stays: no need to look through it for garbage, while everybody waits
     config = Config()

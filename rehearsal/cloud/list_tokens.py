@@ -2,7 +2,8 @@
 
 The base takes most of them for its beginning, or its end: a program that mixes tokens up would see a list twice, or
 half of it. What our own rooms list has tokens of their own (`pages.py`). CloudFormation's are the base's own to refuse,
-CloudWatch's, in another protocol, are not looked at, and neither are S3's lists but ListObjectsV2.
+and CloudWatch's, in another protocol, are looked at in the base: `base_pages.py`, which also cuts pages where ministack
+does not. S3's other lists go on after a key, and any key will do (`base_listings.py`).
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ SERVICES: Mapping[str, Lists] = {
         "InvalidArgument",
         "The continuation token provided is incorrect",
     ),
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html
+    "s3 buckets": Lists(
+        "continuation-token", "ContinuationToken", "InvalidArgument", "The continuation token provided is incorrect"
+    ),
     # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeLogGroups.html
     "logs": Lists("nextToken", "nextToken", "InvalidParameterException", "The specified nextToken is invalid."),
     # https://docs.aws.amazon.com/sns/latest/api/API_ListTopics.html
@@ -77,6 +82,7 @@ class ListTokens:
     def refusal(self, service: str, request: Request) -> Response | None:
         """The answer of S3 to a token it never gave out; None for a request that goes on. Raises AwsError as the others
         answer."""
+        service = _of_buckets(service, request)
         lists = SERVICES.get(service)
         token = _asked(lists.asked, request) if lists is not None else ""
         if lists is None or not token:
@@ -84,13 +90,14 @@ class ListTokens:
         with self._lock:
             if (service, token) in self._given:
                 return None
-        if service != "s3":
+        if not service.startswith("s3"):
             raise AwsError(lists.code, lists.message)
         body = f"<Error><Code>{lists.code}</Code><Message>{lists.message}</Message></Error>"
         return Response(body, 400, content_type="application/xml")
 
     def note(self, service: str, request: Request, payload: bytes) -> None:
         """Remember the token of an answer that the base gave."""
+        service = _of_buckets(service, request)
         lists = SERVICES.get(service)
         if lists is None or (service == "s3" and "list-type" not in request.args):
             return
@@ -102,8 +109,13 @@ class ListTokens:
                     del self._given[next(iter(self._given))]
 
 
+def _of_buckets(service: str, request: Request) -> str:
+    """ListBuckets has a token of another name than S3's other lists."""
+    return "s3 buckets" if service == "s3" and request.path == "/" and request.method == "GET" else service
+
+
 def _asked(member: str, request: Request) -> str:
-    if "list-type" in request.args:  # ListObjectsV2
+    if member == SERVICES["s3"].asked:  # of ListObjectsV2 and ListBuckets, in the address
         return request.args.get(member, "")
     form = form_of(request)
     if form is not None:

@@ -59,22 +59,24 @@ RENAMED: dict[str, tuple[Template, Template]] = {
     )
 }  # fmt: skip
 
+
+def listed(service: str, operation: str, member: str, name: str, **about: str) -> Callable[[Any], list[str]]:
+    """What there is of a kind, on all pages."""
+    return lambda ask: [
+        each[name] for page in ask(service).get_paginator(operation).paginate(**about) for each in page[member]
+    ]
+
+
 EXISTING: dict[str, Callable[[Any], list[str]]] = {
     "AWS::SQS::Queue": lambda ask: [each.rpartition("/")[2] for each in ask("sqs").list_queues().get("QueueUrls", [])],
-    "AWS::SNS::Topic": lambda ask: [each["TopicArn"] for each in ask("sns").list_topics()["Topics"]],
-    "AWS::S3::Bucket": lambda ask: [each["Name"] for each in ask("s3").list_buckets()["Buckets"]],
-    "AWS::SSM::Parameter": lambda ask: [each["Name"] for each in ask("ssm").describe_parameters()["Parameters"]],
-    "AWS::Logs::LogGroup": lambda ask: [
-        each["logGroupName"] for each in ask("logs").describe_log_groups()["logGroups"]
-    ],
-    "AWS::Events::Rule": lambda ask: [each["Name"] for each in ask("events").list_rules()["Rules"]],
-    "AWS::CloudWatch::Alarm": lambda ask: [
-        each["AlarmName"] for each in ask("cloudwatch").describe_alarms()["MetricAlarms"]
-    ],
-    "AWS::IAM::Role": lambda ask: [each["RoleName"] for each in ask("iam").list_roles()["Roles"]],
-    "AWS::IAM::ManagedPolicy": lambda ask: [
-        each["Arn"] for each in ask("iam").list_policies(Scope="Local")["Policies"]
-    ],
+    "AWS::SNS::Topic": listed("sns", "list_topics", "Topics", "TopicArn"),
+    "AWS::S3::Bucket": listed("s3", "list_buckets", "Buckets", "Name"),
+    "AWS::SSM::Parameter": listed("ssm", "describe_parameters", "Parameters", "Name"),
+    "AWS::Logs::LogGroup": listed("logs", "describe_log_groups", "logGroups", "logGroupName"),
+    "AWS::Events::Rule": listed("events", "list_rules", "Rules", "Name"),
+    "AWS::CloudWatch::Alarm": listed("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+    "AWS::IAM::Role": listed("iam", "list_roles", "Roles", "RoleName"),
+    "AWS::IAM::ManagedPolicy": listed("iam", "list_policies", "Policies", "Arn", Scope="Local"),
 }
 
 

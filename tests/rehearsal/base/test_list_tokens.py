@@ -7,14 +7,20 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
+from botocore.httpsession import URLLib3Session
 
 Ask = Callable[[str], Any]
 TRUST = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+ALLOWING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]}
 LISTS: dict[str, tuple[str, str, dict[str, Any], str, str]] = {
     "objects": ("s3", "list_objects_v2", {"Bucket": "listed"}, "ContinuationToken", "InvalidArgument"),
     "roles": ("iam", "list_roles", {"PathPrefix": "/listed/"}, "Marker", "ValidationError"),
@@ -49,7 +55,22 @@ LISTS: dict[str, tuple[str, str, dict[str, Any], str, str]] = {
         "InvalidNextToken",
     ),
     "rules": ("events", "list_rules", {"NamePrefix": "listed"}, "NextToken", "ValidationException"),
+    "buckets": ("s3", "list_buckets", {"Prefix": "listed"}, "ContinuationToken", "InvalidArgument"),
+    "policies of a role": ("iam", "list_role_policies", {"RoleName": "listed-0"}, "Marker", "ValidationError"),
+    "tags of a role": ("iam", "list_role_tags", {"RoleName": "listed-0"}, "Marker", "ValidationError"),
     "keys": ("kms", "list_keys", {}, "Marker", "InvalidMarkerException"),
+    "aliases": ("kms", "list_aliases", {}, "Marker", "InvalidMarkerException"),
+    "tags of a key": ("kms", "list_resource_tags", {"KeyId": "alias/listed-0"}, "Marker", "InvalidMarkerException"),
+    "targets": ("events", "list_targets_by_rule", {"Rule": "listed-0"}, "NextToken", "ValidationException"),
+    "metrics": ("cloudwatch", "list_metrics", {"Namespace": "listed"}, "NextToken", "InvalidParameterValue"),
+    "dashboards": ("cloudwatch", "list_dashboards", {}, "NextToken", "InvalidParameterValue"),
+    "data of metrics": (
+        "cloudwatch",
+        "get_metric_data",
+        {"MetricDataQueries": [], "StartTime": 0, "EndTime": 60},
+        "NextToken",
+        "InvalidNextToken",
+    ),
     "tagged": (
         "resourcegroupstaggingapi",
         "get_resources",
@@ -67,6 +88,13 @@ PAGED = {
     "parameters": {"MaxResults": 1},
     "rules": {"Limit": 1},
     "tagged": {"ResourcesPerPage": 1},
+    "buckets": {"MaxBuckets": 1},
+    "policies of a role": {"MaxItems": 1},
+    "tags of a role": {"MaxItems": 1},
+    "keys": {"Limit": 1},
+    "aliases": {"Limit": 1},
+    "tags of a key": {"Limit": 1},
+    "targets": {"Limit": 1},
 }
 """How some of them are asked for pages of one."""
 
@@ -78,11 +106,19 @@ def full(ask: Ask) -> Ask:
     for number in range(2):
         name = f"listed-{number}"
         ask("s3").put_object(Bucket="listed", Key=name)
+        ask("s3").create_bucket(Bucket=name)
         ask("iam").create_role(RoleName=name, Path="/listed/", AssumeRolePolicyDocument=json.dumps(TRUST))
         ask("logs").create_log_group(logGroupName=name)
         ask("sqs").create_queue(QueueName=name, tags={"listed": "yes"})
         ask("ssm").put_parameter(Name=name, Value="1", Type="String")
         ask("events").put_rule(Name=name, EventPattern=json.dumps({"source": [name]}))
+        ask("iam").put_role_policy(RoleName="listed-0", PolicyName=name, PolicyDocument=json.dumps(ALLOWING))
+        tags = [{"TagKey": each, "TagValue": "t"} for each in ("a", "b")]
+        key = ask("kms").create_key(Tags=tags)["KeyMetadata"]["KeyId"]
+        ask("kms").create_alias(AliasName=f"alias/{name}", TargetKeyId=key)
+    ask("iam").tag_role(RoleName="listed-0", Tags=[{"Key": each, "Value": "t"} for each in ("a", "b")])
+    queues = [{"Id": f"q{number}", "Arn": f"arn:aws:sqs:us-east-1:123456789012:listed-{number}"} for number in range(2)]
+    ask("events").put_targets(Rule="listed-0", Targets=queues)
     return ask
 
 
@@ -99,11 +135,68 @@ def test_a_token_that_a_list_never_gave_out_is_refused(full: Ask, what: str) -> 
 def test_the_token_that_it_gave_leads_on(full: Ask, what: str) -> None:
     service, operation, about, _, _ = LISTS[what]
     paginator = full(service).get_paginator(operation)
-    whole, cut = (
-        [each for page in paginator.paginate(**about, **size) for each in _items(page)] for size in ({}, PAGED[what])
-    )
+    whole, cut = ([_items(page) for page in paginator.paginate(**about, **size)] for size in ({}, PAGED[what]))
     assert len(cut) >= 2
-    assert cut == whole
+    assert all(len(page) <= 1 for page in cut)
+    assert [each for page in cut for each in page] == [each for page in whole for each in page]
+
+
+@pytest.mark.parametrize("what", ["policies of a role", "keys", "targets"])
+def test_a_token_of_another_list_is_refused(full: Ask, what: str) -> None:
+    other = {"policies of a role": "roles", "keys": "aliases", "targets": "rules"}[what]
+    service, operation, about, member, code = LISTS[other]
+    answer = getattr(full(service), operation)(**about, **PAGED[other])
+    token = answer.get("NextToken") or answer.get("NextMarker") or answer["Marker"]
+    with pytest.raises(ClientError) as refused:
+        getattr(full(service), LISTS[what][1])(**LISTS[what][2], **{member: token})
+    assert refused.value.response["Error"]["Code"] == code
+
+
+@pytest.mark.parametrize(
+    ("what", "size", "code"),
+    [
+        ("roles", 1001, "ValidationError"),
+        ("aliases", 101, "ValidationException"),
+        ("tags of a key", 51, "ValidationException"),
+        ("buckets", 10_001, "InvalidArgument"),
+        ("objects", 2**31, "InvalidArgument"),
+    ],
+)
+def test_a_page_has_no_other_size_than_aws_allows(full: Ask, what: str, size: int, code: str) -> None:
+    service, operation, about, _, _ = LISTS[what]
+    with pytest.raises(ClientError) as refused:
+        getattr(full(service), operation)(**about, **dict.fromkeys(PAGED[what], size))
+    assert refused.value.response["Error"]["Code"] == code
+
+
+def test_metrics_are_listed_by_500(full: Ask) -> None:
+    cloudwatch = full("cloudwatch")
+    values = [{"MetricName": f"m{number}", "Value": 1} for number in range(501)]
+    cloudwatch.put_metric_data(Namespace="listed", MetricData=values)
+    pages = [each["Metrics"] for each in cloudwatch.get_paginator("list_metrics").paginate(Namespace="listed")]
+    assert [len(each) for each in pages] == [500, 1]
+    assert {each["MetricName"] for page in pages for each in page} == {each["MetricName"] for each in values}
+
+
+def test_metrics_are_listed_in_the_older_protocol_too(full: Ask) -> None:
+    cloudwatch = full("cloudwatch")
+    dimensions = [{"Name": "d", "Value": "a & b"}]
+    data = {"MetricName": "m", "Dimensions": dimensions, "Value": 1}
+    cloudwatch.put_metric_data(Namespace="older", MetricData=[data, {"MetricName": "other", "Value": 1}])
+    form = {"Action": "ListMetrics", "Version": "2010-08-01", "Namespace": "older"}
+    form |= {"Dimensions.member.1.Name": "d", "Dimensions.member.1.Value": "a & b"}
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    request = AWSRequest("POST", cloudwatch.meta.endpoint_url, kind, urlencode(form))
+    SigV4Auth(cloudwatch._request_signer._credentials, "monitoring", "us-east-1").add_auth(request)
+    answer = URLLib3Session().send(request.prepare())
+    assert answer.status_code == 200
+    assert re.findall("<MetricName>(.*?)<", answer.text) == ["m"]
+    assert "<Value>a &amp; b</Value>" in answer.text
+
+
+def test_data_of_metrics_in_pages_is_refused_by_name(full: Ask) -> None:
+    with pytest.raises(ClientError, match="MaxDatapoints is not implemented"):
+        full("cloudwatch").get_metric_data(MetricDataQueries=[], StartTime=0, EndTime=60, MaxDatapoints=100)
 
 
 def _items(page: dict[str, Any]) -> list[str]:

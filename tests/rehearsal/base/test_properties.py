@@ -267,7 +267,8 @@ def test_a_role_has_everything_it_was_given(ask: Any) -> None:
 )
 def test_a_managed_policy_has_everything_it_was_given(ask: Any, name: str, path: str, description: str) -> None:
     iam = ask("iam")
-    arn = next(each["Arn"] for each in iam.list_policies(Scope="Local")["Policies"] if each["PolicyName"] == name)
+    pages = iam.get_paginator("list_policies").paginate(Scope="Local")
+    arn = next(each["Arn"] for page in pages for each in page["Policies"] if each["PolicyName"] == name)
     assert arn.endswith(f":policy{path}{name}")
     policy = iam.get_policy(PolicyArn=arn)["Policy"]
     assert (policy["Path"], policy["Description"]) == (path, description)

@@ -32,5 +32,5 @@ def test_without_the_rights_there_is_no_mailbox(cloud: Cloud) -> None:
     root = cloud.identity.root
     topic = cloud.client("sns", root).create_topic(Name="news")["TopicArn"]
     nobody = cloud.identity.session_of(role(cloud.client("iam", root), "nobody-yet"), "test")
-    with pytest.raises(ClientError, match="sqs:CreateQueue"):
+    with pytest.raises(ClientError, match="sqs:createqueue"):
         Mailbox(lambda service: cloud.client(service, nobody), cloud.account, cloud.region, topic)
