@@ -31,8 +31,9 @@ from rehearsal.cloud.sagemaker.step_arguments import misfits
 
 VERSION = "2020-12-01"
 MOST_STEPS = 50
-"""Those of branches included. A new account's quota, which can be raised; the number is from people's accounts of it,
-not from the page itself: https://docs.aws.amazon.com/general/latest/gr/sagemaker.html"""
+"""Those of branches included. The quota of the developer guide, "Maximum number of steps per pipeline", as it was last
+published with its sources; https://docs.aws.amazon.com/general/latest/gr/sagemaker.html says which can be raised.
+https://github.com/awsdocs/amazon-sagemaker-developer-guide/blob/939013b2b98741969278768b064db81e45e5dee0/doc_source/pipelines-quotas.md"""
 TOP_LEVEL = {"Version", "Metadata", "Parameters", "PipelineExperimentConfig", "MlflowConfig", "Steps"}
 STEP_MEMBERS = {
     "Name",

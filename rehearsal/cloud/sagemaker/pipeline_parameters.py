@@ -13,7 +13,9 @@ from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.sagemaker.pipeline_members import InvalidDefinition, listed, members
 
 MOST_PARAMETERS = 200
-"""https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StartPipelineExecution.html (PipelineParameters)"""
+"""https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StartPipelineExecution.html (PipelineParameters)
+
+The developer guide's quota, too: see `MOST_STEPS` of `pipeline_definition.py`."""
 PARAMETER_MEMBERS = {"Name", "Type", "DefaultValue", "EnumValues"}
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "String": (str,),
