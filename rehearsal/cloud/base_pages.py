@@ -15,8 +15,8 @@ size. `base_listings.py` has those of S3.
 
 Private names of ministack 1.5.33 used here: of `iam` `_IAM_HANDLERS` and `_error`; of `kms` `_list_keys`,
 `_list_aliases` and `_list_resource_tags`; `tagging._HANDLERS`; of `eventbridge` `_list_event_buses` and
-`_list_targets_by_rule`; of `cloudwatch` `_list_metrics`, `_list_dashboards`, `_get_metric_data`, `_cbor_ok`, `_json_ok`,
-`_xml`, `_p` and `_error`.
+`_list_targets_by_rule`; of `cloudwatch` `_list_metrics`, `_list_dashboards`, `_get_metric_data`, `_cbor_ok`,
+`_json_ok`, `_xml`, `_p` and `_error`.
 """
 
 from __future__ import annotations
