@@ -1,7 +1,7 @@
 """Measures what a rehearsal costs and writes it down: `make bench`. Ends with 1 when a target was missed.
 
-Speed is measured here and nowhere else; no test depends on it. Every figure stands beside its target, and the
-machine it was measured on stands above them. Where two figures are compared, each is the fastest of its runs: on a
+Speed is measured here and nowhere else; no test depends on it. Every figure stands beside its target, and the day and
+the machine of its measurement above its section. Where two figures are compared, each is the fastest of its runs: on a
 shared machine the slow ones measure the neighbours.
 """
 
@@ -10,60 +10,26 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rehearsal.bench_cloud import cloud_rows
+from rehearsal.bench_deployments import deployment_rows
+from rehearsal.bench_deployments import words as deployment_words
+from rehearsal.bench_page import MIB, Figure, Section, machine, missed, page, written
 from rehearsal.budget import ACTS_TO_PRODUCTION, ALL_ACTS, TO_PRODUCTION
+from rehearsal.cloud.settings import CloudSettings
 from rehearsal.person import REPOSITORY_ROOT
+from rehearsal.watch import StoryError
 
 PAGE = REPOSITORY_ROOT / "docs" / "benchmarks.md"
 SCRATCH = REPOSITORY_ROOT / ".rehearsal"
-MIB = 1024**2
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the page. `limit` is the highest value that meets the target; None when it is only of interest."""
-
-    what: str
-    value: float
-    unit: str
-    limit: float | None = None
-
-    @property
-    def met(self) -> bool:
-        """Whether it is within its target, or has none."""
-        return self.limit is None or self.value <= self.limit
-
-    def row(self) -> str:
-        """The line as Markdown."""
-        target = f"≤ {self.limit:g} {self.unit}" if self.limit is not None else ""
-        met = "" if self.limit is None else ("yes" if self.met else "**no**")
-        return f"| {self.what} | {self.value:.2f} {self.unit} | {target} | {met} |"
-
-
-def missed(figures: Sequence[Figure]) -> str | None:
-    """What to tell a person about the targets that were not met; None when all were."""
-    over = [figure for figure in figures if not figure.met]
-    if not over:
-        return None
-    held = sum(figure.limit is not None for figure in figures)
-    told = "\n".join(
-        f"  {each.what}: {each.value:.2f} {each.unit}, at most {each.limit:g} {each.unit}" for each in over
-    )
-    return (
-        f"make bench: {len(over)} of {held} targets were missed:\n{told}\n"
-        "Measure again on a machine that does nothing else; if it stays, find what has become slower."
-    )
 
 
 def timed(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> tuple[float, str]:
@@ -183,39 +149,96 @@ def ci_figures() -> list[Figure]:
     return [Figure("warm `.ci/run`", seconds / 60, "min", 10)]
 
 
-def machine() -> str:
-    """The machine in one line."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024 / MIB
-    return f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.platform()}, Python {platform.python_version()}"
+# ---- what can be chosen
 
 
-def main(given: Sequence[str] | None = None) -> int:
-    """Measure and write the page."""
+def measure_story(runs: int) -> Iterator[Section]:
+    """Warm rehearsals, and the seeds' own programs beside them."""
+    rehearse(1)  # warms the caches
+    reports = rehearse(runs)
+    yield Section("The story", story_figures(reports))
+    yield Section("The seeds", seed_figures(reports))
+
+
+def measure_cloud(_runs: int) -> Iterator[Section]:
+    """Launches and calls."""
+    yield Section("The cloud", [Figure(*row) for row in cloud_rows(SCRATCH)])
+
+
+def measure_deployments(_runs: int) -> Iterator[Section]:
+    """Every way into production, and what a request takes there."""
+    figures = [Figure(*row) for row in deployment_rows(SCRATCH)]
+    yield Section("Deployments", figures, deployment_words(CloudSettings.speed))
+
+
+def measure_cold(_runs: int) -> Iterator[Section]:
+    """The first rehearsal of somebody who has just cloned."""
+    yield Section("A fresh clone", cold_figures())
+
+
+def measure_ci(_runs: int) -> Iterator[Section]:
+    """The whole suite."""
+    yield Section("Continuous integration", ci_figures())
+
+
+PARTS: dict[str, Callable[[int], Iterator[Section]]] = {
+    "story": measure_story,
+    "cloud": measure_cloud,
+    "deployments": measure_deployments,
+    "cold": measure_cold,
+    "ci": measure_ci,
+}
+ALWAYS = ("story", "cloud", "deployments")
+"""What is measured when nothing is chosen; the others take long, or download everything."""
+ORDER = ("The story", "The seeds", "The cloud", "Deployments", "A fresh clone", "Continuous integration")
+"""Of the sections on the page."""
+
+
+def arguments(given: Sequence[str] | None) -> tuple[list[str], int]:
+    """The parts to measure, in their order, and how many rehearsals to take the median of."""
     parser = argparse.ArgumentParser(prog="python -m rehearsal.bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=3, help="warm rehearsals to take the median of (3)")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=tuple(PARTS),
+        help="measure this part alone, and leave the page's other sections as they are; may be given again",
+    )
     parser.add_argument(
         "--cold", action="store_true", help="also a fresh clone with empty caches (downloads everything)"
     )
     parser.add_argument("--ci", action="store_true", help="also the whole of `make test`")
     chosen = parser.parse_args(given)
+    wanted = {*(chosen.only or ALWAYS), *(["cold"] if chosen.cold else []), *(["ci"] if chosen.ci else [])}
+    return [part for part in PARTS if part in wanted], chosen.runs
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Measure and write the page, section by section: what was measured stays when a later one fails."""
+    parts, runs = arguments(given)
     SCRATCH.mkdir(exist_ok=True)
-    rehearse(1)  # warms the caches
-    reports = rehearse(chosen.runs)
-    figures = [*story_figures(reports), *seed_figures(reports)]
-    figures += [Figure(*row) for row in cloud_rows(SCRATCH)]
-    figures += cold_figures() if chosen.cold else []
-    figures += ci_figures() if chosen.ci else []
-    rows = "\n".join(figure.row() for figure in figures)
     PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(
-        f"# Benchmarks\n\nMeasured by `make bench` on {time.strftime('%Y-%m-%d')}: {machine()}.\n\n"
-        f"| what | measured | target | met |\n|---|---|---|---|\n{rows}\n"
-    )
-    print(PAGE.read_text())
-    problem = missed(figures)
-    if problem:
+    measured: list[Figure] = []
+    try:
+        for part in parts:
+            for section in PARTS[part](runs):
+                measured += section.figures
+                sections = written(PAGE.read_text()) if PAGE.exists() else {}
+                sections[section.title] = section.markdown(time.strftime("%Y-%m-%d"), machine(), commands(part))
+                PAGE.write_text(page(sections, ORDER))
+                print(f"\n## {section.title}\n\n{sections[section.title]}\n", flush=True)
+    except StoryError as problem:
         print(problem, file=sys.stderr)
-    return 1 if problem else 0
+        return 1
+    told = missed(measured)
+    if told:
+        print(told, file=sys.stderr)
+    return 1 if told else 0
+
+
+def commands(part: str) -> str:
+    """What measures a part again."""
+    return f"make bench ARGS='--only {part}'"
 
 
 if __name__ == "__main__":

@@ -143,18 +143,24 @@ def call_rows(engineer: Person) -> list[Row]:
     for room, (service, operation, request) in OPERATIONS.items():
         client, given = engineer.client(service), _filled(request, named)
         call = getattr(client, operation)
-        sent: list[Any] = []
-
-        def keep(request: Any, into: list[Any] = sent, **_: object) -> None:  # noqa: ANN401 - botocore is untyped
-            into.append(request)
-
-        client.meta.events.register_first("before-send", keep)
-        call(**given)
-        client.meta.events.unregister("before-send", keep)
+        sent, _ = sent_by(client, lambda c=call, g=given: c(**g))  # type: ignore[misc]
         what = f"{room}: {''.join(word.title() for word in operation.split('_'))}"
-        rows.append((f"{what}, through the front door, median", median_ms(replay(sent[-1])), "ms", CALL_MS))
+        rows.append((f"{what}, through the front door, median", median_ms(replay(sent)), "ms", CALL_MS))
         rows.append((f"{what}, through boto3, median", median_ms(lambda c=call, g=given: c(**g)), "ms", None))  # type: ignore[misc]
     return rows
+
+
+def sent_by(client: Any, call: Callable[[], Any]) -> tuple[Any, Any]:  # noqa: ANN401 - botocore is untyped
+    """Make a call with a client: the request that it sent, signed, and what it answered."""
+    sent: list[Any] = []
+
+    def keep(request: Any, **_: object) -> None:  # noqa: ANN401 - botocore is untyped
+        sent.append(request)
+
+    client.meta.events.register_first("before-send", keep)
+    answer = call()
+    client.meta.events.unregister("before-send", keep)
+    return sent[-1], answer
 
 
 def _filled(request: dict[str, Any], named: str) -> dict[str, Any]:

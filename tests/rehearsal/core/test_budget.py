@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from rehearsal.bench import Figure, missed
+from rehearsal.bench_page import Figure, missed
 from rehearsal.budget import ALL_ACTS, TO_PRODUCTION, budget
 from rehearsal.progress import ActRecord, Progress
 from rehearsal.report import report
