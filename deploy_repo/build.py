@@ -18,11 +18,11 @@ from typing import Any
 
 import boto3
 
-from deployment import batch, challenger, modes, registry, rendering, stage, template, variables
+from deployment import batch, challenger, modes, registry, rendering, scaling, stage, template, variables
 from deployment.contradictions import Values
 from deployment.errors import RefusedError, aws_errors_explained
 from deployment.registry import NothingToDeploy
-from deployment.settings import BuildSettings
+from deployment.settings import ROLLBACK, BuildSettings
 
 HERE = Path(__file__).resolve().parent
 STAGES = ("staging", "prod")
@@ -56,13 +56,13 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
     endpoints = {"staging": settings.staging_endpoint_name, "prod": settings.production_endpoint_name}
     uses_batch = any(each.parameters.get("DeploymentMode") == batch.BATCH for each in configs.values())
     for stage_name, config in configs.items():
-        values = Values(config.parameters, parameters)
+        values, file = Values(config.parameters, parameters), f"{stage_name}-config.json"
         mode = values.text("DeploymentMode")
-        batch.check_settings(f"{stage_name}-config.json", mode, settings)
-        modes.check_network(f"{stage_name}-config.json", mode, settings.vpc_subnet_ids)
+        batch.check_settings(file, mode, settings)
+        modes.check_network(file, mode, settings.vpc_subnet_ids)
         if without_effect := modes.unused(values):
-            print(f"{stage_name}-config.json: DeploymentMode {mode} has no use for {', '.join(without_effect)}.")
-        if change := modes.check_change(client, endpoints[stage_name], stack_prefix + stage_name, values):
+            print(f"{file}: DeploymentMode {mode} has no use for {', '.join(without_effect)}.")
+        if change := modes.check_change(client, file, endpoints[stage_name], stack_prefix + stage_name, values):
             print(change)
     batch_checks = batch.checks(folder) if uses_batch else None
     choice = registry.choose(client("sagemaker"), client("s3"), settings)
@@ -83,6 +83,8 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
         clients = (client("sagemaker"), client("s3"))
         beside = challenger.plan(*clients, settings, values, endpoints["prod"], choice)
         print("".join(f"{line}\n" for line in beside.said), end="")
+        if beside.changes_variants and settings.model_package_arn != ROLLBACK:  # nothing about it holds a rollback up
+            scaling.refuse_change_with_challenger(client("application-autoscaling"), endpoints["prod"], values)
         configs["prod"] = configs["prod"].with_parameters(beside.parameters)
         for stage_name, path in exports.items():
             config = configs[stage_name]

@@ -42,6 +42,11 @@ class Plan:
     said: list[str]
     answers: dict[str, str]
 
+    @property
+    def changes_variants(self) -> bool:
+        """Whether the deployment makes or takes away the challenger."""
+        return self.parameters.get("VariantsChange") == "true"
+
 
 def contradictions(values: Values, *, for_tests: bool) -> list[str]:
     """One line for each thing of a configuration file that goes with no challenger."""

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/deploy-model-options.html
 from collections.abc import Callable
 from typing import Any
 
-from deployment import served
+from deployment import scaling, served
 from deployment.contradictions import Values
 from deployment.errors import RefusedError
 
@@ -68,14 +68,16 @@ def check_network(file: str, mode: str, subnets: str) -> None:
         )
 
 
-def check_change(client: Callable[[str], Any], endpoint_name: str, stack_name: str, values: Values) -> str | None:
+def check_change(
+    client: Callable[[str], Any], file: str, endpoint_name: str, stack_name: str, values: Values
+) -> str | None:
     """Refuse what SageMaker would refuse in the middle of a deployment.
 
     Instances cannot become serverless. An asynchronous endpoint cannot become another ("The AsyncInferenceConfig
     parameter cannot be removed from this endpoint"); whether another can become asynchronous AWS does not say.
 
-    Answers what a person should know of another change, or None. Whether autoscaling is on now is not looked at: the
-    build has no right to, and needs none for anything else.
+    Nor does a fleet that scales get another instance type. Answers what a person should know of another change, or
+    None.
     https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html#serverless-endpoints-how-it-works-exclusions
     https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-edit.html
     https://github.com/aws/sagemaker-python-sdk/pull/3124 (an asynchronous endpoint stays one)
@@ -95,14 +97,9 @@ def check_change(client: Callable[[str], Any], endpoint_name: str, stack_name: s
         )
     if mode == SERVERLESS:
         return None
-    planned = values.text("EndpointInstanceType")
-    if found.instance_type in (None, planned):
+    if found.instance_type in (None, values.text("EndpointInstanceType")):
         return None
-    least = "AsyncLeastInstanceCount" if mode == ASYNC else "EndpointInstanceCount"
-    return (
-        f"The endpoint {endpoint_name} moves from {found.instance_type} to {planned}. SageMaker refuses that while "
-        f"autoscaling is on: if it is, push {least} equal to EndpointMaxInstanceCount first, and the type after that."
-    )
+    return scaling.refuse_another_type(client("application-autoscaling"), file, endpoint_name, found, values)
 
 
 def _impossible(now: str, planned: str) -> str | None:

@@ -36,6 +36,7 @@ class Served:
     answers_in: str = ""
     challenger: str = NONE
     challenger_instances: int | None = None
+    instances: int | None = None
 
 
 def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
@@ -54,6 +55,7 @@ def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
         raise
     config, arn, is_known = _look(sagemaker, endpoint["EndpointConfigName"])
     kind, instances = _challenger(endpoint)
+    fleet = champion_of(endpoint.get("ProductionVariants") or [{"VariantName": CHAMPION}])
     variant = champion_of(config["ProductionVariants"]) if config else {}
     answers_in = config.get("AsyncInferenceConfig", {}).get("OutputConfig", {}).get("S3OutputPath", "")
     return Served(
@@ -67,6 +69,7 @@ def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
         answers_in=answers_in,
         challenger=kind,
         challenger_instances=instances,
+        instances=fleet.get("CurrentInstanceCount"),
     )
 
 

@@ -62,7 +62,8 @@ def settings(**changes: str) -> BuildSettings:
 @pytest.fixture
 def registry() -> Iterator[Registry]:
     """A project in which nothing has been registered yet."""
-    with Registry(client("sagemaker"), client("s3")).answering() as found:
+    services = ("sagemaker", "s3", "application-autoscaling")
+    with Registry(*(client(service) for service in services)).answering() as found:
         yield found
 
 

@@ -32,6 +32,7 @@ class Registry:
 
     sagemaker: Any
     s3: Any
+    autoscaling: Any
     _packages: dict[str, dict[str, Any]] = field(default_factory=dict)  # by ARN, oldest first
     _serves: dict[str, str] = field(default_factory=dict)  # package ARN by endpoint name
     _variants: dict[str, dict[str, Any]] = field(default_factory=dict)  # more of its variant, by endpoint name
@@ -43,11 +44,12 @@ class Registry:
     _artefacts: set[str] = field(default_factory=set)
     refuses: dict[str, str] = field(default_factory=dict)  # error code by operation
     _batch: set[str] = field(default_factory=set)  # the names of stages of mode batch
+    _scaling: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # least, most and aim, by endpoint name
     _hidden: set[str] = field(default_factory=set)  # artefacts that nobody may read
     _files: dict[str, bytes] = field(default_factory=dict)  # what lies in S3 besides, by address
 
     def client(self, service: str) -> Any:
-        return {"sagemaker": self.sagemaker, "s3": self.s3}[service]
+        return {"sagemaker": self.sagemaker, "s3": self.s3, "application-autoscaling": self.autoscaling}[service]
 
     # ---- what tests do
 
@@ -117,6 +119,13 @@ class Registry:
         self._challengers[endpoint_name] = kind
         self._challenging_instances[endpoint_name] = instances
 
+    def scale(self, least: int, most: int, target: int, endpoint_name: str = "fraud-prod") -> None:
+        """Let autoscaling look after the champion's fleet."""
+        self._scaling[endpoint_name] = (least, most, target)
+
+    def stop_scaling(self, endpoint_name: str = "fraud-prod") -> None:
+        del self._scaling[endpoint_name]
+
     def run_batch(self, arn: str, name: str = "fraud-prod") -> None:
         """Have a stage of mode batch answer files with a package."""
         self._serves[name] = arn
@@ -161,7 +170,11 @@ class Registry:
     @contextmanager
     def answering(self) -> Iterator["Registry"]:
         """Answer the clients' requests as long as the context lasts."""
-        hooks = [(self.sagemaker, "before-send.sagemaker", self._sagemaker), (self.s3, "before-send.s3", self._s3)]
+        hooks = [
+            (self.sagemaker, "before-send.sagemaker", self._sagemaker),
+            (self.s3, "before-send.s3", self._s3),
+            (self.autoscaling, "before-send.application-autoscaling", self._autoscaling),
+        ]
         for client, event, answer in hooks:
             client.meta.events.register(event, answer)
         try:
@@ -201,6 +214,30 @@ class Registry:
         assert event_name == "before-send.s3.HeadObject"
         return response(request, 403 if artefact in self._hidden else 200 if artefact in self._artefacts else 404)
 
+    def _autoscaling(self, request: Any, event_name: str, **_: Any) -> AWSResponse:
+        operation, asked = event_name.rpartition(".")[2], json.loads(request.body)
+        if operation in self.refuses:
+            return response(request, 400, {"__type": self.refuses[operation], "message": "not authorized"})
+        assert asked["ServiceNamespace"] == "sagemaker"
+        [resource] = asked["ResourceIds"] if "ResourceIds" in asked else [asked["ResourceId"]]
+        found = self._scaling.get(resource.split("/")[1]) if resource.endswith("/variant/AllTraffic") else None
+        common = {
+            "ServiceNamespace": "sagemaker",
+            "ResourceId": resource,
+            "ScalableDimension": asked["ScalableDimension"],
+            "CreationTime": 1_800_000_000,
+        }
+        if operation == "DescribeScalableTargets":
+            targets = [{**common, "MinCapacity": found[0], "MaxCapacity": found[1], "RoleARN": ROLE}] if found else []
+            answer: dict[str, Any] = {"ScalableTargets": targets}
+        else:
+            tracked = {**common, "PolicyARN": ROLE, "PolicyName": "tracks", "PolicyType": "TargetTrackingScaling"}
+            aim = {"TargetTrackingScalingPolicyConfiguration": {"TargetValue": float(found[2])}} if found else {}
+            wakes = {**tracked, "PolicyName": "wakes", "PolicyType": "StepScaling"}
+            answer = {"ScalingPolicies": [wakes, {**tracked, **aim}] if found else []}
+        validate_parameters(answer, self.autoscaling.meta.service_model.operation_model(operation).output_shape)
+        return response(request, 200, answer)
+
     def _describe_endpoint(self, asked: dict[str, Any]) -> dict[str, Any]:
         name = asked["EndpointName"]
         if name not in self._serves or name in self._batch:
@@ -214,7 +251,7 @@ class Registry:
             "LastModifiedTime": 1_800_000_000,
         }
         beside = {"variant": "ProductionVariants", "shadow": "ShadowProductionVariants"}
-        answer["ProductionVariants"] = [{"VariantName": "AllTraffic"}]
+        answer["ProductionVariants"] = [{"VariantName": "AllTraffic", "CurrentInstanceCount": 3}]
         if name in self._challengers:
             answer.setdefault(beside[self._challengers[name]], []).append(
                 {"VariantName": "Challenger", "DesiredInstanceCount": self._challenging_instances[name]}

@@ -313,20 +313,53 @@ def test_a_stage_may_be_asynchronous_from_the_beginning_and_stay_so(
     assert load(checkout / "prod-config-export.json")["Parameters"]["DeploymentMode"] == "async"
 
 
-@pytest.mark.parametrize(("now", "is_told"), [("ml.m5.large", False), ("ml.m5.xlarge", True)])
-def test_another_instance_type_is_told_with_what_sagemaker_asks_for(
-    checkout: Path, registry: Registry, capsys: pytest.CaptureFixture[str], now: str, is_told: bool
+def test_another_instance_type_of_a_fleet_that_scales_takes_two_pushes_and_each_is_told(
+    checkout: Path, registry: Registry
 ) -> None:
-    registry.serve(registry.register(), variant={"InstanceType": now, "InitialInstanceCount": 2})
-    run(checkout, registry)
-    told = "The endpoint fraud-prod moves from ml.m5.xlarge to ml.m5.large." in capsys.readouterr().out
-    assert told == is_told
+    registry.serve(registry.register(), variant={"InstanceType": "ml.m5.xlarge", "InitialInstanceCount": 2})
+    registry.scale(2, 4, 600)
+    with pytest.raises(RefusedError) as refusal:
+        run(checkout, registry)
+    first, once, then, nothing = str(refusal.value).splitlines()
+    assert first.startswith(
+        "prod-config.json: Parameters.EndpointInstanceType: is ml.m5.large, but fraud-prod runs on ml.m5.xlarge and "
+        "scales from 2 to 4 instances, aiming at 600 for each."
+    )
+    assert once.startswith(
+        "1. EndpointInstanceType ml.m5.xlarge as it is, EndpointInstanceCount 3 and EndpointMaxInstanceCount 3: "
+        "autoscaling ends"
+    )
+    assert then == (
+        "2. Once that is deployed, EndpointInstanceType ml.m5.large, EndpointInstanceCount 2 and "
+        "EndpointMaxInstanceCount 4: autoscaling begins again."
+    )
+    assert nothing == "Nothing was deployed."
 
 
 def test_another_instance_type_of_an_asynchronous_endpoint_is_told_with_its_own_way(
-    checkout: Path, registry: Registry, capsys: pytest.CaptureFixture[str]
+    checkout: Path, registry: Registry
 ) -> None:
     registry.serve(registry.register(), variant={"InstanceType": "ml.m5.xlarge"}, config=IN_FILES)
+    registry.scale(0, 4, 5)
     write_mode(checkout, "prod", "async")
+    with pytest.raises(
+        RefusedError, match="AsyncLeastInstanceCount 2 and EndpointMaxInstanceCount 2: autoscaling ends"
+    ):
+        run(checkout, registry)
+
+
+def test_another_instance_type_of_a_fleet_that_does_not_scale_is_deployed(checkout: Path, registry: Registry) -> None:
+    registry.serve(registry.register(), variant={"InstanceType": "ml.m5.xlarge"})
     run(checkout, registry)
-    assert "push AsyncLeastInstanceCount equal to EndpointMaxInstanceCount first" in capsys.readouterr().out
+    assert load(checkout / "prod-config-export.json")["Parameters"]["EndpointInstanceType"] == "ml.m5.large"
+
+
+def test_where_nobody_may_look_whether_a_fleet_scales_the_way_to_another_type_is_told(
+    checkout: Path, registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry.serve(registry.register(), variant={"InstanceType": "ml.m5.xlarge"})
+    registry.refuses["DescribeScalableTargets"] = "AccessDeniedException"
+    run(checkout, registry)
+    told = capsys.readouterr().out
+    assert "The endpoint fraud-prod moves from ml.m5.xlarge to ml.m5.large." in told
+    assert "push EndpointInstanceCount equal to EndpointMaxInstanceCount first" in told

@@ -26,6 +26,7 @@ def project(registry: Registry) -> Registry:
     registry.register()
     registry.record_deployment(arn, "2026-11-01T08:00:00Z", "Live")
     registry.serve(arn)
+    registry.scale(2, 4, 600)  # as prod-config.json has it
     return registry
 
 
@@ -117,6 +118,55 @@ def test_a_new_endpoint_does_not_begin_with_one_version_twice(checkout: Path, re
 
 
 # ---- one thing at a time
+
+
+@pytest.mark.parametrize(
+    ("now", "config", "told"),
+    [
+        ((2, 3, 600), SPLIT, "from 2 to 3 instances, aiming at 600 for each now, from 2 to 4 instances, aiming at 600"),
+        (
+            (2, 4, 500),
+            SPLIT,
+            "EndpointInstanceCount 2, EndpointMaxInstanceCount 4, InvocationsPerInstanceTarget 500 in",
+        ),
+        (None, SPLIT, "leave EndpointMaxInstanceCount equal to EndpointInstanceCount in the first"),
+        ((2, 4, 600), SPLIT | {"EndpointMaxInstanceCount": 2}, "aiming at 600 for each now, off then"),
+    ],
+)
+def test_autoscaling_does_not_change_in_the_deployment_that_makes_a_challenger(
+    checkout: Path, project: Registry, now: tuple[int, int, int] | None, config: dict[str, Any], told: str
+) -> None:
+    project.stop_scaling()
+    if now:
+        project.scale(*now)
+    with pytest.raises(RefusedError) as refusal:
+        run(checkout, project, config)
+    assert told in str(refusal.value)
+    assert "It takes two pushes" in str(refusal.value)
+    assert not (checkout / "prod-config-export.json").exists()
+
+
+def test_nor_in_the_one_that_ends_it_unless_that_is_a_rollback(checkout: Path, project: Registry) -> None:
+    project.challenge("variant")
+    project.scale(2, 3, 600)
+    project.record_deployment(arn(project, 3), "2026-10-01T08:00:00Z")
+    with pytest.raises(RefusedError, match="the challenger of fraud-prod begins, ends or becomes another"):
+        run(checkout, project, OFF)
+    project.set_approval(arn(project, 1), "Rejected")
+    exported = run(checkout, project, OFF, MODEL_PACKAGE_ARN="rollback")
+    assert exported["VariantsChange"] == "true"
+
+
+def test_while_the_challenger_stays_autoscaling_may_change(checkout: Path, project: Registry) -> None:
+    project.challenge("variant")
+    assert run(checkout, project, SPLIT)["EndpointMaxInstanceCount"] == "4"
+
+
+def test_where_nobody_may_look_at_autoscaling_a_challenger_begins_all_the_same(
+    checkout: Path, project: Registry
+) -> None:
+    project.refuses["DescribeScalableTargets"] = "AccessDeniedException"
+    assert run(checkout, project, SPLIT)["VariantsChange"] == "true"
 
 
 def test_a_new_champion_comes_alone_and_the_challenger_begins_after_it(

@@ -123,15 +123,22 @@ def test_a_scalable_target_and_the_count_it_has_reached_survive_a_new_version(se
 def test_an_instance_type_changes_in_two_deployments_because_sagemaker_refuses_it_while_the_fleet_scales(
     serving: DeployedStage,
 ) -> None:
+    """As `make build` says how to do it; the count that autoscaling has reached stays all the time."""
     assert serving.deploy("scales", EndpointMaxInstanceCount=4) == "UPDATE_COMPLETE", serving.reasons()
-    refused = serving.deploy("bigger", EndpointInstanceType="ml.m5.xlarge")
+    assert serving.serves() == "scales"
+    refused = serving.deploy("bigger", EndpointInstanceType="ml.m5.xlarge", EndpointMaxInstanceCount=4)
     assert refused == "UPDATE_ROLLBACK_COMPLETE"
     assert "must be deregistered" in serving.reasons()
-    assert serving.serves() == "scales"
-    first = serving.deploy("still")
+    serving.stage.sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName=serving.endpoint,
+        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": 3}],
+    )
+    serving.stage.until_status(serving.endpoint, "InService")
+    first = serving.deploy("still", EndpointInstanceCount=3, EndpointMaxInstanceCount=3)
     second = serving.deploy("bigger", EndpointInstanceType="ml.m5.xlarge", EndpointMaxInstanceCount=4)
     assert (first, second) == ("UPDATE_COMPLETE", "UPDATE_COMPLETE"), serving.reasons()
     assert serving.serves() == "bigger"
+    assert serving.described()["ProductionVariants"][0]["CurrentInstanceCount"] == 3
 
 
 # ---- asynchronous
