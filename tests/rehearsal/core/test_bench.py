@@ -13,7 +13,7 @@ from typing import cast
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal import bench
+from rehearsal import bench, bench_pipeline
 from rehearsal.bench_deployments import MODES, STRATEGIES, load_rows, release_rows, words
 from rehearsal.bench_files import FileCallers, RequestFailedError
 from rehearsal.bench_page import Figure, Section, page, written
@@ -91,8 +91,8 @@ def test_the_page_in_the_repository_has_sections_that_say_when_they_were_measure
 @pytest.mark.parametrize(
     ("given", "parts"),
     [
-        ([], ["story", "cloud", "deployments"]),
-        (["--cold", "--ci"], ["story", "cloud", "deployments", "cold", "ci"]),
+        ([], ["story", "seeds", "cloud", "deployments"]),
+        (["--cold", "--ci"], ["story", "seeds", "cloud", "deployments", "cold", "ci"]),
         (["--only", "deployments"], ["deployments"]),
         (["--only", "deployments", "--only", "story"], ["story", "deployments"]),
         (["--only", "cloud", "--cold"], ["cloud", "cold"]),
@@ -211,3 +211,12 @@ def test_in_process_the_functions_are_called_that_the_container_calls(tmp_path: 
     [told] = json.loads(done.stdout)
     assert len(told["milliseconds"]) == 3
     assert told["answer"] == answer.format(model=tmp_path)
+
+
+def test_executions_that_are_measured_take_no_step_over_from_earlier_ones() -> None:
+    cached = {"Name": "Train", "CacheConfig": {"Enabled": True, "ExpireAfter": "P30D"}, "Arguments": {"a": [1]}}
+    condition = {"Name": "Gate", "Arguments": {"IfSteps": [cached], "ElseSteps": []}}
+    bare = {"Name": "Train", "Arguments": {"a": [1]}}
+    assert bench_pipeline.without_cache({"Steps": [cached, condition]}) == {
+        "Steps": [bare, {"Name": "Gate", "Arguments": {"IfSteps": [bare], "ElseSteps": []}}]
+    }
