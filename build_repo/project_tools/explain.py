@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from project_tools import causes, launch, pipelines, rights, training
+from project_tools import batch_runs, causes, launch, pipelines, rights, training
 from project_tools.aws import Aws, CannotLookError
 from project_tools.endings import Ending
 from project_tools.findings import Answer, Failure, Trail
@@ -48,6 +48,9 @@ def _endings(aws: Aws, project: Project) -> Iterator[Ending]:
     for ending in _started_by_hand(aws, project):
         if not any(each.begun and each.begun <= ending.at <= each.at for each in through_pipelines):
             yield ending
+    follow = partial(_training, aws, functions=f"/aws/sagemaker-projects/{project.prefix}-functions")
+    # Of staging none: its tests have a run fail on purpose, and the build that runs them says which of them should not.
+    yield from batch_runs.endings(aws, project.production_endpoint, "the batch runs of production", follow)
 
 
 def _of_pipelines(aws: Aws, project: Project, execution: str = "") -> Iterator[Ending]:
@@ -90,9 +93,9 @@ def _passed(trail: Trail, execution: str) -> bool:
     return bool(execution) and any(execution in place.name for place in trail.places)
 
 
-def _training(aws: Aws, execution_arn: str) -> Trail:
+def _training(aws: Aws, execution_arn: str, functions: str = "") -> Trail:
     trail = Trail()
-    training.follow(aws, trail, execution_arn)
+    training.follow(aws, trail, execution_arn, functions)
     return trail
 
 

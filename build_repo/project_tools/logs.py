@@ -34,7 +34,7 @@ def search(aws: Aws, trail: Trail, group: str, job: str = "", since: datetime | 
     Notes the stream it stands in, and the last lines of that stream, in `trail`.
     """
     best: Found | None = None
-    for stream in _streams_of(aws, group, job) if job else _newest_streams(aws, group):
+    for stream in streams_of(aws, group, job) if job else _newest_streams(aws, group):
         lines = lines_of(aws, group, stream, since)
         found = significant(lines)
         if found and (best is None or (found.strong and not best.strong)):
@@ -57,7 +57,7 @@ def _newest_streams(aws: Aws, group: str) -> list[str]:
     return [stream["logStreamName"] for stream in (answer or {}).get("logStreams", [])]
 
 
-def _streams_of(aws: Aws, group: str, job: str) -> list[str]:
+def streams_of(aws: Aws, group: str, job: str) -> list[str]:
     """The streams `<job>/<host>` of a job. Its name comes from an ARN, which SageMaker writes in lower case, so it is
     asked for the beginning that has none but lower-case letters: `pipelines-<execution>-`.
     """

@@ -27,6 +27,11 @@ class Run:
     reason: str
     answers: Mapping[str, list[dict[str, Any]]]
 
+    @property
+    def told(self) -> str:
+        """How it ended, with its ARN, by which `make why` goes on from a build's log."""
+        return f"The run {self.arn} is {self.status}.\n{self.reason}"
+
 
 class BatchStage:
     """A stage of mode batch."""

@@ -12,6 +12,7 @@ from project_tools.log_lines import failed_command, significant
 BAD = ("FAILED", "FAULT", "TIMED_OUT", "CLIENT_ERROR", "STOPPED")
 EXECUTION_VARIABLE = "PIPELINE_EXECUTION_ARN"
 EXECUTION = re.compile(r"arn:[\w-]+:sagemaker:[\w-]+:\d{12}:pipeline/[\w-]+/execution/\w+")
+RUN = re.compile(rf"\bThe run ({EXECUTION.pattern})")
 
 
 def follow(aws: Aws, trail: Trail, build_id: str) -> None:
@@ -60,4 +61,8 @@ def _execution(build: dict[str, Any], lines: list[str]) -> str:
     if EXECUTION.fullmatch(exported.get(EXECUTION_VARIABLE, "")):
         return str(exported[EXECUTION_VARIABLE])
     named = [found[0] for line in lines for found in EXECUTION.finditer(line) if line.startswith("Started ")]
-    return named[-1] if named else ""
+    if named:
+        return named[-1]
+    # The tests of a stage of mode batch name the run they could not use, which pytest's summary may cut off.
+    runs = [found[1] for line in lines for found in RUN.finditer(line)]
+    return max(runs, key=len, default="")

@@ -61,6 +61,38 @@ CAUSES = (
         r"only \d+ claims have \S+; at least \d+ are needed",
         ("Give the pipeline more records of that class: a larger file, or a larger number of rows in the knobs.",),
     ),
+    # ---- batch runs
+    Cause(
+        "answers not published",
+        r"Nothing is published\. (?P<folder>s3://\S+)",
+        (
+            "The answers are in {folder}. If they are right, change batch-checks.json of the model-deploy repository "
+            "and push; if they are wrong, `make rollback` there takes production back to the version before.",
+            "Then start a run: aws sagemaker start-pipeline-execution --pipeline-name <project>-prod",
+        ),
+    ),
+    Cause(
+        "unusable batch input",
+        r"each line has to be a request as the endpoint takes it",
+        ("Put the file right or take it away. The next run takes everything in input/ again.",),
+    ),
+    Cause(
+        "record refused in a batch run",
+        r"Bad HTTP status received from algorithm: 4\d\d",
+        (
+            "The model refused a line of this file, and says why above. Put the line right or take it away: a file "
+            "gets all its answers or none. The next run takes everything in input/ again.",
+        ),
+    ),
+    Cause(
+        "model failed in a batch run",
+        r"Bad HTTP status received from algorithm: 5\d\d|Model server did not respond",
+        (
+            "The model's own code failed on a line of this file. Try it with `make local` in the model-build "
+            "repository; if the version is to blame, `make rollback` in the model-deploy repository takes production "
+            "back.",
+        ),
+    ),
     # ---- rights
     Cause("missing right", r"is not authorized to perform: [\w-]+:", (_lacking,)),
     Cause(

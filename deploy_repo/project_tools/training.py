@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from project_tools import logs
+from project_tools import batch_runs, links, logs
 from project_tools.aws import Aws
 from project_tools.findings import Trail
 
@@ -17,13 +17,16 @@ LOG_GROUPS = {
 # One measured value in the message of the quality gate: recall=0.41 (at least 0.6)
 MEASURED = re.compile(r"(?P<metric>\w+)=(?P<value>[-+.\deE]+) \(at least (?P<minimum>[-+.\deE]+)\)")
 # The script ended badly, so its log knows why. Any other reason is SageMaker's own, and the log may not even exist.
-SCRIPT_FAILED = re.compile(r"AlgorithmError")
+SCRIPT_FAILED = re.compile(r"AlgorithmError|See job logs")
 # What SageMaker says when the script left no message of its own.
-SAYS_NOTHING = re.compile(r"AlgorithmError:\s*(?:See job logs for more information)?,? ?(?:exit code: \d+)?$")
+SAYS_NOTHING = re.compile(r"(?:Algorithm|Client)Error:\s*(?:See job logs[\w ]*)?,? ?(?:exit code: \d+)?$")
 
 
-def follow(aws: Aws, trail: Trail, execution_arn: str) -> None:
-    """From an execution of the SageMaker pipeline down to the line that matters."""
+def follow(aws: Aws, trail: Trail, execution_arn: str, functions: str = "") -> None:
+    """From an execution of the SageMaker pipeline down to the line that matters.
+
+    `functions` is the log group of the functions that its steps may call.
+    """
     execution = aws.ask("sagemaker", "DescribePipelineExecution", PipelineExecutionArn=execution_arn)
     pipeline, _, identifier = execution_arn.rpartition(":pipeline/")[2].partition("/execution/")
     if execution is None:
@@ -46,18 +49,29 @@ def follow(aws: Aws, trail: Trail, execution_arn: str) -> None:
     )
     failed = [step for step in steps if step.get("StepStatus") == "Failed"]
     if failed:
-        _step(aws, trail, min(failed, key=lambda step: step["EndTime"].timestamp() if "EndTime" in step else 0.0))
+        first = min(failed, key=lambda step: step["EndTime"].timestamp() if "EndTime" in step else 0.0)
+        _step(aws, trail, first, functions)
 
 
-def _step(aws: Aws, trail: Trail, step: dict[str, Any]) -> None:
+def _step(aws: Aws, trail: Trail, step: dict[str, Any], functions: str) -> None:
     trail.at("step", step["StepName"])
     metadata = step.get("Metadata", {})
     reason = metadata.get("Fail", {}).get("ErrorMessage") or step.get("FailureReason", "")
-    trail.says(reason, list(missed(reason)))
+    raised = batch_runs.raised_by_function(reason)
+    trail.says(raised[0] if raised else reason, raised[1:] or missed(reason))
+    if "Lambda" in metadata and functions and not raised:
+        _function(aws, trail, step, functions)
     for kind, group in LOG_GROUPS.items():
         arn = metadata.get(kind, {}).get("Arn")
         if arn:
             _job(aws, trail, arn.rpartition("/")[2], group, reason)
+
+
+def _function(aws: Aws, trail: Trail, step: dict[str, Any], group: str) -> None:
+    """What the function wrote while the step lasted, where its words are not in the step's reason."""
+    found = logs.search(aws, trail, group, since=step.get("StartTime"))
+    if found is not None and found.strong:
+        trail.says(found.line, found.more)
 
 
 def missed(message: str) -> list[str]:
@@ -74,9 +88,23 @@ def _job(aws: Aws, trail: Trail, job: str, group: str, reason: str) -> None:
     trail.at("job", job)
     if not SCRIPT_FAILED.search(reason):
         return
+    told = group == LOG_GROUPS["TransformJob"] and _data_log(aws, trail, job, group)
+    if told and "AlgorithmError" not in reason:
+        return  # the model said no, and its words are there
     found = logs.search(aws, trail, group, job)
     if found is None:
         return
-    if found.strong or SAYS_NOTHING.search(reason.strip()):
+    if found.strong or (SAYS_NOTHING.search(reason.strip()) and not told):
         trail.says(found.line, found.more)
         trail.hints(reason)
+
+
+def _data_log(aws: Aws, trail: Trail, job: str, group: str) -> bool:
+    """Say what a transform job says of the files it could not answer, if it does; the model's own log may say why."""
+    for stream in logs.streams_of(aws, group, job):
+        found = batch_runs.refused_file(logs.lines_of(aws, group, stream)) if stream.endswith("/data-log") else None
+        if found is not None:
+            trail.at("log", f"{group}, stream {stream}", links.log_stream(aws, group, stream))
+            trail.says(found.line, found.more)
+            return True
+    return False

@@ -21,7 +21,7 @@ GOLDEN = list(enumerate(golden_records()))
 def test_a_golden_record_of_a_file_gets_the_answer_it_must(
     good_run: Run, figures: Figures, position: int, golden: Golden
 ) -> None:
-    assert good_run.status == "Succeeded", good_run.reason
+    assert good_run.status == "Succeeded", good_run.told
     prediction = good_run.answers["golden.jsonl"][position]
     least, most = golden.probability
     assert least <= prediction[WORDS.probability] <= most
@@ -36,7 +36,7 @@ def test_held_out_records_of_a_file_get_the_metrics_of_the_evaluation(
     if held_out_sample is None:
         figures.held_out = f"held-out records not compared: the model package names no {held_out.NAMED_BY}"
         pytest.skip(figures.held_out)
-    assert good_run.status == "Succeeded", good_run.reason
+    assert good_run.status == "Succeeded", good_run.told
     predictions = good_run.answers["held-out.jsonl"]
     if differing := held_out.differences(held_out_sample, predictions, WORDS):
         pytest.fail("\n".join(differing), pytrace=False)

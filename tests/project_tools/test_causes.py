@@ -15,6 +15,32 @@ SAID = [
         "pipelines/knobs.py",
     ),
     ("data breaks the contract", "job", "claims.csv breaks the data contract (steps/claims_contract.py).", "DATA="),
+    (
+        "answers not published",
+        "step",
+        "Nothing is published. s3://b/claims/batch/prod/unchecked/abc123/ stays for you to look at.\n"
+        "0.8000 of the 20 decisions are investigate, and batch-checks.json of the model-deploy repository allows "
+        "0.0 to 0.75",
+        "s3://b/claims/batch/prod/unchecked/abc123/",
+    ),
+    (
+        "unusable batch input",
+        "step",
+        "s3://b/input/claims.jsonl, line 3: each line has to be a request as the endpoint takes it",
+        "Put the file right",
+    ),
+    (
+        "record refused in a batch run",
+        "job",
+        "s3://b/input/claims.jsonl: Bad HTTP status received from algorithm: 400",
+        "refused a line of this file",
+    ),
+    (
+        "model failed in a batch run",
+        "job",
+        "s3://b/input/claims.jsonl: Bad HTTP status received from algorithm: 500",
+        "`make rollback` in the model-deploy repository",
+    ),
     ("too few records", "job", "error: only 3 claims have is_fraud=1; at least 20 are needed", "more records"),
     (
         "missing right",

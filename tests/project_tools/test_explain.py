@@ -361,6 +361,140 @@ def test_an_execution_started_by_hand_is_seen_too() -> None:
     assert (found.title, found.cause) == ("the SageMaker pipeline", "no capacity")
 
 
+# ---- batch runs
+
+RUN = ACCOUNT.format("sagemaker") + "pipeline/claims-prod/execution/abcdef123456"
+UNPUBLISHED = (
+    "ClientError: Lambda function arn:aws:lambda:eu-west-1:123456789012:function:check failed: "
+    '{"errorMessage": "Nothing is published. s3://b/unchecked/abcdef123456/ stays for you to look at.\\n0.8000 of the '
+    '20 decisions are \\"investigate\\"", "errorType": "BadAnswersError", "stackTrace": ["File \\"/var/task/check'
+)
+"""As a step tells it; its end is cut off."""
+TRANSFORM_JOB = "pipelines-abcdef123456-Transform-Xy12Zw34Qr"
+
+
+def run_step(name: str, reason: str, **metadata: Any) -> dict[str, Any]:
+    return {**failed_step(reason, **metadata), "StepName": name, "StartTime": at(2)}
+
+
+def transform_step(reason: str) -> dict[str, Any]:
+    arn = ACCOUNT.format("sagemaker") + f"transform-job/{TRANSFORM_JOB.lower()}"
+    return run_step("Transform", reason, TransformJob={"Arn": arn})
+
+
+def batch_runs(step: dict[str, Any], *statuses: str, logs: dict[str, str] | None = None) -> dict[str, Any]:
+    """Answers about a project whose production answers files; the statuses of its runs, the newest first.
+
+    `logs` is what each stream holds.
+    """
+    found = [
+        {"PipelineExecutionArn": RUN, "PipelineExecutionStatus": status, "StartTime": at(90 - number)}
+        for number, status in enumerate(statuses)
+    ]
+
+    def runs(PipelineName: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        return {"PipelineExecutionSummaries": found if PipelineName == PROJECT.production_endpoint else []}
+
+    def log_events(logStreamName: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        return events((logs or {})[logStreamName])
+
+    return {
+        "codepipeline:ListPipelineExecutions": executions([execution(1, "Succeeded")]),
+        "sagemaker:ListPipelineExecutions": runs,
+        "sagemaker:DescribePipelineExecution": {"PipelineExecutionArn": RUN, "PipelineExecutionStatus": "Failed"},
+        "sagemaker:ListPipelineExecutionSteps": {"PipelineExecutionSteps": [step]},
+        "logs:DescribeLogStreams": {"logStreams": [{"logStreamName": name} for name in logs or {}]},
+        "logs:GetLogEvents": log_events,
+    }
+
+
+def test_a_run_whose_answers_were_not_published_tells_what_the_check_found() -> None:
+    found = failure(batch_runs(run_step("CheckAndPublish", UNPUBLISHED), "Failed", "Succeeded"))
+
+    assert (found.title, found.current, found.since) == ("the batch runs of production", True, "")
+    assert found.line == "Nothing is published. s3://b/unchecked/abcdef123456/ stays for you to look at."
+    assert found.more == ('0.8000 of the 20 decisions are "investigate"',)
+    assert station(found, "step") == "CheckAndPublish"
+    assert station(found, "execution") == "abcdef123456 of SageMaker pipeline claims-prod, Failed"
+    assert found.cause == "answers not published"
+    assert "s3://b/unchecked/abcdef123456/" in found.to_try[0]
+
+
+def test_a_file_that_the_model_refused_is_named_with_what_the_model_said() -> None:
+    data_log = (
+        "2026-11-20T12:00:01.000:[sagemaker logs]: b/input/claims.jsonl: ClientError: 400\n"
+        "2026-11-20T12:00:01.000:[sagemaker logs]: b/input/claims.jsonl: Bad HTTP status received from algorithm: 400\n"
+        "2026-11-20T12:00:01.000:[sagemaker logs]: b/input/claims.jsonl: \n"
+        "2026-11-20T12:00:01.000:[sagemaker logs]: b/input/claims.jsonl: Message:\n"
+        '2026-11-20T12:00:01.000:[sagemaker logs]: b/input/claims.jsonl: {"error": "record 0: age is missing"}\n'
+        "2026-11-20T12:00:02.000:[sagemaker logs]: b/input/more.jsonl: ClientError: 400\n"
+    )
+    logs = {f"{TRANSFORM_JOB}/i-0abc": "started", f"{TRANSFORM_JOB}/data-log": data_log}
+
+    step = transform_step("ClientError: See job logs for more information")
+    found = failure(batch_runs(step, "Failed", logs=logs))
+
+    assert found.line == "s3://b/input/claims.jsonl: Bad HTTP status received from algorithm: 400"
+    assert found.more == ("ClientError: 400", '{"error": "record 0: age is missing"}')
+    assert found.cause == "record refused in a batch run"
+    assert station(found, "log") == f"/aws/sagemaker/TransformJobs, stream {TRANSFORM_JOB}/data-log"
+
+
+def test_a_model_that_falls_over_a_file_is_explained_by_its_own_log() -> None:
+    own = "Traceback (most recent call last):\n  File \"inference.py\", line 3, in transform_fn\nKeyError: 'age'"
+    refused_by = "[sagemaker logs]: b/input/claims.jsonl: Bad HTTP status received from algorithm: 500"
+    logs = {f"{TRANSFORM_JOB}/i-0abc": own, f"{TRANSFORM_JOB}/data-log": refused_by}
+
+    step = transform_step("AlgorithmError: See job logs for more information")
+    found = failure(batch_runs(step, "Failed", logs=logs))
+
+    assert found.line == "KeyError: 'age'"
+    assert found.cause == "model failed in a batch run"
+
+
+def test_a_function_whose_words_are_not_in_the_step_is_explained_by_its_log() -> None:
+    step = run_step("LookAtInput", "ClientError: Lambda function failed", Lambda={"Arn": "arn:aws:lambda:check"})
+    own = "[ERROR] UnusableInputError: s3://b/x.jsonl, line 3: each line has to be a request as the endpoint takes it"
+
+    found = failure(batch_runs(step, "Failed", logs={"2026/11/20/check[$LATEST]1": own}))
+
+    assert found.line == own
+    assert found.cause == "unusable batch input"
+
+
+def test_of_runs_the_newest_that_has_ended_counts() -> None:
+    step = run_step("CheckAndPublish", UNPUBLISHED)
+
+    assert answer(batch_runs(step, "Succeeded", "Failed")).failure is None
+    assert failure(batch_runs(step, "Executing", "Failed")).since == "A newer run is under way."
+
+
+def test_a_run_that_the_tests_of_staging_could_not_use_is_followed_from_their_build() -> None:
+    run = RUN.replace("claims-prod", "claims-staging")
+    log = (
+        f"E   AssertionError: The run {run} is Failed.\n"
+        "E     CheckAndPublish: ClientError: Lambda function ...\n"
+        f"FAILED test/test_batch.py::test_a_golden_record - AssertionError: The run {run[:-6]}...\n"
+    )
+    step = run_step("CheckAndPublish", UNPUBLISHED)
+    asked: list[str] = []
+
+    def steps(PipelineExecutionArn: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        asked.append(PipelineExecutionArn)
+        return {"PipelineExecutionSteps": [step]}
+
+    found = failure(
+        failing_build(log)
+        | {
+            "sagemaker:DescribePipelineExecution": {"PipelineExecutionArn": run, "PipelineExecutionStatus": "Failed"},
+            "sagemaker:ListPipelineExecutionSteps": steps,
+        }
+    )
+
+    assert asked == [run]
+    assert found.cause == "answers not published"
+
+
 # ---- stacks
 
 

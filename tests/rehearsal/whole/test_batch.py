@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.inventory import billable
 from rehearsal.person import REPOSITORY_ROOT
+from rehearsal.why import explain
 from tests.rehearsal.images import IMAGE
 from tests.rehearsal.sagemaker.hosting import CODE, archive
 from tests.rehearsal.whole.company import Company, until
@@ -172,6 +173,11 @@ def test_answers_that_are_not_as_they_must_be_are_not_published_and_people_are_t
     (why,) = (each["FailureReason"] for each in steps if "FailureReason" in each)
     assert "decisions are investigate, and batch-checks.json of the model-deploy repository allows 0.0 to 0.75" in why
     assert run not in {each["run"] for each in project.manifests()}
+    explained = explain(project.company.scientist, project)
+    assert explained is not None
+    failure = explained.document["failure"]
+    assert (failure["title"], failure["cause"]) == ("the batch runs of production", "answers not published")
+    assert [each for each in failure["more"] if "decisions are investigate, and batch-checks.json" in each]
 
 
 @pytest.mark.usefixtures("live")

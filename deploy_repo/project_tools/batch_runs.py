@@ -1,0 +1,61 @@
+"""Runs of a stage of mode batch: which of them failed, and what the two kinds of steps say that only they have."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from project_tools.aws import Aws
+from project_tools.endings import Ending
+from project_tools.findings import Trail
+from project_tools.log_lines import Found
+
+MOST_RUNS = 10
+RUNNING = ("Executing", "Stopping")
+BAD = ("Failed", "Stopped")
+# What a function raised, within the step's reason. That may be cut off behind it, so it is not read as JSON.
+RAISED = re.compile(r'"errorMessage": ?"(?P<message>(?:[^"\\]|\\.)*)"')
+# https://docs.aws.amazon.com/sagemaker/latest/dg/batch-transform-errors.html
+REFUSED_FILE = re.compile(r"\[sagemaker logs\]: (?P<file>[^\s:]+): ?(?P<said>.*)")
+
+
+def endings(aws: Aws, pipeline: str, title: str, explain: Callable[[str], Trail]) -> Iterator[Ending]:
+    """The newest run that has ended, if it failed. `explain` follows a run by its ARN."""
+    runs = aws.items(
+        "sagemaker",
+        "ListPipelineExecutions",
+        "PipelineExecutionSummaries",
+        most=MOST_RUNS,
+        PipelineName=pipeline,
+        SortBy="CreationTime",
+        SortOrder="Descending",
+        MaxResults=MOST_RUNS,
+    )
+    ended = [run for run in runs if run["PipelineExecutionStatus"] not in RUNNING]
+    if ended and ended[0]["PipelineExecutionStatus"] in BAD:
+        arn = ended[0]["PipelineExecutionArn"]
+        yield Ending(
+            title,
+            ended[0]["StartTime"],
+            current=True,
+            since="" if runs[0] is ended[0] else "A newer run is under way.",
+            explain=partial(explain, arn),
+            execution=arn.rpartition("/")[2],
+        )
+
+
+def raised_by_function(reason: str) -> list[str]:
+    """The lines of the exception that ended a Lambda step; none for any other step."""
+    found = RAISED.search(reason)
+    return str(json.loads(f'"{found["message"]}"')).splitlines() if found else []
+
+
+def refused_file(data_log: Sequence[str]) -> Found | None:
+    """The first file of the input that a transform job could not answer, and what was said of it."""
+    said = [found for line in data_log if (found := REFUSED_FILE.search(line))]
+    if not said:
+        return None
+    file = said[0]["file"]
+    told = [found["said"].strip() for found in said if found["file"] == file]
+    status = next((each for each in told if each.startswith("Bad HTTP status")), told[0])
+    return Found(f"s3://{file}: {status}", tuple(each for each in told if each and each not in (status, "Message:")))
