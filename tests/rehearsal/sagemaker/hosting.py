@@ -190,7 +190,10 @@ class Stage:
     def until_status(self, name: str, status: str) -> dict[str, Any]:
         def reached() -> dict[str, Any] | None:
             described: dict[str, Any] = self.sagemaker.describe_endpoint(EndpointName=name)
-            return described if described["EndpointStatus"] == status else None
+            found = described["EndpointStatus"]
+            # Of a failed endpoint nothing else can come: it can only be deleted.
+            assert status == "Failed" or found != "Failed", f"{name} failed: {described.get('FailureReason')}"
+            return described if found == status else None
 
         return until(reached, f"{name} being {status}")
 
