@@ -37,7 +37,7 @@ from rehearsal.cloud.service import Call, Credentials
 from rehearsal.cloud.signatures import Signature, caller_of, claimed, raw_target
 from rehearsal.cloud.stacks import Stacks, error_document, form_of, stack_form
 from rehearsal.cloud.throttling import Throttle
-from rehearsal.cloud.validation import to_wire
+from rehearsal.cloud.validation import wire_text
 
 if TYPE_CHECKING:
     from rehearsal.cloud.cloud import Cloud
@@ -323,7 +323,7 @@ class FrontDoor:
     @staticmethod
     def json(document: dict[str, Any], status: int = 200) -> Response:
         """An answer of the JSON protocol."""
-        return Response(json.dumps(to_wire(document)), status, content_type="application/x-amz-json-1.1")
+        return Response(wire_text(document), status, content_type="application/x-amz-json-1.1")
 
     @classmethod
     def error(cls, error: AwsError) -> Response:

@@ -21,7 +21,7 @@ from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.service import Document
-from rehearsal.cloud.validation import to_wire
+from rehearsal.cloud.validation import wire_text
 
 LABEL = re.compile(r"\{(\w+)(\+?)\}")
 FORBIDDEN, NO_CONTENT = 403, 204
@@ -122,7 +122,7 @@ class RestJson:
                     status = int(value)
                 else:
                     headers[member.serialization["name"]] = str(value)
-        content = body.get(payload, b"") if payload else json.dumps(to_wire(body)).encode()
+        content = body.get(payload, b"") if payload else wire_text(body).encode()
         if status == NO_CONTENT:
             content = b""
         response = Response(content, status, headers, content_type="application/json")

@@ -12,10 +12,8 @@ AWS leaves out of account what it does not know; here an unknown member is refus
 from __future__ import annotations
 
 import base64
-import functools
 import json
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -25,39 +23,10 @@ from botocore.utils import parse_timestamp
 from rehearsal.cloud.clients import unconfigured_session
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.java_patterns import java_pattern
+from rehearsal.cloud.plain_values import plain
 
 LONGEST_VALUE = 512
 """Characters of a value that a complaint repeats."""
-
-
-@functools.cache
-def _soundness(shape: Shape) -> Callable[[Any], bool]:
-    """A quick look at a value of the right type: True when it breaks nothing. Otherwise `_broken` finds out and says.
-
-    Nearly every member of every request and answer is sound, and needs neither words nor a path to put into them.
-    """
-    compiled = None
-    if isinstance(shape, StringShape):
-        measure: Callable[[Any], float] | None = len
-        pattern = shape.metadata.get("pattern")
-        compiled = java_pattern(pattern) if pattern else None
-    elif shape.type_name == "blob":
-        measure = len
-    elif shape.type_name in NUMBERS:
-        measure = None
-    else:
-        simple = not isinstance(shape, StructureShape | ListShape | MapShape)
-        return lambda _value: simple
-    least, most = shape.metadata.get("min", -math.inf), shape.metadata.get("max", math.inf)
-    choices = frozenset(getattr(shape, "enum", ()))
-    matches = compiled.fullmatch if compiled else None
-
-    def sound(value: Any) -> bool:  # noqa: ANN401 - any JSON value
-        size = measure(value) if measure else value
-        fits = least <= size <= most and (not choices or value in choices)
-        return fits and (matches is None or matches(value) is not None)
-
-    return sound
 
 
 def _broken(shape: Shape, value: Any, path: str) -> Iterator[str]:  # noqa: ANN401 - any JSON value
@@ -66,9 +35,8 @@ def _broken(shape: Shape, value: Any, path: str) -> Iterator[str]:  # noqa: ANN4
         yield from _broken_members(shape, value, path)
     elif isinstance(shape, ListShape):
         yield from _bounds(shape, value, path, len(value), "have length")
-        sound = _soundness(shape.member)
         for index, item in enumerate(value, 1):
-            if not sound(item):
+            if not plain(shape.member)(item):
                 yield from _broken(shape.member, item, f"{path}.{index}.member")
     elif isinstance(shape, MapShape):
         yield from _bounds(shape, value, path, len(value), "have length")
@@ -99,7 +67,7 @@ def _broken_members(shape: StructureShape, value: dict[str, Any], path: str) -> 
     for name, member in value.items():
         if name not in shape.members:
             yield f"Unknown member '{name}'" + (f" at '{path}'" if path else "")
-        elif member is not None and not _soundness(shape.members[name])(member):
+        elif member is not None and not plain(shape.members[name])(member):
             yield from _broken(shape.members[name], member, _join(path, name))
 
 
@@ -143,25 +111,20 @@ def misread_value(shape: Shape, value: Any, path: str) -> Iterator[str]:  # noqa
         for name, member in value.items():
             if isinstance(shape, MapShape):
                 yield from misread_value(shape.value, member, f"{path}.{name}")
-            elif name in shape.members and not _reads(shape.members[name], member):
+            elif name in shape.members and not plain(shape.members[name])(member):
                 yield from misread_value(shape.members[name], member, _join(path, name))
     elif isinstance(shape, ListShape):
         if not isinstance(value, list | tuple):
             yield f"Start of list expected at '{path}', found {_json_kind(value)}"
             return
         for index, item in enumerate(value, 1):
-            if not _reads(shape.member, item):
+            if not plain(shape.member)(item):
                 yield from misread_value(shape.member, item, f"{path}.{index}")
     elif kind == "timestamp":
         if not _is_time(value):
             yield f"{_json_kind(value)} can not be converted to a Timestamp (at '{path}')"
     elif not _fits(kind, value):
         yield f"{_json_kind(value)} can not be converted to {SIMPLE[kind]} (at '{path}')"
-
-
-def _reads(shape: Shape, value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    """Whether a member is plainly of its simple type, as nearly all are: then no words are needed."""
-    return value is None or (shape.type_name in SIMPLE and _fits(shape.type_name, value))
 
 
 def _fits(kind: str, value: Any) -> bool:  # noqa: ANN401 - any JSON value
@@ -199,6 +162,9 @@ def _json_kind(value: Any) -> str:  # noqa: ANN401 - any JSON value
     return "NULL_VALUE" if value is None else "STRING_VALUE"
 
 
+CONTAINERS = (dict, list, tuple)
+
+
 class ServiceShapes:
     """The published models of the services that stand in this cloud."""
 
@@ -222,6 +188,8 @@ class ServiceShapes:
         """One sentence about every constraint that a request breaks, or None. Raises AwsError for a value of another
         type: AWS reads a request before it validates it, and answers SerializationException."""
         shape = self.model(service).operation_model(operation).input_shape
+        if shape and plain(shape)(request):
+            return None
         wrong = next(misread_value(shape, request, ""), None) if shape else None
         if wrong:
             raise AwsError("SerializationException", wrong)
@@ -230,6 +198,8 @@ class ServiceShapes:
     def response_problem(self, service: str, operation: str, answer: dict[str, Any]) -> str | None:
         """One sentence about everything that is wrong with an answer of ours, or None."""
         shape = self.model(service).operation_model(operation).output_shape
+        if shape and plain(shape)(answer):
+            return None
         wrong = list(misread_value(shape, answer, "")) if shape else []
         return "; ".join(wrong) or self._problem(shape, answer)
 
@@ -246,20 +216,24 @@ class ServiceShapes:
 def without_absent(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     """An answer without the members that are None: handlers write None for what does not apply."""
     if isinstance(value, dict):
-        return {key: without_absent(member) for key, member in value.items() if member is not None}
+        return {
+            key: without_absent(member) if isinstance(member, CONTAINERS) else member
+            for key, member in value.items()
+            if member is not None
+        }
     if isinstance(value, list | tuple):
-        return [without_absent(member) for member in value]
+        return [without_absent(member) if isinstance(member, CONTAINERS) else member for member in value]
     return value
 
 
-def to_wire(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def wire_text(answer: Any) -> str:  # noqa: ANN401 - any JSON value
     """An answer as the JSON protocol carries it: epoch seconds for times, base64 for bytes."""
-    if isinstance(value, dict):
-        return {key: to_wire(member) for key, member in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_wire(member) for member in value]
+    return json.dumps(answer, default=_on_the_wire)
+
+
+def _on_the_wire(value: Any) -> float | str:  # noqa: ANN401 - whatever JSON has no form for
     if isinstance(value, datetime):
         return value.timestamp()
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
-    return value
+    raise TypeError(f"{type(value).__name__} has no place in an answer")
