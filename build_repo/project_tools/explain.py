@@ -21,7 +21,7 @@ def look(aws: Aws, project: Project, execution: str = "") -> Answer:
     Raises CannotLookError when nothing can be asked, and when there is no such project or execution.
     """
     if execution:
-        found = list(_of_pipelines(aws, project, execution))
+        found = list(_of_pipelines(aws, project, execution)) or list(_batch_runs(aws, project, execution))
         if not found:
             raise CannotLookError(_with_rights(aws, f"Neither pipeline of {project.name} has execution {execution}."))
     else:
@@ -48,9 +48,17 @@ def _endings(aws: Aws, project: Project) -> Iterator[Ending]:
     for ending in _started_by_hand(aws, project):
         if not any(each.begun and each.begun <= ending.at <= each.at for each in through_pipelines):
             yield ending
+    yield from _batch_runs(aws, project)
+
+
+def _batch_runs(aws: Aws, project: Project, execution: str = "") -> Iterator[Ending]:
+    """Of staging only one that was asked for: its tests have a run fail on purpose, and the build that runs them says
+    which of them should not."""
     follow = partial(_training, aws, functions=f"/aws/sagemaker-projects/{project.prefix}-functions")
-    # Of staging none: its tests have a run fail on purpose, and the build that runs them says which of them should not.
-    yield from batch_runs.endings(aws, project.production_endpoint, "the batch runs of production", follow)
+    stages = {"production": project.production_endpoint, "staging": project.staging_endpoint}
+    for stage, pipeline in stages.items():
+        if stage == "production" or execution:
+            yield from batch_runs.endings(aws, pipeline, f"the batch runs of {stage}", follow, execution)
 
 
 def _of_pipelines(aws: Aws, project: Project, execution: str = "") -> Iterator[Ending]:
@@ -96,6 +104,8 @@ def _passed(trail: Trail, execution: str) -> bool:
 def _training(aws: Aws, execution_arn: str, functions: str = "") -> Trail:
     trail = Trail()
     training.follow(aws, trail, execution_arn, functions)
+    if not trail.places:
+        trail.says(f"The execution {execution_arn.rpartition('/')[2]} succeeded: there is nothing to explain")
     return trail
 
 

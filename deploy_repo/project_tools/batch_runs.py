@@ -11,6 +11,7 @@ from project_tools.findings import Trail
 from project_tools.log_lines import Found
 
 MOST_RUNS = 10
+MOST_CHOSEN = 50
 RUNNING = ("Executing", "Stopping")
 BAD = ("Failed", "Stopped")
 # What a function raised, within the step's reason. That may be cut off behind it, so it is not read as JSON.
@@ -19,26 +20,35 @@ RAISED = re.compile(r'"errorMessage": ?"(?P<message>(?:[^"\\]|\\.)*)"')
 REFUSED_FILE = re.compile(r"\[sagemaker logs\]: (?P<file>[^\s:]+): ?(?P<said>.*)")
 
 
-def endings(aws: Aws, pipeline: str, title: str, explain: Callable[[str], Trail]) -> Iterator[Ending]:
-    """The newest run that has ended, if it failed. `explain` follows a run by its ARN."""
+def endings(aws: Aws, pipeline: str, title: str, explain: Callable[[str], Trail], chosen: str = "") -> Iterator[Ending]:
+    """The newest run that has ended, if it failed, or the `chosen` one however it ended.
+
+    `explain` follows a run by its ARN.
+    """
     runs = aws.items(
         "sagemaker",
         "ListPipelineExecutions",
         "PipelineExecutionSummaries",
-        most=MOST_RUNS,
+        most=MOST_CHOSEN if chosen else MOST_RUNS,
         PipelineName=pipeline,
         SortBy="CreationTime",
         SortOrder="Descending",
         MaxResults=MOST_RUNS,
     )
-    ended = [run for run in runs if run["PipelineExecutionStatus"] not in RUNNING]
-    if ended and ended[0]["PipelineExecutionStatus"] in BAD:
-        arn = ended[0]["PipelineExecutionArn"]
+    if chosen:
+        found = next((run for run in runs if run["PipelineExecutionArn"].endswith(f"/{chosen}")), None)
+    else:
+        found = next((run for run in runs if run["PipelineExecutionStatus"] not in RUNNING), None)
+        if found and found["PipelineExecutionStatus"] not in BAD:
+            found = None
+    if found:
+        arn = found["PipelineExecutionArn"]
+        is_newest = chosen or found is runs[0]
         yield Ending(
             title,
-            ended[0]["StartTime"],
+            found["StartTime"],
             current=True,
-            since="" if runs[0] is ended[0] else "A newer run is under way.",
+            since="" if is_newest else "A newer run is under way.",
             explain=partial(explain, arn),
             execution=arn.rpartition("/")[2],
         )

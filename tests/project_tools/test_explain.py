@@ -469,6 +469,32 @@ def test_of_runs_the_newest_that_has_ended_counts() -> None:
     assert failure(batch_runs(step, "Executing", "Failed")).since == "A newer run is under way."
 
 
+def test_one_run_of_either_stage_can_be_asked_for() -> None:
+    step = run_step("CheckAndPublish", UNPUBLISHED)
+    answers = batch_runs(step, "Succeeded")
+    for stage in ("prod", "staging"):
+        run = RUN.replace("claims-prod", f"claims-{stage}").replace("abcdef123456", f"run{stage}")
+        there = {"PipelineExecutionArn": run, "PipelineExecutionStatus": "Failed", "StartTime": at(1)}
+
+        def runs(PipelineName: str, of: str = stage, there: Any = there, **_: Any) -> dict[str, Any]:  # noqa: N803
+            return {"PipelineExecutionSummaries": [there] if PipelineName == f"claims-{of}" else []}
+
+        found = answer(answers | {"sagemaker:ListPipelineExecutions": runs}, f"run{stage}").failure
+        assert found is not None
+        assert found.cause == "answers not published"
+        assert found.title == f"the batch runs of {'production' if stage == 'prod' else 'staging'}"
+
+
+def test_a_run_that_ended_well_has_nothing_to_explain() -> None:
+    answers = batch_runs(run_step("CheckAndPublish", ""), "Succeeded")
+    succeeded = {"PipelineExecutionArn": RUN, "PipelineExecutionStatus": "Succeeded"}
+
+    found = answer(answers | {"sagemaker:DescribePipelineExecution": succeeded}, "abcdef123456").failure
+
+    assert found is not None
+    assert found.line == "The execution abcdef123456 succeeded: there is nothing to explain"
+
+
 def test_a_run_that_the_tests_of_staging_could_not_use_is_followed_from_their_build() -> None:
     run = RUN.replace("claims-prod", "claims-staging")
     log = (

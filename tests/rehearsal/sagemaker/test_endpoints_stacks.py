@@ -259,7 +259,7 @@ def test_another_deployment_config_alone_is_refused_because_the_configuration_se
     stack, same = Stack(stage), stage.artefact("same")
     assert stack.create("", ModelDataUrl=same) == "CREATE_COMPLETE", stack.reasons()
     assert stack.update("", ModelDataUrl=same, Stage="prod") == "UPDATE_COMPLETE", "tags need no update"
-    assert stack.update("", ModelDataUrl=same, Stage="prod", Wait="60").startswith("UPDATE_ROLLBACK")
+    assert stack.update("", ModelDataUrl=same, Stage="prod", Wait="60") == "UPDATE_ROLLBACK_COMPLETE"
     assert "Cannot update endpoint with the currently in use endpoint configuration" in stack.reasons()
     assert stage.prediction(stack.endpoint) == "same"
     stack.delete()
