@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
@@ -15,7 +14,7 @@ from rehearsal.cloud.relied_on import RESOURCE_TYPES
 from rehearsal.cloud.resources.custom_answers import Answers
 from rehearsal.cloud.resources.custom_resources import CustomResource, CustomResourceError, is_custom
 from rehearsal.cloud.resources.handled import Account
-from rehearsal.cloud.resources.linter import errors_in
+from rehearsal.cloud.resources.linter import found_in
 from rehearsal.cloud.resources.permissions import calls_for
 from rehearsal.cloud.resources.provider import ResourceProvider, ResourceRequest
 from rehearsal.cloud.resources.rules import check_targets
@@ -60,7 +59,6 @@ class ResourceEngine:
         known: list[type[ResourceProvider]] = [*providers, CustomResource]
         self._providers = {provider.type_name: provider(cloud) for provider in known}
         self._where = Account(cloud.account, cloud.region, self._iam_entity)
-        self._checked: set[str] = set()
         self._lint_lock = threading.Lock()
 
     @property
@@ -166,14 +164,10 @@ class ResourceEngine:
 
     def check_template(self, template: str) -> None:
         """Lint a template before it is deployed. Raises AwsError naming each error with its line."""
-        digest = hashlib.sha256(template.encode()).hexdigest()
         with self._lint_lock:
-            if digest in self._checked:
-                return
-            errors = errors_in(template, self._cloud.region)
-            if errors:
-                raise AwsError("ValidationError", f"Template validation error: {'; '.join(errors)}")
-            self._checked.add(digest)
+            errors = found_in(template, self._cloud.region)
+        if errors:
+            raise AwsError("ValidationError", f"Template validation error: {'; '.join(errors)}")
 
     def warm_up(self) -> None:
         """Load the linter's rules and schemas, which takes seconds on the first use, while nobody waits for it."""

@@ -2,7 +2,7 @@
 
 cfn-lint left to itself makes all of its rules anew for every template, with 60 MiB of data: half of that for warnings,
 which nobody hears here, the rest nearly all for the instance classes of databases. Here the rules are made once and
-kept, those on databases only when a template has one.
+kept, those on databases only when a template has one. So is what was found of a template (`found_in`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import importlib
 import pkgutil
 import threading
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +23,15 @@ ONLY_FOR = {"E3025": "AWS::RDS::DBInstance", "E3062": "AWS::RDS::DBInstance"}
 """Rules with much data (25 MiB), and the resource type that they are about."""
 ONE_AT_A_TIME = threading.Lock()
 """The rules are shared by everybody in the process, and note what they look at in themselves."""
+
+KEPT = 64
+"""Of so many templates it is remembered what was found. The largest has a megabyte."""
+
+
+@lru_cache(KEPT)
+def found_in(template: str, region: str) -> tuple[str, ...]:
+    """What `errors_in` finds, looked for once in a process: the same template goes to account after account."""
+    return tuple(errors_in(template, region))
 
 
 def errors_in(template: str, region: str) -> list[str]:
