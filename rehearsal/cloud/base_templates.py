@@ -1,6 +1,7 @@
 """What a template means before anything is made of it: its booleans, its conditions, and what it refers to.
 
-Runs in the base's environment (standard library, ministack and its PyYAML only), as part of `base_process.py`. ministack
+Runs in the base's environment (standard library, ministack and its PyYAML only), as part of `base_process.py`.
+ministack
 
 - writes a boolean as `True` where CloudFormation, which reads a template as JSON, has the text `true`: a parameter's
   `Default: true` never equals "true" then;
