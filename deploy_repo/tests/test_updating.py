@@ -50,9 +50,9 @@ def test_what_leaves_the_endpoint_as_it_is_makes_no_new_configuration(change: di
     assert digest(**MODES["realtime"] | change) == digest(**MODES["realtime"])
 
 
-def test_the_model_carries_the_digest_where_sagemaker_ignores_it() -> None:
+def test_the_model_carries_the_digest() -> None:
     container = Rendering(EndpointUpdateDigest="of-this").resources()["Model"]["PrimaryContainer"]
-    assert container["ContainerHostname"] == "of-this"
+    assert container["Environment"] == {"ENDPOINT_UPDATE_DIGEST": "of-this"}
 
 
 def test_another_template_for_the_endpoint_is_another_digest() -> None:

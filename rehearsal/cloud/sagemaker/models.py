@@ -133,7 +133,8 @@ class Models(Registry):
         if "ModelPackageName" in definition:
             if "Image" in definition or "ModelDataUrl" in definition:
                 raise AwsError(
-                    "ValidationException", "Image and ModelDataUrl cannot be specified together with ModelPackageName."
+                    "ValidationException",
+                    "Specify one of either Image and Model Data URL or ModelPackageName in container definition.",
                 )
             package = self.model_package(definition["ModelPackageName"])
             if package.document["ModelPackageStatus"] == "Failed":
