@@ -77,7 +77,9 @@ def test_a_project_is_deleted_in_the_middle_of_a_canary(company: Company) -> Non
     execution = project.push_deployment(project.register("one"))
     project.approve(execution)
     assert project.ended(execution) == "Succeeded", project.actions(execution)
-    execution = project.push_deployment(project.register("two"), TrafficWaitSeconds="3600")
+    # Ten seconds here for each of the canary's two steps: the deletion has to wait for both.
+    waits = {"TrafficWaitSeconds": "600", "TerminationWaitSeconds": "0"}
+    execution = project.push_deployment(project.register("two"), **waits)
     project.approve(execution)
     until(lambda: project.endpoint_status("prod") == "Updating")
     assert project.delete() == "DeleteCompleted"
