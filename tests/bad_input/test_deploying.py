@@ -26,6 +26,14 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
         yield Company(cloud, settle(cloud))
 
 
+@pytest.fixture(scope="module")
+def project(company: Company) -> Releases:
+    """One project for all of this: every case begins with what is in production, and with versions of its own."""
+    made = Releases(company)
+    made.release("zero")
+    return made
+
+
 @pytest.fixture
 def switch_on(company: Company, monkeypatch: pytest.MonkeyPatch) -> SwitchOn:
     """`switch_on(OBJECT_GONE)`: a fault that strikes from now on, until the test has ended."""
@@ -49,9 +57,13 @@ def endings(project: Releases, executions: list[str]) -> list[str]:
     return list(until(over))
 
 
-def test_an_event_delivered_twice(company: Company, switch_on: SwitchOn, ended: Ended) -> None:
-    project = Releases(company)
-    package = project.register("one")
+def version(package: str) -> str:
+    return f"Version {package.rpartition('/')[2]} of"
+
+
+def test_an_event_delivered_twice(project: Releases, switch_on: SwitchOn, ended: Ended) -> None:
+    before = project.changes("prod", "Endpoint")
+    package = project.register("twice")
     faults = switch_on(DUPLICATED_EVENT)
     project.approve_version(package)
     both = project.deployments_of(package, 2)
@@ -61,18 +73,17 @@ def test_an_event_delivered_twice(company: Company, switch_on: SwitchOn, ended: 
     assert len(faults.struck(DUPLICATED_EVENT)) == 1
     deployed = both[found.index("Succeeded")]
     ended(project.status(deployed), project.question(package))
-    assert project.answers("prod") == "one"
-    assert project.changes("prod", "Endpoint") == ["CREATE_COMPLETE"], "the endpoint is touched once"
-    project.release("two")
+    assert version(package) in project.question(package)
+    assert project.answers("prod") == "twice"
+    assert project.changes("prod", "Endpoint")[len(before) :] == ["UPDATE_COMPLETE"], "the endpoint is touched once"
+    project.release("thrice")
 
 
 def test_events_out_of_order(
-    company: Company, switch_on: SwitchOn, ended: Ended, monkeypatch: pytest.MonkeyPatch
+    project: Releases, switch_on: SwitchOn, ended: Ended, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_faults, "LONGEST_HOLD", 1e9)  # until the other approval comes
-    project = Releases(company)
-    project.release("zero")
-    first, second = project.register("one"), project.register("two")
+    first, second = project.register("older"), project.register("newer")
     faults = switch_on(REORDERED_EVENTS)
     project.approve_version(first)
     project.approve_version(second)
@@ -85,15 +96,14 @@ def test_events_out_of_order(
     endings(project, [of_second, of_first])
 
     ended(project.status(of_first), project.question(first))
-    assert [project.answers(stage) for stage in ("staging", "prod")] == ["one", "one"]
+    assert version(first) in project.question(first)
+    assert [project.answers(stage) for stage in ("staging", "prod")] == ["older", "older"]
     assert [project.served(stage) for stage in ("staging", "prod")] == [first, first], "one version, as a whole"
 
 
-def test_an_approved_version_whose_artefact_is_gone(company: Company, switch_on: SwitchOn, ended: Ended) -> None:
-    project = Releases(company)
-    project.release("one")
+def test_an_approved_version_whose_artefact_is_gone(project: Releases, switch_on: SwitchOn, ended: Ended) -> None:
     before = [project.served(stage) for stage in ("staging", "prod")]
-    package = project.register("two")
+    package = project.register("gone")
     faults = switch_on(OBJECT_GONE)
     project.approve_version(package)
     [execution] = project.deployments_of(package)
@@ -107,24 +117,23 @@ def test_an_approved_version_whose_artefact_is_gone(company: Company, switch_on:
     project.retry(execution, "Build")
     project.approve(execution)
     assert project.ended(execution) == "Succeeded"
-    assert project.answers("prod") == "two"
+    assert project.answers("prod") == "gone"
 
 
-def test_a_production_update_that_fails_half_way(company: Company, ended: Ended) -> None:
-    project = Releases(company)
-    first = project.release("one")
-    package = project.register("two")
+def test_a_production_update_that_fails_half_way(company: Company, project: Releases, ended: Ended) -> None:
+    first, answer = project.served("prod"), project.answers("prod")
+    package = project.register("half")
     project.approve_version(package)
     [execution] = project.deployments_of(package)
     project.until_asked(execution)
-    project.lose("two")  # the model is made, its endpoint cannot be: staging has been tested by now
+    project.lose("half")  # the model is made, its endpoint cannot be: staging has been tested by now
 
     project.approve(execution)
 
     assert project.ended(execution) == "Failed"
     ended(project.stack_status("prod"), project.reasons("prod"))
-    assert (project.answers("prod"), project.served("prod")) == ("one", first)
+    assert (project.answers("prod"), project.served("prod")) == (answer, first)
     assert project.endpoint_status("prod") == "InService"
     described = company.scientist.client("sagemaker").describe_model_package(ModelPackageName=first)
     assert described["ModelLifeCycle"]["StageStatus"] == "Live", "what serves is what the registry says"
-    project.release("three")
+    project.release("whole")

@@ -189,7 +189,8 @@ class Releases(Project):
 
     def _events(self, stage: str) -> list[dict[str, Any]]:
         stack = f"{self.prefix}-deploy-{stage}"
-        events = self.company.engineer.client("cloudformation").describe_stack_events(StackName=stack)["StackEvents"]
+        pages = self.company.engineer.client("cloudformation").get_paginator("describe_stack_events")
+        events = [each for page in pages.paginate(StackName=stack) for each in page["StackEvents"]]
         return list(reversed(events))
 
     # ---- what else people do
