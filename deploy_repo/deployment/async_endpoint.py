@@ -16,6 +16,7 @@ FROM_MODEL = re.compile(
 )
 SUFFIXES = {JSON: "json", CSV: "csv"}
 WAKING_SECONDS = 900.0
+FIRST_PAUSE_SECONDS = 0.05
 
 
 @dataclass
@@ -23,7 +24,8 @@ class AsyncEndpoint(Endpoint):
     """An asynchronous endpoint in service, awake or asleep.
 
     `s3` is a client of S3; `answers_in` the folder in which the endpoint answers: the one for requests lies beside it.
-    A request that has no answer after `patience_seconds` is given up.
+    An answer is looked for soon at first and then ever more rarely, at last every `pause_seconds`; a request that has
+    none after `patience_seconds` is given up.
     """
 
     s3: Any = None
@@ -61,6 +63,7 @@ class AsyncEndpoint(Endpoint):
         self.statuses.clear()
 
     def _answer(self, answered: str, failed: str, start: float) -> tuple[int, str]:
+        pause = min(FIRST_PAUSE_SECONDS, self.pause_seconds)
         while time.perf_counter() - start < self.patience_seconds:
             if self._is_there(answered):
                 return 200, s3_files.read(self.s3, answered).decode()
@@ -69,7 +72,8 @@ class AsyncEndpoint(Endpoint):
                 if (refused := FROM_MODEL.search(reason)) is None:
                     raise RefusedError(f"The endpoint {self.name} failed to answer a request: {reason}")
                 return int(refused["status"]), refused["body"]
-            time.sleep(self.pause_seconds)
+            time.sleep(pause)
+            pause = min(2 * pause, self.pause_seconds)
         raise RefusedError(
             f"The endpoint {self.name} has not answered a request within {self.patience_seconds:.0f} seconds:\n"
             f"neither {answered}\nnor {failed} is there.\n"

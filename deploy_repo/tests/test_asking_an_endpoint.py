@@ -154,6 +154,16 @@ def test_an_asynchronous_endpoint_that_sleeps_is_waited_for() -> None:
         endpoint.ask("{}")
 
 
+def test_an_answer_is_looked_for_soon_and_then_ever_more_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    endpoint = asynchronous(*[None] * 20, ("async/e/output/1.out", "{}"))
+    endpoint.wake("{}", pause_seconds=5.0)
+    assert pauses == sorted(pauses)
+    assert pauses[0] < 0.1, "most answers are there at once"
+    assert pauses[-1] == 5.0, "while it starts, nobody is asked without end"
+
+
 # ---- in service or not
 
 
