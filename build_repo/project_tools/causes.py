@@ -2,7 +2,8 @@
 
 The table is read from the text nearest to the cause outwards, and from the top: put the special before the general.
 `{name}` in an advice is what the pattern's group of that name found. A cause with `kinds` is only looked for where the
-failure lies at such a station (build, job, step, endpoint, stack, resource, action, ...). Add a line, and a text that
+failure lies at such a station (build, job, step, endpoint, stack, resource, action, ...), and one with `pipeline` only
+in a run of a SageMaker pipeline whose name ends so; `{pipeline}` in an advice is its name. Add a line, and a text that
 it must recognise to tests/project_tools/test_causes.py of the template.
 """
 
@@ -23,10 +24,12 @@ class Cause:
     pattern: str
     advice: tuple[Advice, ...]
     kinds: frozenset[str] = frozenset()
+    pipeline: str = ""
 
 
 IN_CONTAINER = frozenset({"job", "endpoint"})
 IN_BUILD = frozenset({"build", "command"})
+IN_PRODUCTION = "-prod"
 OTHER_MACHINE = (
     "choose another instance type: pipelines/knobs.py for jobs, staging-config.json and prod-config.json for endpoints."
 )
@@ -68,7 +71,17 @@ CAUSES = (
         (
             "The answers are in {folder}. If they are right, change batch-checks.json of the model-deploy repository "
             "and push; if they are wrong, `make rollback` there takes production back to the version before.",
-            "Then start a run: aws sagemaker start-pipeline-execution --pipeline-name <project>-prod",
+            "Then start a run: aws sagemaker start-pipeline-execution --pipeline-name {pipeline}",
+        ),
+        pipeline=IN_PRODUCTION,
+    ),
+    Cause(
+        "answers not published",
+        r"Nothing is published\. (?P<folder>s3://\S+)",
+        (
+            "The answers are in {folder}; production was not touched. If they are right, correct test/answer.json of "
+            "the model-deploy repository and push; if they are wrong, mend the model in the model-build repository.",
+            "The tests of staging start their runs by themselves.",
         ),
     ),
     Cause(
@@ -92,6 +105,20 @@ CAUSES = (
             "repository; if the version is to blame, `make rollback` in the model-deploy repository takes production "
             "back.",
         ),
+        pipeline=IN_PRODUCTION,
+    ),
+    Cause(
+        "model failed in a batch run",
+        r"Bad HTTP status received from algorithm: 5\d\d|Model server did not respond",
+        (
+            "The model's own code failed on a line of this file; production was not touched. Try it with `make local` "
+            "in the model-build repository.",
+        ),
+    ),
+    Cause(
+        "still running",
+        r"^The execution \S+ of the SageMaker pipeline is still running",
+        ("Run this again when it has ended.",),
     ),
     # ---- rights
     Cause("missing right", r"is not authorized to perform: [\w-]+:", (_lacking,)),
@@ -470,16 +497,18 @@ OTHERWISE = {
 UNKNOWN = "This is no cause known to this tool. The last lines of the log are below, if there is one."
 
 
-def recognise(texts: Sequence[str], kind: str) -> tuple[str, tuple[str, ...]]:
+def recognise(texts: Sequence[str], kind: str, pipeline: str = "") -> tuple[str, tuple[str, ...]]:
     """The cause's name and what to try. `texts` is what was said, the nearest to the cause last.
 
-    The name is empty for a cause that is not known; there is advice all the same.
+    `pipeline` is the SageMaker pipeline in a run of which it was said, if it was one. The name is empty for a
+    cause that is not known; there is advice all the same.
     """
     for text in reversed(texts):
         for cause in CAUSES:
-            found = re.search(cause.pattern, text) if not cause.kinds or kind in cause.kinds else None
+            looked_for = (not cause.kinds or kind in cause.kinds) and pipeline.endswith(cause.pipeline)
+            found = re.search(cause.pattern, text) if looked_for else None
             if found:
-                groups = {name: value or "" for name, value in found.groupdict().items()}
+                groups = {"pipeline": pipeline, **{name: value or "" for name, value in found.groupdict().items()}}
                 told = [each.format(**groups) if isinstance(each, str) else each(text) for each in cause.advice]
                 if all(told):
                     return cause.name, tuple(told)

@@ -23,7 +23,10 @@ def look(aws: Aws, project: Project, execution: str = "") -> Answer:
     if execution:
         found = list(_of_pipelines(aws, project, execution)) or list(_batch_runs(aws, project, execution))
         if not found:
-            raise CannotLookError(_with_rights(aws, f"Neither pipeline of {project.name} has execution {execution}."))
+            where = (
+                f"Neither the pipelines of {project.name} nor the newest {batch_runs.MOST_CHOSEN} batch runs of staging"
+            )
+            raise CannotLookError(_with_rights(aws, f"{where} and production have execution {execution}."))
     else:
         found = list(_endings(aws, project))
         if not found:
@@ -37,7 +40,7 @@ def look(aws: Aws, project: Project, execution: str = "") -> Answer:
         for other in found
         if other is not chosen and other.current and not _passed(trail, other.execution)
     ]
-    failure = _failure(chosen, trail, _boundary(aws, project, trail))
+    failure = _failure(project, chosen, trail, _boundary(aws, project, trail))
     return Answer(project, failure, tuple(notes), tuple(aws.not_read))
 
 
@@ -126,6 +129,12 @@ def _must_exist(aws: Aws, project: Project) -> None:
     )
 
 
+def _followed(project: Project, trail: Trail) -> str:
+    """The SageMaker pipeline that the way to the cause led through, as the project writes it."""
+    written = (project.production_endpoint, project.staging_endpoint, project.sagemaker_pipeline)
+    return next((name for name in written if name.lower() == trail.pipeline.lower()), trail.pipeline)
+
+
 def _with_rights(aws: Aws, sentence: str) -> str:
     return "\n".join([sentence, *aws.not_read])
 
@@ -139,8 +148,8 @@ def _boundary(aws: Aws, project: Project, trail: Trail) -> tuple[str, ...]:
     return (f"The boundary of this project's roles is {found}.",) if found else ()
 
 
-def _failure(ending: Ending, trail: Trail, boundary: tuple[str, ...]) -> Failure:
-    cause, to_try = causes.recognise(trail.texts, trail.kind)
+def _failure(project: Project, ending: Ending, trail: Trail, boundary: tuple[str, ...]) -> Failure:
+    cause, to_try = causes.recognise(trail.texts, trail.kind, _followed(project, trail))
     at: datetime = ending.at
     return Failure(
         title=ending.title,

@@ -28,6 +28,8 @@ class Trail:
     """Everything that was said, to recognise the cause by; the nearest last."""
     tail: list[str] = field(default_factory=list)
     """The last lines of the nearest log."""
+    pipeline: str = ""
+    """Of which SageMaker pipeline an execution was followed, as the ARN writes it: in lower case."""
 
     def at(self, what: str, name: str, link: str = "") -> None:
         self.places.append(Place(what, name, link))

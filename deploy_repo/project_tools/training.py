@@ -29,6 +29,7 @@ def follow(aws: Aws, trail: Trail, execution_arn: str, functions: str = "") -> N
     """
     execution = aws.ask("sagemaker", "DescribePipelineExecution", PipelineExecutionArn=execution_arn)
     pipeline, _, identifier = execution_arn.rpartition(":pipeline/")[2].partition("/execution/")
+    trail.pipeline = pipeline
     if execution is None:
         trail.at("execution", f"{identifier} of SageMaker pipeline {pipeline}")
         return
@@ -38,8 +39,10 @@ def follow(aws: Aws, trail: Trail, execution_arn: str, functions: str = "") -> N
     trail.at("execution", f"{identifier} of SageMaker pipeline {pipeline}, {status}")
     if status == "Failed":
         trail.says(execution.get("FailureReason", ""))
-    else:
+    elif status not in batch_runs.RUNNING:
         trail.says(f"The execution {identifier} of the SageMaker pipeline is {status}: it did not end by itself")
+    elif not trail.line:  # the build that waited for it knows why it waits no longer
+        trail.says(f"The execution {identifier} of the SageMaker pipeline is still running ({status})")
     steps = aws.items(
         "sagemaker",
         "ListPipelineExecutionSteps",

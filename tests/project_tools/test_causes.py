@@ -39,7 +39,13 @@ SAID = [
         "model failed in a batch run",
         "job",
         "s3://b/input/claims.jsonl: Bad HTTP status received from algorithm: 500",
-        "`make rollback` in the model-deploy repository",
+        "`make local` in the model-build repository",
+    ),
+    (
+        "still running",
+        "execution",
+        "The execution abc123 of the SageMaker pipeline is still running (Stopping)",
+        "again when it has ended",
     ),
     ("too few records", "job", "error: only 3 claims have is_fraud=1; at least 20 are needed", "more records"),
     (
@@ -223,6 +229,23 @@ def test_a_cause_is_recognised_in_what_is_said(name: str, kind: str, text: str, 
 
 def test_every_cause_has_a_text_it_is_recognised_in() -> None:
     assert {cause.name for cause in CAUSES} == {each[0] for each in SAID}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Nothing is published. s3://b/unchecked/abc123/ stays for you to look at.", "step"),
+        ("s3://b/input/claims.jsonl: Bad HTTP status received from algorithm: 500", "job"),
+    ],
+)
+def test_production_is_taken_back_only_for_a_run_of_production(text: str, kind: str) -> None:
+    cause, production = recognise([text], kind, "claims-prod")
+    same, staging = recognise([text], kind, "claims-staging")
+
+    assert cause == same
+    assert "`make rollback`" in " ".join(production)
+    assert "production was not touched" in " ".join(staging)
+    assert "rollback" not in " ".join(staging)
 
 
 def test_what_is_said_nearest_to_the_cause_counts_first() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -135,7 +136,8 @@ def test_an_execution_that_stopped_because_another_does_the_same_is_no_failure()
 
 
 def test_an_execution_nobody_knows_is_refused() -> None:
-    with pytest.raises(CannotLookError, match="Neither pipeline of claims has execution 42"):
+    words = "Neither the pipelines of claims nor the newest 50 batch runs of staging and production have execution 42"
+    with pytest.raises(CannotLookError, match=words):
         answer({"codepipeline:ListPipelineExecutions": executions([execution(1, "Failed")])}, "42")
 
 
@@ -418,6 +420,22 @@ def test_a_run_whose_answers_were_not_published_tells_what_the_check_found() -> 
     assert station(found, "execution") == "abcdef123456 of SageMaker pipeline claims-prod, Failed"
     assert found.cause == "answers not published"
     assert "s3://b/unchecked/abcdef123456/" in found.to_try[0]
+    assert "`make rollback`" in found.to_try[0]
+    assert found.to_try[1].endswith("start-pipeline-execution --pipeline-name claims-prod")
+
+
+def test_the_pipeline_to_start_is_written_as_the_project_writes_it_although_the_arn_is_in_lower_case() -> None:
+    shouting = replace(PROJECT, name="Claims")
+    answers = batch_runs(run_step("CheckAndPublish", UNPUBLISHED), "Failed")
+    listed = {"PipelineExecutionArn": RUN, "PipelineExecutionStatus": "Failed", "StartTime": at(90)}
+
+    def runs(PipelineName: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        return {"PipelineExecutionSummaries": [listed] if PipelineName == "Claims-prod" else []}
+
+    found = look(FakeAws(answers | {"sagemaker:ListPipelineExecutions": runs}).aws(), shouting).failure
+
+    assert found is not None
+    assert found.to_try[1].endswith("start-pipeline-execution --pipeline-name Claims-prod")
 
 
 def test_a_file_that_the_model_refused_is_named_with_what_the_model_said() -> None:
@@ -483,6 +501,35 @@ def test_one_run_of_either_stage_can_be_asked_for() -> None:
         assert found is not None
         assert found.cause == "answers not published"
         assert found.title == f"the batch runs of {'production' if stage == 'prod' else 'staging'}"
+        assert ("`make rollback`" in " ".join(found.to_try)) is (stage == "prod")
+
+
+@pytest.mark.parametrize("status", ["Executing", "Stopping"])
+def test_a_run_that_has_not_ended_is_not_explained(status: str) -> None:
+    answers = batch_runs({"StepName": "Transform", "StepStatus": "Executing"}, status)
+    running = {"PipelineExecutionArn": RUN, "PipelineExecutionStatus": status}
+
+    found = answer(answers | {"sagemaker:DescribePipelineExecution": running}, "abcdef123456").failure
+
+    assert found is not None
+    assert found.line == f"The execution abcdef123456 of the SageMaker pipeline is still running ({status})"
+    assert found.to_try == ("Run this again when it has ended.",)
+
+
+def test_a_run_that_outlived_the_build_that_waited_for_it_is_not_what_failed() -> None:
+    slow = {"buildStatus": "TIMED_OUT", "timeoutInMinutes": 240, "phases": []}
+    running = {"PipelineExecutionArn": EXECUTION, "PipelineExecutionStatus": "Executing"}
+
+    found = failure(
+        failing_build(f"Started {EXECUTION}\n", **slow)
+        | {
+            "sagemaker:DescribePipelineExecution": running,
+            "sagemaker:ListPipelineExecutionSteps": {"PipelineExecutionSteps": []},
+        }
+    )
+
+    assert (found.line, found.cause) == ("The build was TIMED_OUT after 240 minutes", "timed out")
+    assert station(found, "execution").endswith(", Executing")
 
 
 def test_a_run_that_ended_well_has_nothing_to_explain() -> None:
@@ -519,6 +566,7 @@ def test_a_run_that_the_tests_of_staging_could_not_use_is_followed_from_their_bu
 
     assert asked == [run]
     assert found.cause == "answers not published"
+    assert "production was not touched" in found.to_try[0]
 
 
 # ---- stacks
