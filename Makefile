@@ -72,7 +72,7 @@ smoke-aws: install ## play the story on AWS, for money, and compare: ARGS="--pro
 teardown: install ## take a published catalog down: ARGS="--profile P --region R --dry-run" lists first
 	@$(BIN)/python -m service_catalog teardown $(ARGS)
 
-bench: install ## measure, and write docs/benchmarks.md; ARGS='--only deployments' measures a part (story, cloud, deployments, cold, ci)
+bench: install ## measure, and write docs/benchmarks.md; ARGS='--only deployments' measures a part (story, seeds, cloud, deployments, cold, ci)
 	@$(BIN)/python -m rehearsal.bench $(ARGS)
 
 # ---- environments: exactly what the locks say

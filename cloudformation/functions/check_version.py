@@ -10,19 +10,16 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 import challenger
 import pipeline_job
-from aws import Client, client, is_missing
+from aws import Client, client
+from endpoint_status import CHANGING, status_of
 from live_model import version_of
 from patience import Context, OutOfTimeError, Patience
 from pipeline_job import ActionFailedError, Done, Job
 
 # DiscardFailedCreation runs beside it and may delete a stack; never one that has served.
 WHAT_NOW = "The version was not deployed; what production serves was not touched."
-BUSY = ("Updating", "SystemUpdating")
-"""https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeEndpoint.html#API_DescribeEndpoint_ResponseSyntax"""
 
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
@@ -38,6 +35,14 @@ def _check(job: Job, patience: Patience) -> Done:
     """Do it. Raises ActionFailedError when the version may not be deployed (any more)."""
     arn, beside = pipeline_job.parameters(job, ("modelPackageArn", "challengerArn"))
     sagemaker = client("sagemaker")
+    found = _approved(sagemaker, arn, beside)
+    if _waited(sagemaker, os.environ["PRODUCTION_ENDPOINT_NAME"], patience):
+        found = _approved(sagemaker, arn, beside)  # somebody may have rejected it meanwhile
+    return Done(found)
+
+
+def _approved(sagemaker: Client, arn: str, beside: str) -> str:
+    """What the registry says of the version and its challenger. Raises ActionFailedError when it is not a yes."""
     package = sagemaker.describe_model_package(ModelPackageName=arn)
     version, group = version_of(arn), os.environ["MODEL_PACKAGE_GROUP_NAME"]
     status, approval = package["ModelPackageStatus"], package["ModelApprovalStatus"]
@@ -51,26 +56,24 @@ def _check(job: Job, patience: Patience) -> Done:
             f"Version {version} of {group} is {status}, not Completed, so it does not go into production. Approve "
             "another version."
         )
-    found = f"Version {version} is approved"
-    if beside != challenger.NONE:
-        challenger.check_approved(sagemaker, beside, group)
-        found = f"{found}, and version {version_of(beside)} beside it, too"
-    endpoint = os.environ["PRODUCTION_ENDPOINT_NAME"]
+    if beside == challenger.NONE:
+        return f"Version {version} is approved"
+    challenger.check_approved(sagemaker, beside, group)
+    return f"Version {version} is approved, and version {version_of(beside)} beside it, too"
+
+
+def _waited(sagemaker: Client, endpoint: str, patience: Patience) -> bool:
+    """Let the endpoint come to rest; whether that took any waiting. Raises ActionFailedError when it does not."""
+    if status_of(sagemaker, endpoint) not in CHANGING:
+        return False
+    log.info("%s is being changed: waiting for the end of that", endpoint)
     try:
-        patience.wait_until(lambda: _status(sagemaker, endpoint) not in BUSY, f"{endpoint} to be in service again")
+        patience.wait_until(
+            lambda: status_of(sagemaker, endpoint) not in CHANGING, f"{endpoint} to be in service again"
+        )
     except OutOfTimeError as waiting:
         raise ActionFailedError(
             f"Waited in vain for {waiting}: it is being scaled or maintained, and cannot be updated meanwhile. Retry "
             "the stage DeployProduction when it is InService."
         ) from None
-    return Done(found)
-
-
-def _status(sagemaker: Client, endpoint: str) -> str | None:
-    """None where there is no such endpoint: before the first deployment, and with batch runs."""
-    try:
-        return str(sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointStatus"])
-    except ClientError as error:
-        if is_missing(error):
-            return None
-        raise
+    return True

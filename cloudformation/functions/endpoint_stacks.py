@@ -22,11 +22,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from aws import Client, code, is_missing, message
+from endpoint_status import UNSETTLED, status_of
 from patience import Patience
 
 DELETED_AT_ONCE = frozenset({"CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS"})
-# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeEndpoint.html#sagemaker-DescribeEndpoint-response-EndpointStatus
-UNSETTLED = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 ATTEMPTS = 3
 # They cost nothing. The stack's role may touch only those with the project's tag, and one that somebody deleted by hand
 # has no tag: CloudFormation then cannot find out that it is gone. Their names hold nothing of the project.
@@ -155,13 +154,7 @@ class EndpointStack:
         return found
 
     def _is_unsettled(self, endpoint_arn: str) -> bool:
-        try:
-            endpoint = self._sagemaker.describe_endpoint(EndpointName=endpoint_arn.rpartition("/")[2])
-        except ClientError as error:
-            if is_missing(error):
-                return False
-            raise
-        return endpoint["EndpointStatus"] in UNSETTLED
+        return status_of(self._sagemaker, endpoint_arn.rpartition("/")[2]) in UNSETTLED
 
 
 def _is_endpoint(resource: dict[str, Any]) -> bool:

@@ -15,8 +15,9 @@ from deployment.settings import AUTO
 JSON = "application/json"
 CSV = "text/csv"
 WAKING_REQUESTS = 12
-CHANGING = ("Updating", "SystemUpdating")
-"""Being scaled, or kept up by SageMaker: an endpoint answers all the while, and is in service again after minutes.
+CHANGING = ("Updating", "SystemUpdating", "RollingBack")
+"""Being updated, scaled or maintained, or on its way back from that: an endpoint answers all the while, and is in
+service again after minutes.
 
 https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeEndpoint.html#API_DescribeEndpoint_ResponseSyntax
 """
@@ -101,9 +102,11 @@ def check_in_service(
     maintained is waited for, `LOOKS` times the pause: a quarter of an hour.
     """
     found = served.describe(sagemaker, endpoint_name)
-    for _ in range(LOOKS):
+    for look in range(LOOKS):
         if found is None or found.status not in CHANGING:
             break
+        if not look:
+            print(f"{endpoint_name} is {found.status}: waiting until it is InService", flush=True)
         time.sleep(pause_seconds)
         found = served.describe(sagemaker, endpoint_name)
     if found is None:

@@ -9,7 +9,7 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 from deployment.async_endpoint import AsyncEndpoint
-from deployment.endpoint import Endpoint, check_in_service
+from deployment.endpoint import CHANGING, Endpoint, check_in_service
 from deployment.errors import RefusedError
 from deployment.figures import Figures, percentile
 
@@ -202,9 +202,9 @@ def test_an_endpoint_that_is_not_in_service_is_refused_with_its_status_and_reaso
     assert "/aws/sagemaker/Endpoints/fraud-staging" in str(refusal.value)
 
 
-@pytest.mark.parametrize("status", ["Updating", "SystemUpdating"])
+@pytest.mark.parametrize("status", CHANGING)
 def test_an_endpoint_that_is_being_scaled_or_maintained_is_waited_for(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch, status: str
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: str
 ) -> None:
     arn = registry.register()
     registry.serve(arn, "fraud-staging")
@@ -219,6 +219,7 @@ def test_an_endpoint_that_is_being_scaled_or_maintained_is_waited_for(
     monkeypatch.setattr("time.sleep", wait)
     assert check_in_service(registry.sagemaker, "fraud-staging", arn).status == "InService"
     assert waited == [5.0] * 3
+    assert capsys.readouterr().out == f"fraud-staging is {status}: waiting until it is InService\n"
 
 
 def test_an_endpoint_that_never_ends_changing_is_refused(registry: Registry) -> None:

@@ -12,6 +12,7 @@ from scene import GROUP, PRODUCTION, Clock, CodePipelines, Context, SageMaker, i
 
 import aws
 import check_version
+from endpoint_status import CHANGING
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_a_challenger_that_is_rejected_while_a_person_is_asked_fails(
     assert message.startswith(f"Version 4 of {GROUP}, the challenger, is {found}, so nothing goes into production with")
 
 
-@pytest.mark.parametrize("status", ["Updating", "SystemUpdating"])
+@pytest.mark.parametrize("status", sorted(CHANGING))
 def test_an_endpoint_that_is_being_scaled_or_maintained_is_waited_for(
     check: type[Check], sagemaker: SageMaker, clock: Clock, status: str
 ) -> None:
@@ -83,6 +84,20 @@ def test_an_endpoint_that_is_being_scaled_or_maintained_is_waited_for(
     clock.after(240, lambda: sagemaker.serve(PRODUCTION, 2))
     assert check.of(3)["executionDetails"]["summary"] == "Version 3 is approved"
     assert clock.now - began >= 240
+
+
+@pytest.mark.parametrize("rejected", [3, 4])
+def test_a_version_that_is_rejected_while_the_endpoint_is_waited_for_fails(
+    check: type[Check], sagemaker: SageMaker, clock: Clock, rejected: int
+) -> None:
+    sagemaker.register(3)
+    sagemaker.register(4)
+    sagemaker.serve(PRODUCTION, 2, "Updating")
+    clock.after(120, lambda: sagemaker.packages[package_arn(rejected)].update(ModelApprovalStatus="Rejected"))
+    clock.after(240, lambda: sagemaker.serve(PRODUCTION, 2))
+    message = check.of(3, challenger=4)["failureDetails"]["message"]
+    assert message.startswith(f"Version {rejected} of {GROUP}")
+    assert "Rejected" in message
 
 
 def test_an_endpoint_that_does_not_come_to_rest_fails_before_the_function_ends(
