@@ -16,6 +16,8 @@ from typing import Any
 
 UPDATE_DIGEST = "EndpointUpdateDigest"
 """The template's parameter that holds the digest."""
+DIGITS = 6
+"""The template writes them behind the decimal point of a weight."""
 ENDPOINT = "AWS::SageMaker::Endpoint"
 _NOTHING = object()
 
@@ -83,7 +85,7 @@ class Rendering:
 
 
 def update_digest(document: Mapping[str, Any], parameters: Mapping[str, str]) -> str:
-    """What stands for how the template updates its endpoint with these parameters; another way, another digest."""
+    """Six digits that stand for how the template updates its endpoint with these parameters; another way, others."""
     defaults = {name: str(each["Default"]) for name, each in document["Parameters"].items() if "Default" in each}
     made = Rendering(document, {**defaults, **parameters}).resources()
     how = {
@@ -91,4 +93,5 @@ def update_digest(document: Mapping[str, Any], parameters: Mapping[str, str]) ->
         for name, properties in made.items()
         if document["Resources"][name]["Type"] == ENDPOINT
     }
-    return hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps(how, sort_keys=True).encode()).digest()
+    return f"{int.from_bytes(digest) % 10**DIGITS:0{DIGITS}}"

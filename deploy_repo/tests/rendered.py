@@ -27,7 +27,7 @@ SET_BY_BUILD = {
     "KmsKeyArn": "",
     "VpcSubnetIds": "",
     "VpcSecurityGroupIds": "",
-    "EndpointUpdateDigest": "0123456789abcdef",
+    "EndpointUpdateDigest": "012345",
 }
 
 

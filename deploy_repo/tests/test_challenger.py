@@ -339,7 +339,8 @@ WANTED = {"ChallengerVersion": 8, "ChallengerModelPackageName": "arn", "Challeng
 def test_a_variant_shares_the_requests_by_weight_and_has_alarms_of_its_own() -> None:
     found = Rendering(Challenger="variant", ChampionWeight=80, ChallengerTrafficPercent=20, **WANTED).resources()
     champion, challenger = found["EndpointConfig"]["ProductionVariants"]
-    assert (champion["InitialVariantWeight"], challenger["InitialVariantWeight"]) == (80, 20)
+    weights = [float(each["InitialVariantWeight"]) for each in (champion, challenger)]
+    assert weights == pytest.approx([80, 20], rel=1e-4)
     assert (challenger["VariantName"], challenger["InitialInstanceCount"]) == ("Challenger", 2)
     assert challenger["ModelName"] == "<ChallengerModel.ModelName>"
     watched = found["Endpoint"]["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]

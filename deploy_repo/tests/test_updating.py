@@ -50,9 +50,18 @@ def test_what_leaves_the_endpoint_as_it_is_makes_no_new_configuration(change: di
     assert digest(**MODES["realtime"] | change) == digest(**MODES["realtime"])
 
 
-def test_the_model_carries_the_digest() -> None:
-    container = Rendering(EndpointUpdateDigest="of-this").resources()["Model"]["PrimaryContainer"]
-    assert container["Environment"] == {"ENDPOINT_UPDATE_DIGEST": "of-this"}
+def test_the_configuration_carries_the_digest_in_a_weight_that_stays_what_it_is() -> None:
+    first, second = (
+        Rendering(EndpointUpdateDigest=each).resources()["EndpointConfig"]["ProductionVariants"][0]
+        for each in ("000000", "999999")
+    )
+    assert first["InitialVariantWeight"] != second["InitialVariantWeight"]
+    assert float(second["InitialVariantWeight"]) == pytest.approx(float(first["InitialVariantWeight"]), rel=1e-4)
+
+
+def test_a_digest_is_what_the_template_takes() -> None:
+    for routing in PARAMETERS["TrafficRouting"].allowed_values:
+        assert PARAMETERS[rendering.UPDATE_DIGEST].as_text(digest(TrafficRouting=routing)) is not None
 
 
 def test_another_template_for_the_endpoint_is_another_digest() -> None:

@@ -142,7 +142,7 @@ def test_a_challenger_gets_its_share_and_compare_tells_that_it_is_better(
     split = beside(scoring, "knows", "variant", 20, VariantsChange="true")
     assert scoring.deploy("guesses", **split) == "UPDATE_COMPLETE", scoring.reasons()
     weights = {each["VariantName"]: each["CurrentWeight"] for each in scoring.described()["ProductionVariants"]}
-    assert weights == {"AllTraffic": 80.0, "Challenger": 20.0}
+    assert weights == pytest.approx({"AllTraffic": 80.0, "Challenger": 20.0}, rel=1e-4)
     for number in range(CLAIMS):
         for name in weights:
             ask(scoring, number, f"{name}-{number}", TargetVariant=name)

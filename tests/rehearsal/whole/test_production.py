@@ -131,7 +131,8 @@ def test_a_challenger_serves_beside_the_live_version_until_somebody_rejects_it(
 
     assert project.ended(execution) == "Succeeded", project.actions(execution)
     variants = user.describe_endpoint(EndpointName=f"{project.name}-prod")["ProductionVariants"]
-    assert {each["VariantName"]: each["CurrentWeight"] for each in variants} == {"AllTraffic": 80, "Challenger": 20}
+    weights = {each["VariantName"]: each["CurrentWeight"] for each in variants}
+    assert weights == pytest.approx({"AllTraffic": 80, "Challenger": 20}, rel=1e-4)
     assert f"with version {version} beside it to be compared" in summaries(project, execution)["RecordDeployment"]
     noted = user.describe_model_package(ModelPackageName=challenger)
     assert noted["CustomerMetadataProperties"]["production.challenger-execution-id"] == execution
