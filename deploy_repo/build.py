@@ -84,7 +84,11 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
         beside = challenger.plan(*clients, settings, values, endpoints["prod"], choice)
         print("".join(f"{line}\n" for line in beside.said), end="")
         if beside.changes_variants and settings.model_package_arn != ROLLBACK:  # nothing about it holds a rollback up
-            scaling.refuse_change_with_challenger(client("application-autoscaling"), endpoints["prod"], values)
+            autoscaling = client("application-autoscaling")
+            if change := scaling.refuse_change_with_challenger(
+                autoscaling, endpoints["prod"], values, leaves_rejected=beside.leaves_rejected
+            ):
+                print(change)
         configs["prod"] = configs["prod"].with_parameters(beside.parameters)
         for stage_name, path in exports.items():
             config = configs[stage_name]

@@ -5,7 +5,7 @@
 
 What is approved is what is deployed holds for it, too: it must be an approved version of this project's group. One that
 was rejected meanwhile is left out, and so is, on the way back, one that cannot be deployed for whatever reason: nothing
-about a challenger holds a rollback up.
+about a challenger holds a rollback up. Nor does a configuration keep one that was rejected in production.
 
 SageMaker shifts traffic step by step, watched by alarms, only between configurations with the same variants. So the
 deployment in which a challenger begins or ends moves at once, and must not bring another champion with it.
@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from deployment import artefacts, served
 from deployment.contradictions import Values
-from deployment.errors import RefusedError, is_missing
+from deployment.errors import ACCESS_DENIED, RefusedError, is_missing
 from deployment.registry import Chosen
 from deployment.served import CHALLENGER, NONE, VARIANT, Served
 from deployment.settings import AUTO, ROLLBACK, BuildSettings
@@ -41,6 +41,8 @@ class Plan:
     parameters: dict[str, str]
     said: list[str]
     answers: dict[str, str]
+    leaves_rejected: bool = False
+    """Whether the challenger that serves was rejected, so that it must serve no longer."""
 
     @property
     def changes_variants(self) -> bool:
@@ -90,10 +92,11 @@ def plan(
     version = values.number("ChallengerVersion")
     arn = f"{champion.arn.rpartition('/')[0]}/{version}"
     present = served.describe(sagemaker, endpoint_name)
+    leaves_rejected = present is not None and _is_rejected(sagemaker, present, arn)
     if goes_back and wanted != NONE and (present is None or present.challenger != wanted):
         said.append("No challenger: a rollback begins none and makes none another, it keeps or drops what is there.")
         wanted = NONE
-    if wanted != NONE and (why := _left_out(sagemaker, s3, arn, goes_back=goes_back)):
+    if wanted != NONE and (why := _left_out(sagemaker, s3, arn, goes_on=goes_back or leaves_rejected)):
         said.append(f"No challenger: {why}.")
         wanted = NONE
     begins = present is None or present.challenger == NONE
@@ -121,8 +124,15 @@ def plan(
             f"with `auto` when it serves: then version {version} begins as challenger."
         )
         wanted = NONE
-    if present and now == wanted != NONE and not goes_back:
-        _check_count(values, endpoint_name, present)
+    if present and now == wanted != NONE and not goes_back and _counts_differ(values, present):
+        if not leaves_rejected:
+            raise _another_count(values, endpoint_name, present)
+        said.append(
+            f"No challenger: the one before it has {present.challenger_instances} instances, and "
+            f"ChallengerInstanceCount {values.number('ChallengerInstanceCount')} would not change that. Start the "
+            f"pipeline with `auto` once more: then version {version} begins as challenger."
+        )
+        wanted = NONE
     parameters, answers = {}, ABSENT
     if wanted != NONE:
         percent = values.number("ChallengerTrafficPercent")
@@ -140,30 +150,47 @@ def plan(
     if now != wanted:
         parameters["VariantsChange"] = "true"
         said.append(f"{endpoint_name} gets other variants: traffic moves at once, and no alarm brings it back.")
-    return Plan(parameters, said, answers)
+    return Plan(parameters, said, answers, leaves_rejected)
 
 
-def _check_count(values: Values, endpoint_name: str, present: Served) -> None:
-    """Raise RefusedError for a number of instances that a living challenger would not get.
+def _is_rejected(sagemaker: Any, present: Served, named: str) -> bool:
+    """Whether somebody rejected the challenger that serves; where it is not known which that is, the one named."""
+    if present.challenger == NONE:
+        return False
+    arn = served.challenger_package_arn(sagemaker, present) or named
+    try:
+        approval: str = sagemaker.describe_model_package(ModelPackageName=arn)["ModelApprovalStatus"]
+    except ClientError as error:
+        if is_missing(error) or error.response["Error"]["Code"] in ACCESS_DENIED:
+            return False
+        raise
+    return approval == "Rejected"
+
+
+def _counts_differ(values: Values, present: Served) -> bool:
+    """Whether a number of instances is wanted that a living challenger would not get.
 
     While the champion autoscales, deployments keep the count of every variant: see RetainAllVariantProperties in the
     template.
     """
     scales = values.number("EndpointInstanceCount") != values.number("EndpointMaxInstanceCount")
+    return scales and present.challenger_instances not in (None, values.number("ChallengerInstanceCount"))
+
+
+def _another_count(values: Values, endpoint_name: str, present: Served) -> RefusedError:
     count = values.number("ChallengerInstanceCount")
-    if scales and present.challenger_instances not in (None, count):
-        raise RefusedError(
-            f"The challenger of {endpoint_name} has {present.challenger_instances} instances, and "
-            f"ChallengerInstanceCount {count} would not change that while the champion scales by itself.\n"
-            f"Set it to {present.challenger_instances}; or end the challenger first ({CHALLENGER} none), then begin it "
-            f"with {count}."
-        )
+    return RefusedError(
+        f"The challenger of {endpoint_name} has {present.challenger_instances} instances, and "
+        f"ChallengerInstanceCount {count} would not change that while the champion scales by itself.\n"
+        f"Set it to {present.challenger_instances}; or end the challenger first ({CHALLENGER} none), then begin it "
+        f"with {count}."
+    )
 
 
-def _left_out(sagemaker: Any, s3: Any, arn: str, *, goes_back: bool) -> str | None:
-    """Why there is none, or None; raise RefusedError where somebody has to put something right."""
+def _left_out(sagemaker: Any, s3: Any, arn: str, *, goes_on: bool) -> str | None:
+    """Why there is none, or None; raise RefusedError where somebody has to put something right before it goes on."""
     fault, was_rejected = _fault(sagemaker, s3, arn)
-    if fault is None or was_rejected or goes_back:
+    if fault is None or was_rejected or goes_on:
         return fault
     raise RefusedError(
         f"The challenger cannot be deployed: {fault}.\n"

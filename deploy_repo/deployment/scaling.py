@@ -57,26 +57,37 @@ def present(autoscaling: Any, endpoint_name: str) -> Scaling | None:
     return Scaling(targets[0]["MinCapacity"], targets[0]["MaxCapacity"], aims[0] if aims else None)
 
 
-def refuse_change_with_challenger(autoscaling: Any, endpoint_name: str, values: Values) -> None:
+def refuse_change_with_challenger(
+    autoscaling: Any, endpoint_name: str, values: Values, *, leaves_rejected: bool
+) -> str | None:
     """Raise RefusedError where autoscaling would change in the deployment that makes or takes away a challenger.
 
     CloudFormation changes it after the endpoint. Were that to fail, the way back would be from these variants to those
     before, by the guardrails of before, which SageMaker refuses: the stack would end as UPDATE_ROLLBACK_FAILED.
+
+    That is only said, not refused, where the challenger was rejected: it must not go on answering for that.
     """
     try:
         now = present(autoscaling, endpoint_name)
     except ClientError as error:
         if error.response["Error"]["Code"] in ACCESS_DENIED:  # as in a project that is older than this
-            return
+            return None
         raise
-    if (planned := wanted(values)) != now:
-        raise RefusedError(
-            f"prod-config.json: the challenger of {endpoint_name} begins, ends or becomes another, and in the same "
-            f"deployment autoscaling would change: {_told(now)} now, {_told(planned)} then. If that failed, "
-            "CloudFormation could not take the endpoint back.\n"
-            f"It takes two pushes: leave {_instead(values, now)} in the first; in the second, change autoscaling. "
-            "Nothing was deployed."
+    if (planned := wanted(values)) == now:
+        return None
+    if leaves_rejected:
+        return (
+            f"The challenger of {endpoint_name} was rejected and leaves, though in the same deployment autoscaling "
+            f"changes: {_told(now)} now, {_told(planned)} then. Should that fail, CloudFormation cannot take the "
+            "endpoint back."
         )
+    raise RefusedError(
+        f"prod-config.json: the challenger of {endpoint_name} begins, ends or becomes another, and in the same "
+        f"deployment autoscaling would change: {_told(now)} now, {_told(planned)} then. If that failed, "
+        "CloudFormation could not take the endpoint back.\n"
+        f"It takes two pushes: leave {_instead(values, now)} in the first; in the second, change autoscaling. "
+        "Nothing was deployed."
+    )
 
 
 def refuse_another_type(autoscaling: Any, file: str, endpoint_name: str, found: Served, values: Values) -> str | None:

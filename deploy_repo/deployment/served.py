@@ -23,7 +23,7 @@ class Served:
     endpoint serves whose configuration or model cannot be found is not known. `mode` says how it serves, in the words
     of DeploymentMode, and `instance_type` on what, unless it is serverless. `answers_in` is the S3 folder in which an
     asynchronous endpoint answers. Where several variants serve, all of this is about the champion; `challenger` says
-    what the other one is, and `challenger_instances` how many are wanted of it.
+    says what the other one is, `challenger_instances` how many are wanted of it, and `challenger_model` its model.
     """
 
     status: str
@@ -36,6 +36,7 @@ class Served:
     answers_in: str = ""
     challenger: str = NONE
     challenger_instances: int | None = None
+    challenger_model: str | None = None
     instances: int | None = None
 
 
@@ -69,6 +70,7 @@ def describe(sagemaker: Any, endpoint_name: str) -> Served | None:
         answers_in=answers_in,
         challenger=kind,
         challenger_instances=instances,
+        challenger_model=_model_of_challenger(config),
         instances=fleet.get("CurrentInstanceCount"),
     )
 
@@ -80,6 +82,11 @@ def _challenger(endpoint: dict[str, Any]) -> tuple[str, int | None]:
             if each["VariantName"] == CHALLENGER:
                 return kind, each.get("DesiredInstanceCount")
     return NONE, None
+
+
+def _model_of_challenger(config: dict[str, Any]) -> str | None:
+    variants = (*config.get("ProductionVariants", []), *config.get("ShadowProductionVariants", []))
+    return next((each.get("ModelName") for each in variants if each["VariantName"] == CHALLENGER), None)
 
 
 def champion_of(variants: list[dict[str, Any]]) -> dict[str, Any]:
@@ -113,6 +120,18 @@ def _look(sagemaker: Any, endpoint_config_name: str) -> tuple[dict[str, Any], st
             return config, None, False
         raise
     return config, package_of(model), True
+
+
+def challenger_package_arn(sagemaker: Any, found: Served) -> str | None:
+    """The ARN of the package that challenges; None where none does, or where it cannot be known."""
+    if found.challenger == NONE or found.challenger_model is None:
+        return None
+    try:
+        return package_of(sagemaker.describe_model(ModelName=found.challenger_model))
+    except ClientError as error:
+        if is_missing(error) or error.response["Error"]["Code"] in ACCESS_DENIED:
+            return None
+        raise
 
 
 def package_of(model: dict[str, Any]) -> str | None:

@@ -114,9 +114,12 @@ class Registry:
         self._arriving.pop(endpoint_name, None)
         self._status.pop(endpoint_name, None)
 
-    def challenge(self, kind: str, endpoint_name: str = "fraud-prod", instances: int = 2) -> None:
-        """Let a second version serve beside, as a variant or as a shadow."""
+    def challenge(
+        self, kind: str, endpoint_name: str = "fraud-prod", instances: int = 2, arn: str | None = None
+    ) -> None:
+        """Let a second version serve beside, as a variant or as a shadow: the second version, or arn."""
         self._challengers[endpoint_name] = kind
+        self._serves[f"{endpoint_name}-challenger"] = arn or list(self._packages)[1]
         self._challenging_instances[endpoint_name] = instances
 
     def scale(self, least: int, most: int, target: int, endpoint_name: str = "fraud-prod") -> None:
@@ -250,10 +253,9 @@ class Registry:
             "CreationTime": 1_800_000_000,
             "LastModifiedTime": 1_800_000_000,
         }
-        beside = {"variant": "ProductionVariants", "shadow": "ShadowProductionVariants"}
         answer["ProductionVariants"] = [{"VariantName": "AllTraffic", "CurrentInstanceCount": 3}]
         if name in self._challengers:
-            answer.setdefault(beside[self._challengers[name]], []).append(
+            answer.setdefault(_BESIDE[self._challengers[name]], []).append(
                 {"VariantName": "Challenger", "DesiredInstanceCount": self._challenging_instances[name]}
             )
         if name in self._arriving:
@@ -273,7 +275,7 @@ class Registry:
         endpoint = name.removesuffix("-config")
         if self._package_behind(endpoint) is None:
             raise _NotThereError(f'Could not find endpoint configuration "{ARN}:endpoint-config/{name}".')
-        return {
+        answer: dict[str, Any] = {
             "EndpointConfigName": name,
             "EndpointConfigArn": f"{ARN}:endpoint-config/{name}",
             "ProductionVariants": [
@@ -282,6 +284,11 @@ class Registry:
             "CreationTime": 1_800_000_000,
             **self._configs.get(endpoint, {}),
         }
+        if endpoint in self._challengers:
+            answer.setdefault(_BESIDE[self._challengers[endpoint]], []).append(
+                {"VariantName": "Challenger", "ModelName": f"{endpoint}-challenger-model"}
+            )
+        return answer
 
     def _describe_model(self, asked: dict[str, Any]) -> dict[str, Any]:
         name = asked["ModelName"]
@@ -326,6 +333,8 @@ class Registry:
         return {"ModelPackageSummaryList": found[::-1] if asked.get("SortOrder") == "Descending" else found}
 
 
+_BESIDE = {"variant": "ProductionVariants", "shadow": "ShadowProductionVariants"}
+"""The member of an endpoint, and of its configuration, that has the challenger."""
 _IN_LISTS = {
     "ModelPackageGroupName",
     "ModelPackageVersion",

@@ -229,6 +229,50 @@ def test_one_that_was_rejected_leaves_production_with_the_next_deployment(
     assert "No challenger: version 2 is Rejected, not Approved." in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("config", [SPLIT, OFF, SPLIT | {"ChallengerVersion": 9}, MIRROR | {"ChallengerVersion": 3}])
+def test_no_autoscaling_and_no_other_challenger_keeps_one_that_was_rejected_in_production(
+    checkout: Path, project: Registry, config: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.challenge("variant")
+    project.scale(2, 3, 600)
+    project.set_approval(arn(project, 2), "Rejected")
+    exported = run(checkout, project, config, MODEL_PACKAGE_ARN="auto")
+    assert exported.get("ChallengerModelPackageName") != arn(project, 2)
+    assert (exported["VariantsChange"], exported["EndpointMaxInstanceCount"]) == ("true", "4")
+    assert (
+        "autoscaling changes: from 2 to 3 instances, aiming at 600 for each now, from 2 to 4 instances, aiming at 600 "
+        "for each then" in capsys.readouterr().out
+    )
+
+
+def test_nor_does_a_number_of_instances_that_its_successor_would_not_get(
+    checkout: Path, project: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.challenge("variant", instances=3)
+    project.set_approval(arn(project, 2), "Rejected")
+    exported = run(checkout, project, SPLIT | {"ChallengerVersion": 3}, MODEL_PACKAGE_ARN="auto")
+    assert (exported["Challenger"], exported["VariantsChange"]) == ("none", "true")
+    assert "No challenger: the one before it has 3 instances" in capsys.readouterr().out
+
+
+def test_another_version_that_was_rejected_is_no_reason_to_hurry(checkout: Path, project: Registry) -> None:
+    project.challenge("variant")
+    project.scale(2, 3, 600)
+    project.set_approval(arn(project, 3), "Rejected")
+    with pytest.raises(RefusedError, match="It takes two pushes"):
+        run(checkout, project, SPLIT | {"ChallengerVersion": 3}, MODEL_PACKAGE_ARN="auto")
+
+
+def test_where_it_is_not_known_which_version_challenges_the_named_one_decides(
+    checkout: Path, project: Registry
+) -> None:
+    project.challenge("variant", arn=arn(project, 1))
+    project.stop_serving("fraud-prod-challenger")
+    project.scale(2, 3, 600)
+    project.set_approval(arn(project, 2), "Rejected")
+    assert run(checkout, project, SPLIT, MODEL_PACKAGE_ARN="auto")["VariantsChange"] == "true"
+
+
 @pytest.mark.parametrize(
     ("version", "approval", "status", "artefact", "said"),
     [
