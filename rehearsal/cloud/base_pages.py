@@ -3,7 +3,9 @@
 Runs in the base's environment (standard library and ministack only), as part of `base_process.py`. ministack takes no
 notice of `MaxItems`, `Limit`, a token, or of how many AWS answers at most: a program that does not ask for the next
 page would see everything here, and a part on AWS. Pages are cut as those of our rooms (`pages.py`), of the documented
-size. `base_listings.py` has those of S3.
+size. `base_listings.py` has those of S3. A size that is no number, at which ministack breaks off, is refused: by IAM
+with the code that AWS's query services have for what they cannot read (IAM's words for it are not documented), by the
+others in the words of `validation.py`.
 
 - IAM's lists, 100 to a page: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html (MaxItems)
 - KMS: https://docs.aws.amazon.com/kms/latest/APIReference/API_ListAliases.html (Limit)
@@ -22,6 +24,7 @@ Private names of ministack 1.5.33 used here: of `iam` `_IAM_HANDLERS` and `_erro
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as Xml
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +35,7 @@ from ministack.core.responses import error_response_json
 from ministack.services import cloudwatch, eventbridge, iam, kms, tagging
 
 from rehearsal.cloud.errors import AwsError
+from rehearsal.cloud.json_kinds import json_kind
 from rehearsal.cloud.pages import Tokens, asking, cut
 
 Document = dict[str, Any]
@@ -42,6 +46,7 @@ IDENTITIES = (
     *("VersionId", "AccessKeyId", "SerialNumber", "Key", "Arn"),
 )
 METRICS_TO_A_PAGE = 500
+INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
 TOKENS = Tokens()
 
 
@@ -112,7 +117,10 @@ def _out_of_range(member: str, value: int, most: int) -> str:
 def _iam_pages(operation: str, handler: Callable[[Document], Any]) -> Callable[[Document], Any]:
     def answer(request: Document) -> Any:  # noqa: ANN401 - ministack's answer
         asked = {name: value[0] if isinstance(value, list) else value for name, value in request.items()}
-        token, size = str(asked.pop("Marker", "")), int(asked.pop("MaxItems", 100))
+        token, given = str(asked.pop("Marker", "")), str(asked.pop("MaxItems", 100))
+        if not INTEGER.fullmatch(given):
+            return iam._error(400, "MalformedInput", "MaxItems can not be converted to an Integer", ns="iam")
+        size = int(given)
         problem = _out_of_range("maxItems", size, 1000)
         if problem:
             return iam._error(400, "ValidationError", problem, ns="iam")
@@ -155,7 +163,11 @@ def _identity(item: Xml.Element) -> str:
 def _json_pages(lists: Lists, handler: Callable[[Document], Any]) -> Callable[[Document], Any]:
     def answer(request: Document) -> Any:  # noqa: ANN401 - ministack's answer
         asked = {name: value for name, value in request.items() if name not in (lists.limit, lists.asked)}
-        size = int(request.get(lists.limit) or lists.size)
+        given = request.get(lists.limit)
+        size = lists.size if given is None else given
+        if type(size) is not int:
+            message = f"{json_kind(size)} can not be converted to an Integer"
+            return error_response_json("SerializationException", message, 400)
         problem = _out_of_range(f"{lists.limit[0].lower()}{lists.limit[1:]}", size, lists.most)
         if problem:
             code = lists.error if lists is TAGGED else "ValidationException"

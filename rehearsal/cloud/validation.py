@@ -23,6 +23,7 @@ from botocore.utils import parse_timestamp
 from rehearsal.cloud.clients import unconfigured_session
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.java_patterns import java_pattern
+from rehearsal.cloud.json_kinds import json_kind
 from rehearsal.cloud.plain_values import plain
 
 LONGEST_VALUE = 512
@@ -30,8 +31,10 @@ LONGEST_VALUE = 512
 
 
 def _broken(shape: Shape, value: Any, path: str) -> Iterator[str]:  # noqa: ANN401 - any JSON value
-    """Every constraint that a value of the right type breaks."""
-    if isinstance(shape, StructureShape):
+    """Every constraint that a value of the right type breaks. Null is of every type, and no item of a list or map."""
+    if value is None:
+        yield _null(path)
+    elif isinstance(shape, StructureShape):
         yield from _broken_members(shape, value, path)
     elif isinstance(shape, ListShape):
         yield from _bounds(shape, value, path, len(value), "have length")
@@ -60,7 +63,7 @@ def _broken(shape: Shape, value: Any, path: str) -> Iterator[str]:  # noqa: ANN4
 def _broken_members(shape: StructureShape, value: dict[str, Any], path: str) -> Iterator[str]:
     for name in shape.required_members:
         if value.get(name) is None:
-            yield f"Value null at '{_join(path, name)}' failed to satisfy constraint: Member must not be null"
+            yield _null(_join(path, name))
     given = [name for name, member in value.items() if member is not None]
     if getattr(shape, "is_tagged_union", False) and len(given) != 1:
         yield f"Value at '{path}' failed to satisfy constraint: Exactly one of its members must be set"
@@ -69,6 +72,10 @@ def _broken_members(shape: StructureShape, value: dict[str, Any], path: str) -> 
             yield f"Unknown member '{name}'" + (f" at '{path}'" if path else "")
         elif member is not None and not plain(shape.members[name])(member):
             yield from _broken(shape.members[name], member, _join(path, name))
+
+
+def _null(path: str) -> str:
+    return f"Value null at '{path}' failed to satisfy constraint: Member must not be null"
 
 
 def _bounds(shape: Shape, value: Any, path: str, size: float, verb: str) -> Iterator[str]:  # noqa: ANN401 - JSON
@@ -106,7 +113,7 @@ def misread_value(shape: Shape, value: Any, path: str) -> Iterator[str]:  # noqa
         return
     if isinstance(shape, StructureShape | MapShape):
         if not isinstance(value, dict):
-            yield f"Start of structure or map expected at '{path}', found {_json_kind(value)}"
+            yield f"Start of structure or map expected at '{path}', found {json_kind(value)}"
             return
         for name, member in value.items():
             if isinstance(shape, MapShape):
@@ -115,16 +122,16 @@ def misread_value(shape: Shape, value: Any, path: str) -> Iterator[str]:  # noqa
                 yield from misread_value(shape.members[name], member, _join(path, name))
     elif isinstance(shape, ListShape):
         if not isinstance(value, list | tuple):
-            yield f"Start of list expected at '{path}', found {_json_kind(value)}"
+            yield f"Start of list expected at '{path}', found {json_kind(value)}"
             return
         for index, item in enumerate(value, 1):
             if not plain(shape.member)(item):
                 yield from misread_value(shape.member, item, f"{path}.{index}")
     elif kind == "timestamp":
         if not _is_time(value):
-            yield f"{_json_kind(value)} can not be converted to a Timestamp (at '{path}')"
+            yield f"{json_kind(value)} can not be converted to a Timestamp (at '{path}')"
     elif not _fits(kind, value):
-        yield f"{_json_kind(value)} can not be converted to {SIMPLE[kind]} (at '{path}')"
+        yield f"{json_kind(value)} can not be converted to {SIMPLE[kind]} (at '{path}')"
 
 
 def _fits(kind: str, value: Any) -> bool:  # noqa: ANN401 - any JSON value
@@ -147,19 +154,6 @@ def _is_time(value: Any) -> bool:  # noqa: ANN401 - any JSON value
     except (ValueError, RuntimeError):
         return False
     return True
-
-
-def _json_kind(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    """How AWS's reader calls what it found: `NUMBER_VALUE can not be converted to a String`."""
-    if isinstance(value, bool):
-        return f"{str(value).upper()}_VALUE"
-    if isinstance(value, int | float):
-        return "NUMBER_VALUE"
-    if isinstance(value, dict):
-        return "START_OBJECT"
-    if isinstance(value, list | tuple):
-        return "START_ARRAY"
-    return "NULL_VALUE" if value is None else "STRING_VALUE"
 
 
 CONTAINERS = (dict, list, tuple)

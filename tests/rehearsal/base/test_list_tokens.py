@@ -12,9 +12,11 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
+import boto3
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 
@@ -169,6 +171,25 @@ def test_a_page_has_no_other_size_than_aws_allows(full: Ask, what: str, size: in
     assert refused.value.response["Error"]["Code"] == code
 
 
+@pytest.mark.parametrize(
+    ("what", "unread", "out_of_range"),
+    [
+        ("roles", "MalformedInput", "ValidationError"),
+        ("keys", "SerializationException", "ValidationException"),
+        ("targets", "SerializationException", "ValidationException"),
+        ("tagged", "SerializationException", "InvalidParameterException"),
+    ],
+)
+def test_a_size_that_is_no_number_or_nothing_is_refused(full: Ask, what: str, unread: str, out_of_range: str) -> None:
+    service, operation, about, _, _ = LISTS[what]
+    careless = _careless(full(service))
+    for size, code in (("abc", unread), ("1.5", unread), (0, out_of_range), (-1, out_of_range)):
+        with pytest.raises(ClientError) as refused:
+            getattr(careless, operation)(**about, **dict.fromkeys(PAGED[what], size))
+        answer = refused.value.response
+        assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (code, 400), size
+
+
 def test_metrics_are_listed_by_500(full: Ask) -> None:
     cloudwatch = full("cloudwatch")
     values = [{"MetricName": f"m{number}", "Value": 1} for number in range(501)]
@@ -197,6 +218,17 @@ def test_metrics_are_listed_in_the_older_protocol_too(full: Ask) -> None:
 def test_data_of_metrics_in_pages_is_refused_by_name(full: Ask) -> None:
     with pytest.raises(ClientError, match="MaxDatapoints is not implemented"):
         full("cloudwatch").get_metric_data(MetricDataQueries=[], StartTime=0, EndTime=60, MaxDatapoints=100)
+
+
+def _careless(client: Any) -> Any:
+    """The same client, sending whatever it is told to."""
+    credentials = client._request_signer._credentials.get_frozen_credentials()
+    return boto3.Session(credentials.access_key, credentials.secret_key, credentials.token).client(
+        client.meta.service_model.service_name,
+        client.meta.region_name,
+        endpoint_url=client.meta.endpoint_url,
+        config=Config(parameter_validation=False, retries={"max_attempts": 1, "mode": "legacy"}, proxies={}),
+    )
 
 
 def _items(page: dict[str, Any]) -> list[str]:

@@ -12,6 +12,9 @@ from botocore.model import ListShape, MapShape, Shape, StringShape, StructureSha
 from rehearsal.cloud.plain_values import NUMBERS, plain
 from rehearsal.cloud.validation import ServiceShapes, _broken, misread_value
 
+ENDPOINT = {"EndpointName": "a", "EndpointConfigName": "b"}
+FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
+
 
 def edges(shape: Shape) -> Iterator[Any]:
     """Values of the shape's type on both sides of everything that the shape may ask for."""
@@ -124,3 +127,23 @@ def test_a_sound_request_passes_the_quick_look() -> None:
     assert plain(shape)(request)
     request["Tags"][0]["Value"] = 7
     assert not plain(shape)(request)
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "request_", "path"),
+    [
+        ("sagemaker", "CreateEndpoint", {**ENDPOINT, "Tags": [None]}, "tags.1.member"),
+        (
+            "sagemaker",
+            "UpdateEndpoint",
+            {**ENDPOINT, "ExcludeRetainedVariantProperties": [None]},
+            "excludeRetainedVariantProperties.1.member",
+        ),
+        ("lambda", "TagResource", {"Resource": FUNCTION, "Tags": {"k": None}}, "tags.k.member"),
+    ],
+)
+def test_null_is_no_item_of_a_list_or_a_map(service: str, operation: str, request_: dict[str, Any], path: str) -> None:
+    problem = ServiceShapes("us-east-1").request_problem(service, operation, request_)
+    assert problem == (
+        f"1 validation error detected: Value null at '{path}' failed to satisfy constraint: Member must not be null"
+    )
