@@ -83,6 +83,8 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
         clients = (client("sagemaker"), client("s3"))
         beside = challenger.plan(*clients, settings, values, endpoints["prod"], choice)
         print("".join(f"{line}\n" for line in beside.said), end="")
+        # Nothing that is wrong here keeps a version in production that must not be there.
+        goes_on = settings.model_package_arn == ROLLBACK or beside.leaves_rejected
         if beside.changes_variants and settings.model_package_arn != ROLLBACK:  # nothing about it holds a rollback up
             autoscaling = client("application-autoscaling")
             if change := scaling.refuse_change_with_challenger(
@@ -90,11 +92,15 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
             ):
                 print(change)
         configs["prod"] = configs["prod"].with_parameters(beside.parameters)
+        contents = {
+            stage_name: stage.export(config, stage_name, endpoints[stage_name], choice, settings, batch_checks)
+            for stage_name, config in configs.items()
+        }
+        for content in contents.values():
+            given = content["Parameters"]
+            given[rendering.UPDATE_DIGEST] = rendering.update_digest(document, given, goes_on=goes_on)
         for stage_name, path in exports.items():
-            config = configs[stage_name]
-            export = stage.export(config, stage_name, endpoints[stage_name], choice, settings, batch_checks)
-            export["Parameters"][rendering.UPDATE_DIGEST] = rendering.update_digest(document, export["Parameters"])
-            _write_json(path, export)
+            _write_json(path, contents[stage_name])
             print(f"{path.name}: endpoint {endpoints[stage_name]}")
         answers = {
             "DEPLOY": "yes",

@@ -11,8 +11,10 @@ https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateEndpoint.htm
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from deployment.errors import RefusedError
 
 UPDATE_DIGEST = "EndpointUpdateDigest"
 """The template's parameter that holds the digest."""
@@ -20,10 +22,18 @@ DIGITS = 6
 """The template writes them behind the decimal point of a weight."""
 ENDPOINT = "AWS::SageMaker::Endpoint"
 _NOTHING = object()
+_NAMED = re.compile(r"\$\{([^}]+)\}")
+_ANSWERED = frozenset({"Fn::Equals", "Fn::Not", "Fn::And", "Fn::Or", "Fn::Split"})
+"""What a condition may be made of here, besides Ref, Condition and Fn::Sub."""
+_LOOKED_UP = "AWS::SSM::Parameter::Value"
+"""How the types of parameters begin whose values are names of what CloudFormation looks up."""
 
 
 class Rendering:
-    """A template with these parameters, over its own defaults; names of other resources stay as `<LogicalId>`."""
+    """A template with these parameters, over its own defaults; names of other resources stay as `<LogicalId>`.
+
+    Raises RefusedError for a condition that cannot be known here: a wrong answer would be taken for a right one.
+    """
 
     def __init__(self, document: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
         self._document = document
@@ -31,9 +41,10 @@ class Rendering:
         defaults = {name: each["Default"] for name, each in declared.items() if "Default" in each}
         self._values = {**defaults, **parameters}
 
-    def resources(self) -> dict[str, Any]:
-        """What the stack would have, by logical id: its properties."""
-        made = {name: each for name, each in self._document["Resources"].items() if self._is_made(each)}
+    def resources(self, kind: str | None = None) -> dict[str, Any]:
+        """What the stack would have, of every type or of one, by logical id: its properties."""
+        asked = {name: each for name, each in self._document["Resources"].items() if kind in (None, each["Type"])}
+        made = {name: each for name, each in asked.items() if self._is_made(each)}
         return {name: self._resolve(each.get("Properties", {})) for name, each in made.items()}
 
     def outputs(self) -> dict[str, Any]:
@@ -45,7 +56,38 @@ class Rendering:
         return "Condition" not in part or self._holds(part["Condition"])
 
     def _holds(self, condition: str) -> bool:
-        return bool(self._resolve(self._document["Conditions"][condition]))
+        written = self._document["Conditions"][condition]
+        for unknown in self._unknown(written):
+            raise RefusedError(
+                f"endpoint-config-template.yml: Conditions.{condition}: depends on {unknown}, which only "
+                "CloudFormation can answer, so the build cannot know what of the endpoint would change.\n"
+                "Make it depend on a parameter instead, and set that in staging-config.json and prod-config.json. "
+                "Nothing was deployed."
+            )
+        return bool(self._resolve(written))
+
+    def _unknown(self, node: Any) -> Iterator[str]:
+        """What of a condition has no answer here; the conditions that it names are asked for themselves."""
+        if isinstance(node, list):
+            for each in node:
+                yield from self._unknown(each)
+        elif isinstance(node, dict):
+            for key, value in node.items():
+                if key == "Ref" and not self._is_known(value):
+                    yield f"Ref {value}"
+                elif key == "Fn::Sub":
+                    text, given = value if isinstance(value, list) else (value, {})
+                    names = (name for name in _NAMED.findall(text) if name not in given and not self._is_known(name))
+                    yield from (f"Fn::Sub ${{{name}}}" for name in names)
+                    yield from self._unknown(list(given.values()))
+                elif key in _ANSWERED:
+                    yield from self._unknown(value)
+                elif key not in ("Ref", "Condition"):
+                    yield key
+
+    def _is_known(self, name: str) -> bool:
+        declared = self._document["Parameters"].get(name)
+        return declared is not None and not declared["Type"].startswith(_LOOKED_UP)
 
     def _resolve(self, node: Any) -> Any:
         """A part of the template; functions that only CloudFormation can answer stay, with their parts resolved."""
@@ -81,17 +123,29 @@ class Rendering:
 
     def _substituted(self, text: str, given: Mapping[str, Any]) -> str:
         known = {**self._values, **self._resolve(given)}
-        return re.sub(r"\$\{([^}]+)\}", lambda found: str(known.get(found[1], f"<{found[1]}>")), text)
+        return _NAMED.sub(lambda found: str(known.get(found[1], f"<{found[1]}>")), text)
 
 
-def update_digest(document: Mapping[str, Any], parameters: Mapping[str, str]) -> str:
-    """Six digits that stand for how the template updates its endpoint with these parameters; another way, others."""
+def update_digest(document: Mapping[str, Any], parameters: Mapping[str, str], *, goes_on: bool = False) -> str:
+    """Six digits that stand for how the template updates its endpoint with these parameters; another way, others.
+
+    Raises RefusedError where that cannot be known, unless the deployment is one that `goes_on` whatever is wrong with
+    the template: all that could decide is then in the digest.
+    """
     defaults = {name: str(each["Default"]) for name, each in document["Parameters"].items() if "Default" in each}
-    made = Rendering(document, {**defaults, **parameters}).resources()
-    how = {
-        name: {key: value for key, value in properties.items() if key != "Tags"}  # tags change without an update
-        for name, properties in made.items()
-        if document["Resources"][name]["Type"] == ENDPOINT
-    }
-    digest = hashlib.sha256(json.dumps(how, sort_keys=True).encode()).digest()
+    values = {**defaults, **parameters}
+    how: dict[str, Any]
+    try:
+        made = Rendering(document, values).resources(ENDPOINT)
+        how = {  # tags change without an update
+            name: {key: value for key, value in properties.items() if key != "Tags"}
+            for name, properties in made.items()
+        }
+    except RefusedError:
+        if not goes_on:
+            raise
+        how = {"Resources": document["Resources"], "Conditions": document["Conditions"], "Parameters": values}
+    if mappings := document.get("Mappings"):
+        how["Mappings"] = json.loads(json.dumps(mappings, default=str))  # whose keys may be numbers: of accounts
+    digest = hashlib.sha256(json.dumps(how, sort_keys=True, default=str).encode()).digest()
     return f"{int.from_bytes(digest) % 10**DIGITS:0{DIGITS}}"

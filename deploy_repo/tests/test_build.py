@@ -156,6 +156,25 @@ def test_a_way_back_writes_the_configuration_of_the_version_that_comes_back(
     assert "Deploying version 1, because of the versions that were in production" in capsys.readouterr().out
 
 
+def test_no_condition_of_the_template_that_cannot_be_answered_holds_a_way_back_up(
+    checkout: Path, registry: Registry
+) -> None:
+    path = checkout / "endpoint-config-template.yml"
+    written = path.read_text(encoding="utf-8")
+    unclear = written.replace("!Equals [!Ref TrafficRouting, CANARY]", "!Equals [!Ref AWS::Region, eu-west-1]")
+    path.write_text(unclear, encoding="utf-8")
+    earlier, live = registry.register(), registry.register()
+    registry.record_deployment(earlier, "2026-11-01T10:00:00Z")
+    registry.record_deployment(live, "2026-11-02T10:00:00Z", "Live")
+    registry.serve(live)
+    with pytest.raises(RefusedError, match=r"Conditions\.UseCanary: depends on Ref AWS::Region, which only"):
+        run(checkout, registry)
+    assert not (checkout / "staging-config-export.json").exists()
+    registry.set_approval(live, "Rejected")
+    run(checkout, registry, MODEL_PACKAGE_ARN="rollback")
+    assert load(checkout / "prod-config-export.json")["Parameters"]["ModelPackageName"] == earlier
+
+
 def test_a_way_back_that_leads_nowhere_ends_the_build_without_any_export(checkout: Path, registry: Registry) -> None:
     registry.serve(registry.register("Rejected"))
     with pytest.raises(RefusedError, match="There is nothing to go back to"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -29,13 +31,13 @@ QUICK = {
 
 @cache
 def _of_deploy_repo(name: str) -> ModuleType:
-    """A module of the deploy repository's own code that needs no other."""
-    spec = importlib.util.spec_from_file_location(f"deploy_repo_{name}", TEMPLATE.parent / "deployment" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """A module of the deploy repository's own package, which is found without a place on the path for all the rest."""
+    package = TEMPLATE.parent / "deployment"
+    if "deployment" not in sys.modules:
+        spec = importlib.util.spec_from_file_location("deployment", package / "__init__.py")
+        assert spec is not None
+        sys.modules["deployment"] = importlib.util.module_from_spec(spec)
+    return importlib.import_module(f"deployment.{name}")
 
 
 @cache
