@@ -22,7 +22,7 @@ from deployment import batch, challenger, modes, registry, rendering, scaling, s
 from deployment.contradictions import Values
 from deployment.errors import RefusedError, aws_errors_explained
 from deployment.registry import NothingToDeploy
-from deployment.settings import ROLLBACK, BuildSettings
+from deployment.settings import AUTO, ROLLBACK, BuildSettings
 
 HERE = Path(__file__).resolve().parent
 STAGES = ("staging", "prod")
@@ -55,6 +55,7 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
     }
     endpoints = {"staging": settings.staging_endpoint_name, "prod": settings.production_endpoint_name}
     uses_batch = any(each.parameters.get("DeploymentMode") == batch.BATCH for each in configs.values())
+    other_types: dict[str, scaling.AnotherTypeError] = {}
     for stage_name, config in configs.items():
         values, file = Values(config.parameters, parameters), f"{stage_name}-config.json"
         mode = values.text("DeploymentMode")
@@ -62,12 +63,18 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
         modes.check_network(file, mode, settings.vpc_subnet_ids)
         if without_effect := modes.unused(values):
             print(f"{file}: DeploymentMode {mode} has no use for {', '.join(without_effect)}.")
-        if change := modes.check_change(client, file, endpoints[stage_name], stack_prefix + stage_name, values):
-            print(change)
+        try:
+            if change := modes.check_change(client, file, endpoints[stage_name], stack_prefix + stage_name, values):
+                print(change)
+        except scaling.AnotherTypeError as refused:
+            if settings.model_package_arn not in (AUTO, ROLLBACK):
+                raise
+            other_types[stage_name] = refused  # what is deployed may have to go on without
     batch_checks = batch.checks(folder) if uses_batch else None
     choice = registry.choose(client("sagemaker"), client("s3"), settings)
 
     if isinstance(choice, NothingToDeploy):
+        _refuse(other_types)
         print(f"Nothing to deploy: {choice.because}. Approve a version in the Model Registry to deploy it.")
         for path in exports.values():
             _write_json(path, stage.export_of_nothing(choice.because))
@@ -92,6 +99,14 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
             ):
                 print(change)
         configs["prod"] = configs["prod"].with_parameters(beside.parameters)
+        if not goes_on:
+            _refuse(other_types)
+        for stage_name, other in other_types.items():
+            configs[stage_name] = configs[stage_name].with_parameters({"EndpointInstanceType": other.present})
+            print(
+                f"{stage_name}-config.json: EndpointInstanceType {other.planned} waits for a push of its own: "
+                f"{endpoints[stage_name]} stays on {other.present} in this deployment."
+            )
         contents = {
             stage_name: stage.export(config, stage_name, endpoints[stage_name], choice, settings, batch_checks)
             for stage_name, config in configs.items()
@@ -109,6 +124,11 @@ def main(folder: Path, environment: Mapping[str, str], client: Callable[[str], A
             **beside.answers,
         }
     variables.write(folder / VARIABLES_FILE, answers)
+
+
+def _refuse(other_types: Mapping[str, scaling.AnotherTypeError]) -> None:
+    for refused in other_types.values():
+        raise refused
 
 
 def _write_json(path: Path, content: dict[str, dict[str, str]]) -> None:

@@ -76,8 +76,8 @@ def check_change(
     Instances cannot become serverless. An asynchronous endpoint cannot become another ("The AsyncInferenceConfig
     parameter cannot be removed from this endpoint"); whether another can become asynchronous AWS does not say.
 
-    Nor does a fleet that scales get another instance type. Answers what a person should know of another change, or
-    None.
+    Nor does a fleet that scales get another instance type: that is a scaling.AnotherTypeError. Answers what a person
+    should know of another change, or None.
     https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html#serverless-endpoints-how-it-works-exclusions
     https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-edit.html
     https://github.com/aws/sagemaker-python-sdk/pull/3124 (an asynchronous endpoint stays one)

@@ -22,6 +22,14 @@ _NAMES = {
 """Of each mode that scales, the parameters with the least instances and with what is aimed at."""
 
 
+class AnotherTypeError(RefusedError):
+    """The fleet scales, so it cannot get the instance type `planned`; it can go on with the one it has, `present`."""
+
+    def __init__(self, message: str, *, present: str, planned: str) -> None:
+        super().__init__(message)
+        self.present, self.planned = present, planned
+
+
 @dataclass(frozen=True)
 class Scaling:
     """The least and the most instances, and the value of the tracked metric that is aimed at."""
@@ -91,7 +99,7 @@ def refuse_change_with_challenger(
 
 
 def refuse_another_type(autoscaling: Any, file: str, endpoint_name: str, found: Served, values: Values) -> str | None:
-    """Raise RefusedError where an endpoint that serves on another instance type scales, and say how it can be done.
+    """Raise AnotherTypeError where an endpoint that serves on another instance type scales, and say how it can be done.
 
     Answers what to know where nobody may look whether it scales, as in a project that is older than that right.
     """
@@ -110,14 +118,16 @@ def refuse_another_type(autoscaling: Any, file: str, endpoint_name: str, found: 
         return None
     least, most = values.number(least_name), values.number(most_name)
     count = values.number("EndpointInstanceCount") if mode == "async" else max(found.instances or 0, now.least, 1)
-    raise RefusedError(
+    raise AnotherTypeError(
         f"{file}: Parameters.EndpointInstanceType: is {planned}, but {endpoint_name} runs on {found.instance_type} and "
         f"scales {now}. SageMaker changes the type of no fleet that scales by itself, so it takes two pushes:\n"
         f"1. EndpointInstanceType {found.instance_type} as it is, {least_name} {count} and {most_name} {count}: "
         "autoscaling ends, and the fleet stays as large as that.\n"
         f"2. Once that is deployed, EndpointInstanceType {planned}, {least_name} {least} and {most_name} {most}: "
         f"{'autoscaling begins again' if least != most else 'it stays off'}.\n"
-        "Nothing was deployed."
+        "Nothing was deployed.",
+        present=str(found.instance_type),
+        planned=planned,
     )
 
 

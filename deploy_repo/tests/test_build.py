@@ -355,6 +355,23 @@ def test_another_instance_type_of_a_fleet_that_scales_takes_two_pushes_and_each_
     assert nothing == "Nothing was deployed."
 
 
+def test_a_way_back_keeps_the_instance_type_that_a_push_would_be_refused_to_change(
+    checkout: Path, registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    earlier, live = registry.register(), registry.register("Rejected")
+    registry.record_deployment(earlier, "2026-11-01T10:00:00Z")
+    registry.record_deployment(live, "2026-11-02T10:00:00Z", "Live")
+    registry.serve(live, variant={"InstanceType": "ml.m5.xlarge"})
+    registry.scale(2, 4, 600)
+    run(checkout, registry, MODEL_PACKAGE_ARN="rollback")
+    exported = load(checkout / "prod-config-export.json")["Parameters"]
+    assert (exported["ModelPackageName"], exported["EndpointInstanceType"]) == (earlier, "ml.m5.xlarge")
+    assert (
+        "prod-config.json: EndpointInstanceType ml.m5.large waits for a push of its own: fraud-prod stays on "
+        "ml.m5.xlarge in this deployment" in capsys.readouterr().out
+    )
+
+
 def test_another_instance_type_of_an_asynchronous_endpoint_is_told_with_its_own_way(
     checkout: Path, registry: Registry
 ) -> None:

@@ -245,6 +245,16 @@ def test_no_autoscaling_and_no_other_challenger_keeps_one_that_was_rejected_in_p
     )
 
 
+def test_nor_does_an_instance_type_that_a_push_would_be_refused_to_change(checkout: Path, project: Registry) -> None:
+    project.serve(arn(project, 1), variant={"InstanceType": "ml.m5.xlarge"})
+    project.challenge("variant")
+    with pytest.raises(RefusedError, match=r"EndpointInstanceType: is .*, but fraud-prod runs on"):
+        run(checkout, project, SPLIT, MODEL_PACKAGE_ARN="auto")
+    project.set_approval(arn(project, 2), "Rejected")
+    exported = run(checkout, project, SPLIT, MODEL_PACKAGE_ARN="auto")
+    assert (exported["Challenger"], exported["EndpointInstanceType"]) == ("none", "ml.m5.xlarge")
+
+
 def test_nor_does_a_number_of_instances_that_its_successor_would_not_get(
     checkout: Path, project: Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:
