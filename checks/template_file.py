@@ -47,6 +47,7 @@ EXAMPLES = WORST_CASE | {
     "ModelExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/n",
     "DataCaptureS3Uri": "s3://bucket/data-capture",
     "AsyncS3Uri": "s3://bucket/async",
+    "EndpointUpdateDigest": "000000",
     "AllowedPermissionsBoundaries": f"arn:aws:iam::{ACCOUNT}:policy/company/their-boundary",
 }
 ACCOUNT_PARAMETERS = {
