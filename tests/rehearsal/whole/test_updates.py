@@ -69,7 +69,7 @@ def template(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """Three releases: the one that projects are launched from, one that no account takes, and one that is better."""
     template = Template(tmp_path_factory.mktemp("clone"))
     template.release(FIRST, "What projects are launched from.")
-    template.change("cloudformation/functions/check_version.py", 'is approved")', 'is approved, says release 1.1.0")')
+    template.change("cloudformation/functions/check_version.py", 'is approved"', 'is approved, says release 1.1.0"')
     template.change("cloudformation/project.yaml", "\nOutputs:\n", f"{FORBIDDEN}\nOutputs:\n")
     template.release(BAD, "A queue.")
     template.change("cloudformation/functions/check_version.py", "release 1.1.0", "release 1.2.0")
