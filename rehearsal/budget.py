@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 ACTS_TO_PRODUCTION = 6
-TO_PRODUCTION = 75.0
+TO_PRODUCTION = 60.0
 """Seconds until version 2 is in production."""
 ALL_ACTS = 105.0
 """Seconds until the project is deleted again."""
