@@ -13,7 +13,7 @@ from typing import Any
 from tests.rehearsal.images import IMAGE
 from tests.rehearsal.sagemaker.hosting import CODE, INFERENCE
 from tests.rehearsal.whole.company import Company
-from tests.rehearsal.whole.project_lab import QUICK_TEST
+from tests.rehearsal.whole.project_lab import CHOICE, QUICK_TEST
 
 WORD = "word.txt"
 """What a model of this repository answers. Without the file a build trains nothing."""
@@ -89,17 +89,7 @@ print(status, ended.get("FailureReason", ""), sagemaker.list_pipeline_execution_
 raise SystemExit(status != "Succeeded")
 """
 DEPLOY = f"""\
-version: 0.2
-env:
-  exported-variables:
-    - DEPLOY
-    - ASK_APPROVAL
-    - MODEL_PACKAGE_ARN_RESOLVED
-    - MODEL_PACKAGE_VERSION
-    - CHALLENGER_MODEL_PACKAGE_ARN
-    - CHALLENGER_KIND
-    - CHALLENGER_TRAFFIC_PERCENT
-phases:
+{CHOICE}phases:
   build:
     commands:
       - >-

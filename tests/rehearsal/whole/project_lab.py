@@ -17,7 +17,7 @@ from tests.rehearsal.sagemaker.hosting import CODE, INFERENCE, archive
 from tests.rehearsal.whole.company import Company
 from tests.waiting import until
 
-QUICK_BUILD = """\
+CHOICE = """\
 version: 0.2
 env:
   exported-variables:
@@ -28,6 +28,11 @@ env:
     - CHALLENGER_MODEL_PACKAGE_ARN
     - CHALLENGER_KIND
     - CHALLENGER_TRAFFIC_PERCENT
+"""
+"""How a buildspec of the deploy repository begins: what its build tells the pipeline."""
+QUICK_BUILD = (
+    CHOICE
+    + """\
 phases:
   build:
     commands:
@@ -36,6 +41,7 @@ phases:
 artifacts:
   files: [endpoint-config-template.yml, staging-config-export.json, prod-config-export.json]
 """
+)
 """It asks for nobody to be asked, in vain."""
 QUICK_TEST = """\
 version: 0.2

@@ -8,20 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.rehearsal.whole.company import Company
-from tests.rehearsal.whole.project_lab import OVER, QUICK_TEST, Project
+from tests.rehearsal.whole.project_lab import CHOICE, OVER, QUICK_TEST, Project
 from tests.waiting import until
 
-CHOOSE = """\
-version: 0.2
-env:
-  exported-variables:
-    - DEPLOY
-    - ASK_APPROVAL
-    - MODEL_PACKAGE_ARN_RESOLVED
-    - MODEL_PACKAGE_VERSION
-    - CHALLENGER_MODEL_PACKAGE_ARN
-    - CHALLENGER_KIND
-    - CHALLENGER_TRAFFIC_PERCENT
+CHOOSE = (
+    CHOICE
+    + """\
 phases:
   build:
     commands:
@@ -30,6 +22,7 @@ phases:
 artifacts:
   files: [endpoint-config-template.yml, staging-config-export.json, prod-config-export.json]
 """
+)
 """The repository's own buildspec without what is not about versions: an environment of its own, checks, unit tests."""
 SOON = {"TrafficWaitSeconds": 120, "TerminationWaitSeconds": 0, "EnableDataCapture": False}
 """The shortest production deployment in which an alarm can still say anything."""
