@@ -41,6 +41,12 @@ def recipes(path: str) -> dict[str, str]:
     return dict(re.findall(r"^([a-z-]+):.*\n((?:\t.*\n)*)", text, flags=re.M))
 
 
+def run_by(path: str, verb: str) -> str:
+    """The recipe of a verb with those of the verbs it calls."""
+    recipe = recipes(path)[verb]
+    return recipe + "".join(run_by(path, other) for other in re.findall(r"\$\(MAKE\) --\S+ ([a-z-]+)", recipe))
+
+
 def called(module: ast.Module, name: str) -> Iterator[ast.Call]:
     for node in ast.walk(module):
         if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == name:
@@ -66,7 +72,7 @@ def test_a_buildspec_calls_verbs_that_its_makefile_has(path: str) -> None:
 
 @pytest.mark.parametrize("path", BUILDSPECS)
 def test_a_buildspec_collects_the_report_that_a_verb_it_calls_writes(path: str) -> None:
-    run = "".join(recipes(path)[command.split()[1]] for command in commands(path) if command.startswith("make "))
+    run = "".join(run_by(path, command.split()[1]) for command in commands(path) if command.startswith("make "))
     written = re.findall(r"--junitxml[ =](\S+)", run)
     collected = [
         f"{report['base-directory']}/{file}"
@@ -74,6 +80,23 @@ def test_a_buildspec_collects_the_report_that_a_verb_it_calls_writes(path: str) 
         for file in report["files"]
     ]
     assert collected == written
+
+
+@pytest.mark.parametrize("path", [path for path in BUILDSPECS if "make tested" in commands(path)])
+def test_the_report_that_is_remembered_is_the_one_that_the_unit_tests_write(path: str) -> None:
+    (remembered,) = re.findall(r"--report (\S+)", recipes(path)["tested"])
+    assert re.findall(r"--junitxml[ =](\S+)", recipes(path)["test"]) == [remembered]
+
+
+@pytest.mark.parametrize("path", [path for path in BUILDSPECS if "make tested" in commands(path)])
+def test_passed_tests_are_remembered_where_the_build_keeps_its_cache(path: str) -> None:
+    (kept,) = buildspec(path)["cache"]["paths"]
+    (place,) = (
+        node.value
+        for node in tree("project_tools/tested.py").body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PASSED"
+    )
+    assert ast.unparse(place).startswith(f"Path('{kept.removesuffix('/**/*')}',")
 
 
 def test_the_build_exports_exactly_what_its_run_writes() -> None:

@@ -45,7 +45,7 @@ def told_elsewhere(mine: Path) -> None:
     """
     build, deploy = mine / "build_repo" / "codebuild-buildspec.yml", mine / "deploy_repo" / "buildspec.yml"
     without(build, "      - make lint\n")
-    without(deploy, "      - make lint-code\n      - make test\n")
+    without(deploy, "      - make lint-code\n      - make tested\n")
     report = deploy.read_text().partition("reports:\n")[2].partition("artifacts:\n")[0]
     without(deploy, f"reports:\n{report}")
 
