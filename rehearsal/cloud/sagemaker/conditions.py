@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rehearsal.cloud.errors import NotImplementedHere
+from rehearsal.cloud.sagemaker import pipeline_quotas as quotas
 from rehearsal.cloud.sagemaker.expressions import ExpressionProblem, Scope
 from rehearsal.cloud.sagemaker.pipeline_members import InvalidDefinition, listed, members
 
@@ -44,7 +45,9 @@ def check(step: str, condition: Any) -> None:  # noqa: ANN401 - JSON
     if kind == "Not":
         check(step, condition["Expression"])
     if kind == "Or":
-        for each in listed(f"Conditions of condition Or of step [{step}]", condition["Conditions"]):
+        several = listed(f"Conditions of condition Or of step [{step}]", condition["Conditions"])
+        quotas.at_most(quotas.CONDITIONS, several, "conditions in an Or", f"step [{step}]")
+        for each in several:
             check(step, each)
 
 

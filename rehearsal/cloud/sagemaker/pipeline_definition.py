@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rehearsal.cloud.errors import NotImplementedHere
+from rehearsal.cloud.sagemaker import pipeline_quotas as quotas
 from rehearsal.cloud.sagemaker.conditions import check
 from rehearsal.cloud.sagemaker.expressions import EXECUTION_VARIABLES, Reference, malformed, references
 from rehearsal.cloud.sagemaker.pipeline_members import (
@@ -30,10 +31,6 @@ from rehearsal.cloud.sagemaker.pipeline_parameters import Parameter, declared, v
 from rehearsal.cloud.sagemaker.step_arguments import misfits
 
 VERSION = "2020-12-01"
-MOST_STEPS = 50
-"""Those of branches included. The quota of the developer guide, "Maximum number of steps per pipeline", as it was last
-published with its sources; https://docs.aws.amazon.com/general/latest/gr/sagemaker.html says which can be raised.
-https://github.com/awsdocs/amazon-sagemaker-developer-guide/blob/939013b2b98741969278768b064db81e45e5dee0/doc_source/pipelines-quotas.md"""
 TOP_LEVEL = {"Version", "Metadata", "Parameters", "PipelineExperimentConfig", "MlflowConfig", "Steps"}
 STEP_MEMBERS = {
     "Name",
@@ -110,6 +107,7 @@ def parse(text: str) -> Definition:
         raise InvalidDefinition(f"Version '{document.get('Version')}' is not supported; it must be '{VERSION}'.")
     if document.get("MlflowConfig"):
         raise NotImplementedHere("MlflowConfig of a pipeline definition")
+    quotas.check_metadata(document.get("Metadata"))
     parameters = declared(listed("Parameters", document.get("Parameters")))
     if not document.get("Steps"):
         raise InvalidDefinition("Steps must contain at least one step.")
@@ -118,11 +116,22 @@ def parse(text: str) -> Definition:
         if step.name in steps:
             raise InvalidDefinition(f"Step names must be unique: [{step.name}] is used more than once.")
         steps[step.name] = step
-    if len(steps) > MOST_STEPS:
-        raise InvalidDefinition(f"There are {len(steps)} steps, and a pipeline can have {MOST_STEPS}.")
+    quotas.at_most(quotas.STEPS, steps, "steps", "a pipeline")
+    _refuse_too_many(steps)
     steps = {name: _with_dependencies(step, parameters, steps) for name, step in steps.items()}
     _refuse_cycles(steps)
     return Definition(parameters, steps, document.get("PipelineExperimentConfig"))
+
+
+def _refuse_too_many(steps: dict[str, Step]) -> None:
+    """Files and functions that a pipeline can have so many of, in whichever of its steps."""
+    files: list[str] = []
+    gets: list[Any] = []
+    for step in steps.values():
+        files += step.property_files
+        gets += quotas.json_gets([own_arguments(step), step.function_arn])
+        quotas.at_most(quotas.PROPERTY_FILES, files, f"property files up to step [{step.name}]", "a pipeline")
+        quotas.at_most(quotas.JSON_GETS, gets, f"Std:JsonGet functions up to step [{step.name}]", "a pipeline")
 
 
 def _steps(items: Any, branch: tuple[str, bool] | None) -> Iterator[Step]:  # noqa: ANN401 - JSON
@@ -156,8 +165,13 @@ def _step(item: Any, branch: tuple[str, bool] | None) -> Step:  # noqa: ANN401 -
     misfit = next(misfits(kind, item["Arguments"]), None)
     if misfit:
         raise InvalidDefinition(f"Model validation failed - step [{name}]: {misfit}.")
-    for condition in listed(f"Conditions of step [{name}]", item["Arguments"].get("Conditions")):
+    conditions = listed(f"Conditions of step [{name}]", item["Arguments"].get("Conditions"))
+    quotas.at_most(quotas.CONDITIONS, conditions, "conditions", f"step [{name}]")
+    for condition in conditions:
         check(name, condition)
+    for branch_steps in ("IfSteps", "ElseSteps") if kind == "Condition" else ():
+        held = listed(f"{branch_steps} of step [{name}]", item["Arguments"].get(branch_steps))
+        quotas.at_most(quotas.BRANCH_STEPS, held, f"steps in {branch_steps}", f"step [{name}]")
     cache = cache_config(name, item.get("CacheConfig"))
     retries = retry_policies(name, item.get("RetryPolicies"))
     if cache and kind not in CACHED:

@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from rehearsal.cloud.errors import AwsError
+from rehearsal.cloud.sagemaker import pipeline_quotas as quotas
 from rehearsal.cloud.sagemaker.pipeline_members import InvalidDefinition, listed, members
 
-MOST_PARAMETERS = 200
-"""https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StartPipelineExecution.html (PipelineParameters)
-
-The developer guide's quota, too: see `MOST_STEPS` of `pipeline_definition.py`."""
-PARAMETER_MEMBERS = {"Name", "Type", "DefaultValue", "EnumValues"}
+PARAMETER_MEMBERS = {"Name", "Type", "Description", "DefaultValue", "EnumValues"}
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "String": (str,),
     "Integer": (int,),
@@ -63,14 +60,15 @@ class Parameter:
 def declared(items: list[Any]) -> dict[str, Parameter]:
     """The parameters that a definition declares. Raises InvalidDefinition."""
     found: dict[str, Parameter] = {}
-    if len(items) > MOST_PARAMETERS:
-        raise InvalidDefinition(f"There are {len(items)} parameters, and a pipeline can have {MOST_PARAMETERS}.")
+    quotas.at_most(quotas.PARAMETERS, items, "parameters", "a pipeline")
     for item in items:
         named = item.get("Name") if isinstance(item, dict) else None
         members(f"parameter [{named or len(found) + 1}]", item, PARAMETER_MEMBERS)
         name, kind = item.get("Name"), item.get("Type")
         if not isinstance(name, str) or not name:
             raise InvalidDefinition("A parameter has no Name.")
+        if not quotas.PARAMETER_NAME.fullmatch(name):
+            raise InvalidDefinition(f"Parameter name '{name}' must match {quotas.PARAMETER_NAME.pattern}.")
         if name in found:
             raise InvalidDefinition(f"Parameter names must be unique: [{name}] is used more than once.")
         if kind not in PYTHON_TYPES:
@@ -82,6 +80,11 @@ def declared(items: list[Any]) -> dict[str, Parameter]:
                 raise InvalidDefinition(f"Value '{value}' of parameter [{name}] is not of type {kind}.")
         if allowed and default is not None and default not in allowed:
             raise InvalidDefinition(f"DefaultValue of parameter [{name}] is not one of its EnumValues.")
+        quotas.at_most(quotas.ENUM_VALUES, set(allowed), "EnumValues", f"parameter [{name}]")
+        for value in allowed:
+            quotas.no_longer(quotas.ENUM_VALUE_LENGTH, value, f"One of the EnumValues of parameter [{name}]")
+        quotas.no_longer(quotas.DEFAULT_LENGTH, default, f"DefaultValue of parameter [{name}]")
+        quotas.no_longer(quotas.DESCRIPTION_LENGTH, item.get("Description"), f"Description of parameter [{name}]")
         found[name] = Parameter(name, kind, default, tuple(allowed))
     return found
 

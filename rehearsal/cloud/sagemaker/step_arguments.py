@@ -1,9 +1,10 @@
 """Arguments of steps, held against the request of the call that the step makes, when a pipeline is created.
 
 CreatePipeline and UpdatePipeline look at types ("Unable to parse pipeline definition. Model validation failed - ...",
-https://github.com/getindata/kedro-sagemaker/issues/14), and leave the rest to the call when the step starts: members
+https://github.com/getindata/kedro-sagemaker/issues/14), at texts that are too long
+(https://github.com/aws/sagemaker-python-sdk/issues/5099) and at members that the call does not know
+(https://github.com/aws/sagemaker-python-sdk/pull/3472), and leave the rest to the call when the step starts: members
 that are missing, which the SDK leaves out, and lists too long (https://github.com/aws/sagemaker-python-sdk/issues/2554).
-A member that the call does not know is refused: it is a slip that does nothing.
 https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-steps-types.html
 
 What an expression stands for is not known yet. A parameter, an execution variable and a function stand for one value; a
@@ -16,7 +17,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
+from botocore.model import ListShape, MapShape, ServiceModel, Shape, StringShape, StructureShape
 
 from rehearsal.cloud.clients import unconfigured_session
 from rehearsal.cloud.sagemaker.expressions import is_expression, parse_reference
@@ -30,11 +31,14 @@ CALLS = {
     "RegisterModel": "CreateModelPackage",
 }
 """What a step of each type calls with its arguments."""
+WITHOUT = {"RegisterModel": {"ModelPackageName"}}
+"""Members that a call has and a step has not: https://github.com/aws/sagemaker-python-sdk/pull/3472"""
 
 
 def misfits(kind: str, arguments: dict[str, Any]) -> Iterator[str]:
     """What cannot be an argument of a step of this type; nothing for types that make no call of SageMaker's."""
     if kind in CALLS:
+        yield from (_unknown(name) for name in arguments if name in WITHOUT.get(kind, ()))
         shape = _model().operation_model(CALLS[kind]).input_shape
         yield from _misfits(shape, arguments, "") if shape else ()
     elif kind == "Fail":
@@ -60,7 +64,7 @@ def _misfits(shape: Shape, value: Any, path: str) -> Iterator[str]:  # noqa: ANN
     elif isinstance(shape, StructureShape) and isinstance(value, dict):
         for name, member in value.items():
             if name not in shape.members:
-                yield f"unknown argument {_join(path, name)}"
+                yield _unknown(_join(path, name))
             else:
                 yield from _misfits(shape.members[name], member, _join(path, name))
     elif isinstance(shape, MapShape) and isinstance(value, dict):
@@ -71,6 +75,16 @@ def _misfits(shape: Shape, value: Any, path: str) -> Iterator[str]:  # noqa: ANN
             yield from _misfits(shape.member, member, f"{path}[{number}]")
     else:
         yield from misread_value(shape, value, path)
+        most = shape.metadata.get("max")
+        if isinstance(shape, StringShape) and isinstance(value, str) and most is not None and len(value) > most:
+            yield (
+                f"string '{value}' with length={len(value)} cannot be greater than max={float(most)} "
+                f"defined for {shape.name} ({path})"
+            )
+
+
+def _unknown(path: str) -> str:
+    return f"Unknown Argument member '{path}'"
 
 
 def _may_be_several(expression: dict[str, Any]) -> bool:

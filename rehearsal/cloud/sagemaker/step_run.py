@@ -18,6 +18,7 @@ from rehearsal.cloud.faults import THROTTLING
 from rehearsal.cloud.sagemaker.expressions import ExpressionProblem, Scope
 from rehearsal.cloud.sagemaker.job_data import split_s3_uri
 from rehearsal.cloud.sagemaker.pipeline_definition import Step, own_arguments
+from rehearsal.cloud.sagemaker.pipeline_quotas import PROPERTY_FILE_BYTES
 from rehearsal.cloud.service import Credentials, Document
 
 if TYPE_CHECKING:
@@ -244,20 +245,25 @@ class StepRun:
         outputs = self.execution.properties().get(step, {}).get("ProcessingOutputConfig", {}).get("Outputs", [])
         for output in outputs:
             if output["OutputName"] == file["OutputName"]:
-                return self._s3_json(f"{output['S3Output']['S3Uri'].rstrip('/')}/{file['FilePath']}")
+                uri = f"{output['S3Output']['S3Uri'].rstrip('/')}/{file['FilePath']}"
+                return self._s3_json(uri, PROPERTY_FILE_BYTES)
         raise ExpressionProblem(
             f"ClientError: Property file {name}: step {step} has no output named {file['OutputName']}."
         )
 
-    def _s3_json(self, uri: str) -> Any:  # noqa: ANN401 - any JSON value
-        """Read as the pipeline's role, which needs s3:GetObject for it.
+    def _s3_json(self, uri: str, most: int | None = None) -> Any:  # noqa: ANN401 - any JSON value
+        """Read as the pipeline's role, which needs s3:GetObject for it. More than `most` bytes are a problem.
 
         https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-access.html
         """
         bucket, key = split_s3_uri(uri)
         try:
-            body = self.execution.cloud.client("s3", self.credentials).get_object(Bucket=bucket, Key=key)["Body"]
-            return json.loads(body.read())
+            found = self.execution.cloud.client("s3", self.credentials).get_object(Bucket=bucket, Key=key)
+            if most is not None and found["ContentLength"] > most:
+                raise ExpressionProblem(
+                    f"ClientError: {uri} has {found['ContentLength']} bytes, and a property file can have {most}."
+                )
+            return json.loads(found["Body"].read())
         except (ClientError, BotoCoreError) as problem:
             raise ExpressionProblem(f"ClientError: Failed to read {uri} for JsonGet: {problem}") from problem
         except ValueError as problem:

@@ -135,18 +135,33 @@ def test_a_wrong_definition_is_refused_with_its_problem(text: str, problem: str)
 @pytest.mark.parametrize(
     ("kind", "arguments", "problem"),
     [
-        ("Processing", {"Nonsense": 1}, "unknown argument Nonsense"),
+        ("Processing", {"Nonsense": 1}, "Unknown Argument member 'Nonsense'"),
         ("Processing", {"ProcessingResources": [1]}, "Start of structure or map expected at 'ProcessingResources'"),
         ("Processing", {"AppSpecification": {"ImageUri": 1}}, "can not be converted to a String .at 'AppSpec.*Uri'"),
-        ("Processing", {"ProcessingInputs": [{"Input": "x"}]}, r"unknown argument ProcessingInputs\[0\]\.Input"),
+        (
+            "Processing",
+            {"ProcessingInputs": [{"Input": "x"}]},
+            r"Unknown Argument member 'ProcessingInputs\[0\]\.Input'",
+        ),
         ("Processing", {"ProcessingInputs": {"InputName": "x"}}, "Start of list expected at 'ProcessingInputs'"),
         ("Processing", {"ProcessingResources": {"Std:Join": {"Values": []}}}, "must be an object, not one value"),
         ("Processing", {"ProcessingInputs": {"Get": "Parameters.X"}}, "must be a list, not one value"),
         ("Training", {"ResourceConfig": {"InstanceCount": "2"}}, "can not be converted to an Integer"),
         ("Training", {"HyperParameters": {"depth": 3}}, "can not be converted to a String .at 'HyperParameters.depth'"),
         ("Transform", {"TransformInput": "s3://b/k"}, "Start of structure or map expected at 'TransformInput'"),
-        ("Model", {"PrimaryContainer": {"Imaeg": "x"}}, "unknown argument PrimaryContainer.Imaeg"),
+        ("Model", {"PrimaryContainer": {"Imaeg": "x"}}, "Unknown Argument member 'PrimaryContainer.Imaeg'"),
         ("RegisterModel", {"ModelPackageGroupName": True}, "can not be converted to a String"),
+        ("RegisterModel", {"ModelPackageName": "m"}, "Unknown Argument member 'ModelPackageName'"),
+        (
+            "Processing",
+            {"ProcessingJobName": "n" * 64},
+            r"string 'n{64}' with length=64 cannot be greater than max=63\.0 defined for ProcessingJobName",
+        ),
+        (
+            "Processing",
+            {"AppSpecification": {"ContainerArguments": ["-q", "n" * 257]}},
+            r"max=256\.0 defined for ContainerArgument .AppSpecification\.ContainerArguments\[1\]",
+        ),
         ("Fail", {"ErrorMessage": 1}, "ErrorMessage must be a text"),
         ("Condition", {"IfSteps": []}, "Conditions must have at least one condition"),
         ("Condition", {"Conditions": [], "IfSteps": []}, "Conditions must have at least one condition"),
@@ -172,19 +187,119 @@ def test_expressions_stand_for_single_values_and_properties_for_anything() -> No
     assert "B" in parse(definition([process("A"), step], [{"Name": "X", "Type": "String"}])).steps
 
 
-def many(steps: int, parameters: int) -> str:
-    return definition(
-        [condition("C", [fail(f"F{number}") for number in range(steps - 1)], [])],
-        [{"Name": f"P{number}", "Type": "String", "DefaultValue": "x"} for number in range(parameters)],
-    )
+def fails(number: int, prefix: str = "F") -> list[dict[str, Any]]:
+    return [fail(f"{prefix}{each}") for each in range(number)]
 
 
-def test_a_pipeline_has_50_steps_and_200_parameters_at_most() -> None:
-    assert len(parse(many(50, 200)).steps) == 50
-    with pytest.raises(AwsError, match="There are 51 steps, and a pipeline can have 50"):
-        parse(many(51, 1))
-    with pytest.raises(AwsError, match="There are 201 parameters, and a pipeline can have 200"):
-        parse(many(2, 201))
+def parameters(number: int) -> list[dict[str, Any]]:
+    return [{"Name": f"P{each}", "Type": "String", "DefaultValue": "x"} for each in range(number)]
+
+
+def one_parameter(**more: Any) -> str:
+    return definition([fail("A")], [{"Name": "P", "Type": "String", **more}])
+
+
+def conditions(number: int) -> str:
+    return definition([{"Name": "C", "Type": "Condition", "Arguments": {"Conditions": [ALWAYS] * number}}])
+
+
+def files(number: int) -> str:
+    """Ten files of one step, the rest of the next."""
+    named = [{"PropertyFileName": f"F{each}", "OutputName": "o", "FilePath": "f"} for each in range(number)]
+    return definition([process("A", PropertyFiles=named[:10]), process("B", PropertyFiles=named[10:])])
+
+
+def json_gets(number: int) -> str:
+    """Half of them in arguments, half in conditions."""
+    get = {"Std:JsonGet": {"S3Uri": "s3://b/k", "Path": "p"}}
+    compared = {"Type": "Equals", "LeftValue": get, "RightValue": 1}
+    joined = fail("A", {"Std:Join": {"On": "", "Values": [get] * (number // 2)}})
+    decided = {"Conditions": [compared] * (number - number // 2)}
+    return definition([joined, {"Name": "C", "Type": "Condition", "Arguments": decided}])
+
+
+def with_metadata(metadata: Any) -> str:
+    return json.dumps({**json.loads(definition([fail("A")])), "Metadata": metadata})
+
+
+@pytest.mark.parametrize(
+    ("most", "more", "problem"),
+    [
+        (
+            definition([condition("C", fails(20), fails(20, "E")), *fails(9, "G")]),
+            definition([condition("C", fails(20), fails(20, "E")), *fails(10, "G")]),
+            "There are 51 steps, and a pipeline can have 50",
+        ),
+        (
+            definition([fail("A")], parameters(200)),
+            definition([fail("A")], parameters(201)),
+            "There are 201 parameters, and a pipeline can have 200",
+        ),
+        (
+            definition([condition("C", fails(20), [])]),
+            definition([condition("C", fails(21), [])]),
+            r"There are 21 steps in IfSteps, and step \[C\] can have 20",
+        ),
+        (
+            definition([condition("C", [], fails(20))]),
+            definition([condition("C", [], fails(21))]),
+            r"There are 21 steps in ElseSteps, and step \[C\] can have 20",
+        ),
+        (conditions(200), conditions(201), r"There are 201 conditions, and step \[C\] can have 200"),
+        (
+            decided({"Type": "Not", "Expression": {"Type": "Or", "Conditions": [ALWAYS] * 200}}),
+            decided({"Type": "Not", "Expression": {"Type": "Or", "Conditions": [ALWAYS] * 201}}),
+            r"There are 201 conditions in an Or, and step \[C\] can have 200",
+        ),
+        (files(10), files(11), r"There are 11 property files up to step \[B\], and a pipeline can have 10"),
+        (
+            json_gets(200),
+            json_gets(201),
+            r"There are 201 Std:JsonGet functions up to step \[C\], and a pipeline can have 200",
+        ),
+        (
+            one_parameter(EnumValues=[*"abcdefghijklmnop", "a"]),
+            one_parameter(EnumValues=[*"abcdefghijklmnopq"]),
+            r"There are 17 EnumValues, and parameter \[P\] can have 16",
+        ),
+        (
+            one_parameter(EnumValues=["x" * 2048]),
+            one_parameter(EnumValues=["y", "x" * 2049]),
+            r"One of the EnumValues of parameter \[P\] has 2049 characters, and can have 2048",
+        ),
+        (
+            one_parameter(DefaultValue="x" * 4096),
+            one_parameter(DefaultValue="x" * 4097),
+            r"DefaultValue of parameter \[P\] has 4097 characters, and can have 4096",
+        ),
+        (
+            one_parameter(Description="x" * 4096),
+            one_parameter(Description="x" * 4097),
+            r"Description of parameter \[P\] has 4097 characters, and can have 4096",
+        ),
+        (one_parameter(Name="n" * 64), one_parameter(Name="n" * 65), "Parameter name 'n{65}' must match"),
+        (one_parameter(Name="a-b_9"), one_parameter(Name="a.b"), r"Parameter name 'a\.b' must match"),
+        (
+            with_metadata({f"k{each}": "v" for each in range(20)}),
+            with_metadata({f"k{each}": "v" for each in range(21)}),
+            "There are 21 keys in Metadata, and a pipeline can have 20",
+        ),
+        (
+            with_metadata({"k": "x" * 1024}),
+            with_metadata({"k": "x" * 1025}),
+            r"Value of key \[k\] of Metadata has 1025 characters, and can have 1024",
+        ),
+        (with_metadata({"k" * 128: ""}), with_metadata({"k" * 129: ""}), "Key 'k{129}' of Metadata must match"),
+        (with_metadata({"k": "1"}), with_metadata({"k": 1}), r"Value of key \[k\] of Metadata must be a text"),
+        (with_metadata(None), with_metadata(["k"]), "Json Object for Metadata"),
+    ],
+)
+def test_a_pipeline_has_the_quotas_of_aws(most: str, more: str, problem: str) -> None:
+    parse(most)
+
+    with pytest.raises(AwsError, match=rf"Unable to parse pipeline definition\. .*{problem}") as refused:
+        parse(more)
+    assert refused.value.code == "ValidationException"
 
 
 @pytest.mark.parametrize(

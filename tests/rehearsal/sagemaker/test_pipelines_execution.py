@@ -162,6 +162,17 @@ def test_a_bad_model_fails_the_execution_with_the_message_of_the_fail_step(bench
     assert "Register" not in steps
 
 
+def test_a_property_file_of_more_than_2_mb_fails_the_step_that_reads_it(bench: Bench) -> None:
+    large = {"PropertyFileName": "Large", "OutputName": "out", "FilePath": "large.json"}
+    write = process(bench, "Write", f"head -c 2097153 /dev/zero > {OUT}/large.json", PropertyFiles=[large])
+    read = {"Std:JsonGet": {"PropertyFile": {"Get": "Steps.Write.PropertyFiles.Large"}, "Path": "a"}}
+
+    _, steps = bench.play(bench.pipeline([write, fail("Read", read)]))
+
+    assert steps["Write"]["StepStatus"] == "Succeeded"
+    assert "large.json has 2097153 bytes, and a property file can have 2097152" in steps["Read"]["FailureReason"]
+
+
 def test_independent_steps_run_at_the_same_time(bench: Bench, tmp_path: Path) -> None:
     def meets(mine: str, other: str) -> str:
         return f"cd {tmp_path}; touch {mine}; until test -e {other}; do sleep 0.01; done"
