@@ -93,18 +93,16 @@ class Processes:
                 self._running.discard(child)
                 self._tell_keeper(f"-{child.pid}")
 
-    def end(self, child: subprocess.Popen[Any]) -> None:
-        """End a child and everything it started: politely first, then not."""
-        for ending in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, ending)
+    def end(self, child: subprocess.Popen[Any], *, politely: bool = True) -> None:
+        """End a child and everything it started: politely first (and woken, should it be stopped), then not."""
+        for ending in (signal.SIGTERM, signal.SIGKILL) if politely else (signal.SIGKILL,):
+            _send(child, ending, signal.SIGCONT)
             try:
                 child.wait(GRACE_SECONDS)
                 break
             except subprocess.TimeoutExpired:
                 continue
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)  # grandchildren that ignored the polite ending
+        _send(child, signal.SIGKILL)  # grandchildren that ignored the polite ending
         self.forget(child)
 
     def stop(self) -> None:
@@ -113,8 +111,7 @@ class Processes:
             self._stopped = True
             children = list(self._running)
         for child in children:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, signal.SIGTERM)
+            _send(child, signal.SIGTERM, signal.SIGCONT)
         for child in children:
             self.end(child)
         with self._lock:
@@ -122,3 +119,10 @@ class Processes:
                 with contextlib.suppress(OSError):
                     self._keeper.stdin.close()
                 self._keeper.wait()
+
+
+def _send(child: subprocess.Popen[Any], *signals: signal.Signals) -> None:
+    """Send signals to a child's whole group, if any of it is left."""
+    for each in signals:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, each)

@@ -1,8 +1,9 @@
-"""AWS Lambda: Python functions, each invocation in a process of its own, as the function's role.
+"""AWS Lambda: Python functions, as many processes as invocations at once, as the function's role.
 
 `functions.py` keeps functions, `policies.py` who may invoke them and `concurrency.py` how many side by side;
-`invocations.py` invokes them. `code.py` unpacks their archives, `environment.py` is what they see and `execution.py`
-runs them; `bootstrap.py` is the other side of that process and stands in for AWS's runtime interface client.
+`invocations.py` invokes them. `code.py` unpacks their archives, `environment.py` is what they see, `execution.py` runs
+them in a `sandbox.py`, the execution environment, which is frozen and used again; `bootstrap.py` is the other side of
+that process and stands in for AWS's runtime interface client.
 `triggers.py` is what cannot invoke them here, `patience.py` how long others wait for what they report.
 """
 

@@ -1,11 +1,11 @@
-"""Runs one invocation of a function: AWS's runtime and its interface client, for a process that ends with its event.
+"""Runs the invocations of a function, one after the other: AWS's runtime and its interface client.
 
     python -S -s -P bootstrap.py <folder of packages> <file descriptor for the results>
 
-The invocation comes as one JSON document on standard input. Results go to the file descriptor, one JSON document per
+An invocation comes as one line of JSON on standard input. Results go to the file descriptor, one JSON document per
 line: `{"ready": true}` when the function's module is imported, then `{"result": <text>}` or `{"error": {...}}`. What
 the function prints goes to standard output; a message that may have several lines is one line that begins with a
-record separator.
+record separator, and `END_OF_OUTPUT` ends the last line of an invocation.
 
 Errors and log lines are worded as https://github.com/aws/aws-lambda-python-runtime-interface-client words them.
 Standard library only: it runs in the function's process, before anything of the function.
@@ -20,10 +20,12 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NoReturn
 
 RECORD = "\x1e"
+END_OF_OUTPUT = f"{RECORD}{RECORD}"
 FORMAT = "[%(levelname)s]\t%(asctime)s.%(msecs)dZ\t%(aws_request_id)s\t%(message)s\n"
 
 
@@ -70,12 +72,12 @@ class LogHandler(logging.Handler):
 
 
 class RequestId(logging.Filter):
-    def __init__(self, request_id: str) -> None:
-        super().__init__()
-        self._request_id = request_id
+    """Stamps every record with the invocation that runs."""
+
+    request_id = ""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.aws_request_id = self._request_id
+        record.aws_request_id = self.request_id
         return True
 
 
@@ -86,13 +88,15 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def set_up_logging(request_id: str) -> None:
-    """Give the root logger its handler, at level WARNING."""
+def set_up_logging() -> RequestId:
+    """Give the root logger its handler, at level WARNING. The filter it answers is told of each request."""
     logging.Formatter.converter = time.gmtime
     handler = LogHandler()
     handler.setFormatter(logging.Formatter(FORMAT, "%Y-%m-%dT%H:%M:%S"))
-    handler.addFilter(RequestId(request_id))
+    stamp = RequestId()
+    handler.addFilter(stamp)
     logging.getLogger().addHandler(handler)
+    return stamp
 
 
 def load(handler: str) -> Any:  # noqa: ANN401 - whatever the function's author wrote
@@ -136,11 +140,8 @@ def described(problem: BaseException, request_id: str) -> dict[str, Any]:
     return {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": trace}
 
 
-def handled(request: dict[str, Any], answer: Any) -> str:  # noqa: ANN401 - any file object
-    """Import the function's module and call its handler; the answer as JSON text."""
-    handler = load(os.environ["_HANDLER"])
-    answer.write('{"ready": true}\n')
-    answer.flush()
+def handled(handler: Any, request: dict[str, Any]) -> str:  # noqa: ANN401 - whatever the function's author wrote
+    """Call the handler; the answer as JSON text."""
     context = LambdaContext(request, time.monotonic() + request["timeout"])
     result = handler(json.loads(request["event"]), context)
     try:
@@ -149,25 +150,46 @@ def handled(request: dict[str, Any], answer: Any) -> str:  # noqa: ANN401 - any 
         raise Refused("Runtime.MarshalError", f"Unable to marshal response: {problem}") from problem
 
 
+def attempt(do: Callable[[], Any], request_id: str) -> tuple[Any, dict[str, Any] | None]:
+    """What the function's own code comes to: an answer, or the document of what it raised instead."""
+    try:
+        return do(), None
+    except SystemExit as problem:
+        return None, {"exit": problem.code if isinstance(problem.code, int) else int(problem.code is not None)}
+    except BaseException as problem:
+        return None, {"error": described(problem, request_id)}
+
+
 def main() -> NoReturn:
-    """One invocation."""
+    """Import the function with the first invocation, and serve until there are no more."""
     packages, results = sys.argv[1], int(sys.argv[2])
-    request = json.load(sys.stdin)
+    requests = os.fdopen(os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.set_inheritable(results, False)
     task = os.environ["LAMBDA_TASK_ROOT"]
     sys.path[:] = [task, *sys.path, packages]
     sys.argv[:] = [""]
-    set_up_logging(request["request_id"])
-    with os.fdopen(results, "w") as answer:
-        try:
-            document: dict[str, Any] = {"result": handled(request, answer)}
-        except SystemExit as problem:
-            document = {"exit": problem.code if isinstance(problem.code, int) else int(problem.code is not None)}
-        except BaseException as problem:
-            document = {"error": described(problem, request["request_id"])}
-        sys.stdout.flush()
-        answer.write(json.dumps(document) + "\n")
+    stamp = set_up_logging()
+    handler = None
+    with os.fdopen(results, "w") as answers:
+
+        def answer(document: dict[str, Any]) -> None:
+            answers.write(json.dumps(document) + "\n")
+            answers.flush()
+
+        for line in requests:
+            request = json.loads(line)
+            stamp.request_id = request["request_id"]
+            document: dict[str, Any] | None = None
+            if handler is None:
+                handler, document = attempt(lambda: load(os.environ["_HANDLER"]), request["request_id"])
+            if document is None:
+                answer({"ready": True})
+                result, document = attempt(lambda: handled(handler, request), request["request_id"])  # noqa: B023 - at once
+                document = document or {"result": result}
+            sys.stdout.write(f"{END_OF_OUTPUT}\n")
+            sys.stdout.flush()
+            answer(document)
     os._exit(0)  # threads that the function left behind are frozen on AWS
 
 

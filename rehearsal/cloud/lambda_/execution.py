@@ -1,27 +1,19 @@
-"""One invocation, from its process's start to its end.
+"""One invocation, in an environment that is new or was used before.
 
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import select
-import subprocess
-import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from rehearsal.cloud.errors import AccessDenied, AwsError
-from rehearsal.cloud.lambda_.environment import command, link_packages, variables
-from rehearsal.cloud.lambda_.logs import FunctionLog, group_of, new_stream
+from rehearsal.cloud.lambda_.logs import FunctionLog
 from rehearsal.cloud.lambda_.records import Invocation, Outcome
 from rehearsal.cloud.lambda_.room import SERVICE
+from rehearsal.cloud.lambda_.sandbox import TIMED_OUT, IdleSandboxes, Sandbox
 from rehearsal.cloud.service import Credentials
 
 if TYPE_CHECKING:
@@ -36,24 +28,28 @@ SIZE_ERROR = "Function.ResponseSizeTooLarge"
 class Execution:
     """Runs invocations, as many side by side as there are callers."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, idle: IdleSandboxes) -> None:
         self._cloud = cloud
+        self._idle = idle
 
     def run(self, invocation: Invocation) -> Outcome:
         """Run one invocation to its end. Raises AccessDenied when the function's role cannot be assumed."""
-        credentials = self._role(invocation)
-        log = FunctionLog(
-            self._cloud.client("logs", credentials),
-            group_of(invocation.name, invocation.settings),
-            new_stream(invocation),
-        )
-        log.open()
+        sandbox = self._idle.take(invocation) or Sandbox(self._cloud, invocation, self._role(invocation))
+        new = not sandbox.used
+        try:
+            log = FunctionLog(self._cloud.client("logs", sandbox.credentials), sandbox.group, sandbox.stream)
+            log.open(new)
+        except BaseException:
+            sandbox.end()
+            raise
         log.say(f"START RequestId: {invocation.request_id} Version: $LATEST")
         begun = time.perf_counter()
+        importing: float | None = None
         try:
-            document = self._document(invocation, credentials, log)
+            document, spent = self._document(invocation, sandbox, log)
+            importing = spent if new else None
         finally:
-            self._report(invocation, log, time.perf_counter() - begun)
+            self._report(invocation, log, time.perf_counter() - begun, importing)
             log.close()
         if "result" in document:
             payload = str(document["result"]).encode()
@@ -71,121 +67,54 @@ class Execution:
             raise AccessDenied("The role defined for the function cannot be assumed by Lambda.") from problem
 
     @staticmethod
-    def _report(invocation: Invocation, log: FunctionLog, seconds: float) -> None:
-        spent = seconds * 1000
+    def _report(invocation: Invocation, log: FunctionLog, seconds: float, importing: float | None) -> None:
+        """https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html"""
+        billed = seconds * 1000
+        imported = (importing or 0) * 1000
         log.say(f"END RequestId: {invocation.request_id}")
         log.say(
-            f"REPORT RequestId: {invocation.request_id}\tDuration: {spent:.2f} ms\tBilled Duration: {spent:.0f} ms\t"
-            f"Memory Size: {invocation.settings['MemorySize']} MB"
+            f"REPORT RequestId: {invocation.request_id}\tDuration: {billed - imported:.2f} ms\t"
+            f"Billed Duration: {billed:.0f} ms\tMemory Size: {invocation.settings['MemorySize']} MB"
+            + (f"\tInit Duration: {imported:.2f} ms" if importing is not None else "")
         )
 
-    # ---- the process
+    # ---- the environment
 
-    def _document(self, invocation: Invocation, credentials: Credentials, log: FunctionLog) -> dict[str, Any]:
-        folder = self._cloud.folder_for("lambda", "tmp")
-        with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary:
-            environment = variables(
-                invocation,
-                log.group,
-                log.stream,
-                self._cloud.environment(credentials),
-                self._cloud.egress.variables(),
-                Path(temporary),
-            )
-            with self._process(invocation, environment, log) as (child, answers):
-                return self._conversation(invocation, child, answers, log)
+    def _document(self, invocation: Invocation, sandbox: Sandbox, log: FunctionLog) -> tuple[dict[str, Any], float]:
+        """`{"result": text}` or `{"error": document}`, and the seconds in which the function was imported.
 
-    @contextlib.contextmanager
-    def _process(
-        self, invocation: Invocation, environment: dict[str, str], log: FunctionLog
-    ) -> Iterator[tuple[subprocess.Popen[str], int]]:
-        """The function's process, and the file descriptor on which it answers."""
-        ours, theirs = os.pipe()
-        try:
-            child = self._cloud.processes.start(
-                command(link_packages(self._cloud.folder_for("lambda")), theirs),
-                env=environment,
-                cwd=invocation.code.folder,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=(theirs,),
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-            )
-        except BaseException:
-            os.close(ours)
-            raise
-        finally:
-            os.close(theirs)
-        reader = threading.Thread(target=_read, args=(child.stdout, log), daemon=True)
-        reader.start()
-        try:
-            yield child, ours
-        finally:
-            self._cloud.processes.end(child)
-            reader.join()
-            os.close(ours)
-
-    @staticmethod
-    def _conversation(
-        invocation: Invocation, child: subprocess.Popen[str], answers: int, log: FunctionLog
-    ) -> dict[str, Any]:
-        """Hand over the event; answers `{"result": text}` or `{"error": document}`."""
+        An environment whose function failed is used again; one that could not import it, or was ended, is not.
+        """
         request = {
             "request_id": invocation.request_id,
             "arn": invocation.arn,
             "event": invocation.event.decode() or "{}",
             "timeout": invocation.timeout,
         }
-        with contextlib.suppress(BrokenPipeError):
-            assert child.stdin is not None  # noqa: S101 - asked for a pipe
-            with child.stdin:
-                json.dump(request, child.stdin)
-        lines = _Lines(answers)
-        first = lines.next(INIT_SECONDS + invocation.timeout)
-        answer = lines.next(invocation.timeout) if first == {"ready": True} else first
-        if answer is _TIMED_OUT:
+        begun = time.perf_counter()
+        sandbox.ask(request, log)
+        ready = sandbox.answer(INIT_SECONDS + invocation.timeout)
+        importing = time.perf_counter() - begun
+        answer = sandbox.answer(invocation.timeout) if ready == {"ready": True} else ready
+        if answer is not None and {"result", "error"} & answer.keys() and answer is not ready:
+            self._idle.keep(sandbox)
+            return answer, importing
+        ended = sandbox.status if answer is None else None
+        sandbox.end()
+        if answer is TIMED_OUT:
             words = f"Task timed out after {invocation.timeout:.2f} seconds"
             log.say(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {invocation.request_id} {words}")
-            return failure("Sandbox.Timedout", f"RequestId: {invocation.request_id} Error: {words}")
+            return failure("Sandbox.Timedout", f"RequestId: {invocation.request_id} Error: {words}"), importing
         if answer is None or "exit" in answer:
-            status = child.wait() if answer is None else int(answer["exit"])
+            status = ended if answer is None else int(answer["exit"])
             words = (
                 f"Runtime exited with error: {_ending(status)}"
                 if status
                 else "Runtime exited without providing a reason"
             )
             log.say(f"RequestId: {invocation.request_id} Error: {words}\nRuntime.ExitError")
-            return failure("Runtime.ExitError", f"RequestId: {invocation.request_id} Error: {words}")
-        return answer
-
-
-_TIMED_OUT: dict[str, Any] = {"timed out": True}
-
-
-class _Lines:
-    """JSON documents, one per line, from a file descriptor."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._rest = b""
-
-    def next(self, seconds: float) -> dict[str, Any] | None:
-        """The next one; `_TIMED_OUT` when it does not come in time, None when the other side is gone."""
-        deadline = time.monotonic() + seconds
-        while b"\n" not in self._rest:
-            ready, _, _ = select.select([self._descriptor], [], [], max(deadline - time.monotonic(), 0))
-            if not ready:
-                return _TIMED_OUT
-            more = os.read(self._descriptor, 65536)
-            if not more:
-                return None
-            self._rest += more
-        line, _, self._rest = self._rest.partition(b"\n")
-        document: dict[str, Any] = json.loads(line)
-        return document
+            return failure("Runtime.ExitError", f"RequestId: {invocation.request_id} Error: {words}"), importing
+        return answer, importing
 
 
 def failure(kind: str, message: str) -> dict[str, Any]:
@@ -195,11 +124,3 @@ def failure(kind: str, message: str) -> dict[str, Any]:
 
 def _ending(status: int) -> str:
     return f"exit status {status}" if status > 0 else f"signal: {-status}"
-
-
-def _read(stream: IO[str] | None, log: FunctionLog) -> None:
-    if stream is None:
-        return
-    with stream:
-        for line in stream:
-            log.printed(line.rstrip("\n"))

@@ -120,7 +120,9 @@ class Functions(Room):
             if "Architectures" in request:
                 function.settings = {**function.settings, "Architectures": request["Architectures"]}
             function.change(self.settles())
-            return function.configuration()
+            answer = function.configuration()
+        self.idle.end(function.name)
+        return answer
 
     @operation("UpdateFunctionConfiguration", _with_role("UpdateFunctionConfiguration"))
     def update_function_configuration(self, request: Document, caller: Credentials) -> Document:
@@ -132,7 +134,9 @@ class Functions(Room):
             self.check_settled(function)
             function.settings = changed_settings(function.settings, request, function.name)
             function.change(self.settles())
-            return function.configuration()
+            answer = function.configuration()
+        self.idle.end(function.name)
+        return answer
 
     @operation("DeleteFunction", _needs("DeleteFunction"))
     def delete_function(self, request: Document, caller: Credentials) -> Document:
@@ -141,6 +145,7 @@ class Functions(Room):
             del self.functions[function.name]
             function.statements.clear()
             self.publish_policy(function)
+        self.idle.end(function.name)
         return {"StatusCode": 204}
 
     @operation("ListFunctions", lambda room, _: [Call("lambda:ListFunctions")])

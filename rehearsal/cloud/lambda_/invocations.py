@@ -61,7 +61,7 @@ class Invocations(Room):
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
-        self._execution = Execution(cloud)
+        self._execution = Execution(cloud, self.idle)
 
     def busy(self, reference: str) -> bool:
         """Whether an invocation of a function runs or begins right now."""

@@ -46,11 +46,12 @@ class FunctionLog(JobLog):
         super().__init__(logs, group, stream)
         self.tail = b""
 
-    def open(self) -> None:
-        """Make the stream, and the group when it is missing."""
+    def open(self, new: bool = True) -> None:
+        """Make the stream, if it is a new one, and the group when it is missing."""
         try:
             try:
-                self._create_stream()
+                if new:
+                    self._create_stream()
             except self._logs.exceptions.ResourceNotFoundException:
                 self._logs.create_log_group(logGroupName=self.group)
                 self._create_stream()

@@ -98,6 +98,8 @@ class Invocation:
 
     name: str
     arn: str
+    revision: str
+    """Of the function: another one is imported anew."""
     settings: Document
     code: Code
     event: bytes
@@ -111,7 +113,7 @@ class Invocation:
     def of(cls, function: Function, event: bytes, request_id: str | None = None) -> Invocation:
         """One of `function` as it stands."""
         named = {"request_id": request_id} if request_id else {}
-        return cls(function.name, function.arn, function.settings, function.code, event, **named)
+        return cls(function.name, function.arn, function.revision, function.settings, function.code, event, **named)
 
 
 @dataclass(frozen=True)

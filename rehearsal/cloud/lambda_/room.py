@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rehearsal.cloud.errors import AwsError
 from rehearsal.cloud.lambda_.records import LATEST, Function
+from rehearsal.cloud.lambda_.sandbox import IdleSandboxes
 from rehearsal.cloud.service import Call, Document, Service
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html"""
 SERVICE = "lambda.amazonaws.com"
 SETTLE_SECONDS = 2.0
 """AWS seconds until a function that was created or changed has settled."""
+MOST_IDLE = 16
+"""Environments of functions that wait for the next invocation, of all functions together."""
 Context = Mapping[str, str | list[str]]
 
 
@@ -37,6 +40,7 @@ class Room(Service):
         super().__init__(cloud)
         self.lock = threading.RLock()
         self.functions: dict[str, Function] = {}
+        self.idle = IdleSandboxes(MOST_IDLE)
 
     def function_arn(self, reference: str) -> str:
         """The ARN behind a name, ARN or partial ARN, with its qualifier."""

@@ -136,3 +136,20 @@ def test_stopping_leaves_no_keeper() -> None:
     assert processes.run(["echo", "hello"]).stdout == "hello\n"
     processes.stop()
     assert [pid for pid in set(children_of(os.getpid())) - before if alive(pid)] == []
+
+
+@pytest.mark.parametrize("ending", ["end", "stop"])
+def test_a_process_that_was_stopped_is_woken_for_its_end(ending: str) -> None:
+    processes = Processes()
+    polite = (
+        "import os, signal; signal.signal(signal.SIGTERM, lambda *_: os._exit(7)); print(flush=True); signal.pause()"
+    )
+    child = processes.start([sys.executable, "-I", "-S", "-c", polite], stdout=subprocess.PIPE)
+    child.stdout.readline()
+    os.killpg(child.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, child.pid, os.WSTOPPED)
+    if ending == "end":
+        processes.end(child)
+    processes.stop()
+    assert child.returncode == 7
+    child.stdout.close()
