@@ -9,16 +9,17 @@ others in the words of `validation.py`.
 
 - IAM's lists, 100 to a page: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html (MaxItems)
 - KMS: https://docs.aws.amazon.com/kms/latest/APIReference/API_ListAliases.html (Limit)
-- EventBridge: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_ListTargetsByRule.html (Limit)
+- EventBridge: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_ListRules.html (Limit); ministack's own
+  pages of rules go by their number, so that what comes between two hides one or shows it twice
 - Resource Groups Tagging: https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
 - CloudWatch, 500 metrics: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html
 - its other lists give no token out here, so that none can be right; `MaxDatapoints` is not played:
   https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
 
 Private names of ministack 1.5.33 used here: of `iam` `_IAM_HANDLERS` and `_error`; of `kms` `_list_keys`,
-`_list_aliases` and `_list_resource_tags`; `tagging._HANDLERS`; of `eventbridge` `_list_event_buses` and
-`_list_targets_by_rule`; of `cloudwatch` `_list_metrics`, `_list_dashboards`, `_get_metric_data`, `_cbor_ok`,
-`_json_ok`, `_xml`, `_p` and `_error`.
+`_list_aliases` and `_list_resource_tags`; `tagging._HANDLERS`; of `eventbridge` `_list_event_buses`, `_list_rules`,
+`_list_rule_names_by_target` and `_list_targets_by_rule`; of `cloudwatch` `_list_metrics`, `_list_dashboards`,
+`_get_metric_data`, `_cbor_ok`, `_json_ok`, `_xml`, `_p` and `_error`.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ IN_JSON = (
     Lists(kms, "_list_aliases", "Aliases", 50, 100, "Marker", "NextMarker", "InvalidMarkerException"),
     Lists(kms, "_list_resource_tags", "Tags", 50, 50, "Marker", "NextMarker", "InvalidMarkerException"),
     Lists(eventbridge, "_list_event_buses", "EventBuses", 100, 100),
+    Lists(eventbridge, "_list_rules", "Rules", 100, 100),
+    Lists(eventbridge, "_list_rule_names_by_target", "RuleNames", 100, 100),
     Lists(eventbridge, "_list_targets_by_rule", "Targets", 100, 100),
 )
 
@@ -172,12 +175,15 @@ def _json_pages(lists: Lists, handler: Callable[[Document], Any]) -> Callable[[D
         if problem:
             code = lists.error if lists is TAGGED else "ValidationException"
             return error_response_json(code, problem, 400)
-        status, headers, body = handler({**request, **({"Limit": EVERYTHING} if lists.limit == "Limit" else {})})
+        status, headers, body = handler({**asked, **({"Limit": EVERYTHING} if lists.limit == "Limit" else {})})
         if status != 200:
             return status, headers, body
         whole = json.loads(body)
+        items = whole[lists.member]
+        while whole.get(lists.given):  # some answer no more than a page, whatever they are asked for
+            whole = json.loads(handler({**asked, lists.asked: whole[lists.given]})[2])
+            items += whole[lists.member]
         try:
-            items = whole[lists.member]
             page, following = _page(lists.handler, asked, items, request.get(lists.asked, ""), size, lists.error)
         except AwsError as refusal:
             return error_response_json(refusal.code, "The marker is not valid.", 400)

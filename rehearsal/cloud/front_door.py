@@ -17,7 +17,6 @@ Who calls is whoever signed the request (`signatures.py`); the base verifies wha
 from __future__ import annotations
 
 import http.client
-import json
 import logging
 import re
 import socket
@@ -29,6 +28,7 @@ from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.errors import AwsError, NotImplementedHere
 from rehearsal.cloud.event_targets import refuse_unplayed, roles_passed, targets_in
+from rehearsal.cloud.json_requests import check_base_request, document_of
 from rehearsal.cloud.lambda_.triggers import refuse_requests
 from rehearsal.cloud.list_tokens import ListTokens
 from rehearsal.cloud.relied_on import is_played
@@ -147,6 +147,7 @@ class FrontDoor:
         if form is not None:
             return self._operate(request, form)
         service = self._refuse_unplayed(request)
+        check_base_request(self._cloud.shapes, service, request)
         refuse_requests(request, form_of(request))
         self._check_targets(request)
         refused = self._list_tokens.refusal(service, request)
@@ -197,11 +198,7 @@ class FrontDoor:
             raise AwsError("UnknownOperationException", f"{service} has no operation {operation}", 400)
         self._check_played(service, operation)
         caller = self._caller(request, service)
-        try:
-            document = json.loads(request.get_data() or b"{}")
-        except ValueError as problem:
-            raise AwsError("SerializationException", f"the request is not JSON: {problem}") from problem
-        return self.json(self._cloud.call(caller, service, operation, document))
+        return self.json(self._cloud.call(caller, service, operation, document_of(request.get_data())))
 
     def _rest_service(self, request: Request) -> str | None:
         """The service of the REST-JSON protocol that a request is for: the one it is signed for. An unsigned request

@@ -189,6 +189,20 @@ class ServiceShapes:
             raise AwsError("SerializationException", wrong)
         return self._problem(shape, request)
 
+    def member_problem(self, service: str, operation: str, members: dict[str, Any]) -> str | None:
+        """One sentence about every constraint that these members of a request break, or None; those that the operation
+        does not have are passed over. Raises AwsError for a value of another type."""
+        model = self.model(service)
+        shape = model.operation_model(operation).input_shape if operation in model.operation_names else None
+        known = {name: shape.members[name] for name in members if name in shape.members} if shape else {}
+        problems: list[str] = []
+        for name, member in known.items():
+            path = _join("", name)
+            for wrong in misread_value(member, members[name], path):
+                raise AwsError("SerializationException", wrong)
+            problems += _broken(member, members[name], path)
+        return _counted(problems)
+
     def response_problem(self, service: str, operation: str, answer: dict[str, Any]) -> str | None:
         """One sentence about everything that is wrong with an answer of ours, or None."""
         shape = self.model(service).operation_model(operation).output_shape
@@ -201,10 +215,13 @@ class ServiceShapes:
     def _problem(shape: Shape | None, document: dict[str, Any]) -> str | None:
         if shape is None:
             return None if not document else f"Unknown members: {', '.join(sorted(document))}"
-        problems = list(_broken(shape, document, ""))
-        if not problems:
-            return None
-        return f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected: {'; '.join(problems)}"
+        return _counted(list(_broken(shape, document, "")))
+
+
+def _counted(problems: list[str]) -> str | None:
+    if not problems:
+        return None
+    return f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected: {'; '.join(problems)}"
 
 
 def without_absent(value: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable
@@ -57,6 +58,13 @@ LISTS: dict[str, tuple[str, str, dict[str, Any], str, str]] = {
         "InvalidNextToken",
     ),
     "rules": ("events", "list_rules", {"NamePrefix": "listed"}, "NextToken", "ValidationException"),
+    "rules of a target": (
+        "events",
+        "list_rule_names_by_target",
+        {"TargetArn": "arn:aws:sqs:us-east-1:123456789012:listed-0"},
+        "NextToken",
+        "ValidationException",
+    ),
     "buckets": ("s3", "list_buckets", {"Prefix": "listed"}, "ContinuationToken", "InvalidArgument"),
     "policies of a role": ("iam", "list_role_policies", {"RoleName": "listed-0"}, "Marker", "ValidationError"),
     "tags of a role": ("iam", "list_role_tags", {"RoleName": "listed-0"}, "Marker", "ValidationError"),
@@ -80,6 +88,7 @@ LISTS: dict[str, tuple[str, str, dict[str, Any], str, str]] = {
         "PaginationToken",
         "InvalidParameterException",
     ),
+    "history of alarms": ("cloudwatch", "describe_alarm_history", {}, "NextToken", "InvalidNextToken"),
     "stacks": ("cloudformation", "list_stacks", {}, "NextToken", "ValidationError"),
 }
 PAGED = {
@@ -89,6 +98,7 @@ PAGED = {
     "queues": {"MaxResults": 1},
     "parameters": {"MaxResults": 1},
     "rules": {"Limit": 1},
+    "rules of a target": {"Limit": 1},
     "tagged": {"ResourcesPerPage": 1},
     "buckets": {"MaxBuckets": 1},
     "policies of a role": {"MaxItems": 1},
@@ -99,6 +109,10 @@ PAGED = {
     "targets": {"Limit": 1},
 }
 """How some of them are asked for pages of one."""
+
+
+QUERIES = ("s3", "iam", "sns", "cloudformation")
+"""Services whose requests are texts throughout."""
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +135,7 @@ def full(ask: Ask) -> Ask:
     ask("iam").tag_role(RoleName="listed-0", Tags=[{"Key": each, "Value": "t"} for each in ("a", "b")])
     queues = [{"Id": f"q{number}", "Arn": f"arn:aws:sqs:us-east-1:123456789012:listed-{number}"} for number in range(2)]
     ask("events").put_targets(Rule="listed-0", Targets=queues)
+    ask("events").put_targets(Rule="listed-1", Targets=queues[:1])
     return ask
 
 
@@ -133,6 +148,34 @@ def test_a_token_that_a_list_never_gave_out_is_refused(full: Ask, what: str) -> 
     assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (code, 400)
 
 
+@pytest.mark.parametrize("what", [each for each in LISTS if LISTS[each][0] not in QUERIES])
+def test_a_token_that_is_no_text_cannot_be_read(full: Ask, what: str) -> None:
+    service, operation, about, member, _ = LISTS[what]
+    careless = _careless(full(service))
+    for token in (["a"], [], {"a": "b"}, 0):
+        with pytest.raises(ClientError, match="can not be converted to a String") as refused:
+            getattr(careless, operation)(**about, **{member: token})
+        answer = refused.value.response
+        found = (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"])
+        assert found == ("SerializationException", 400), token
+
+
+@pytest.mark.parametrize(
+    ("what", "code"),
+    [
+        ("rules", "ValidationException"),
+        ("targets", "ValidationException"),
+        ("keys", "ValidationException"),
+        ("groups of logs", "InvalidParameterException"),
+    ],
+)
+def test_an_empty_token_is_refused_where_aws_takes_none(full: Ask, what: str, code: str) -> None:
+    service, operation, about, member, _ = LISTS[what]
+    with pytest.raises(ClientError, match="length greater than or equal to 1") as refused:
+        getattr(_careless(full(service)), operation)(**about, **{member: ""})
+    assert refused.value.response["Error"]["Code"] == code
+
+
 @pytest.mark.parametrize("what", PAGED)
 def test_the_token_that_it_gave_leads_on(full: Ask, what: str) -> None:
     service, operation, about, _, _ = LISTS[what]
@@ -143,9 +186,9 @@ def test_the_token_that_it_gave_leads_on(full: Ask, what: str) -> None:
     assert [each for page in cut for each in page] == [each for page in whole for each in page]
 
 
-@pytest.mark.parametrize("what", ["policies of a role", "keys", "targets"])
+@pytest.mark.parametrize("what", ["policies of a role", "keys", "targets", "rules"])
 def test_a_token_of_another_list_is_refused(full: Ask, what: str) -> None:
-    other = {"policies of a role": "roles", "keys": "aliases", "targets": "rules"}[what]
+    other = {"policies of a role": "roles", "keys": "aliases", "targets": "rules", "rules": "targets"}[what]
     service, operation, about, member, code = LISTS[other]
     answer = getattr(full(service), operation)(**about, **PAGED[other])
     token = answer.get("NextToken") or answer.get("NextMarker") or answer["Marker"]
@@ -159,6 +202,10 @@ def test_a_token_of_another_list_is_refused(full: Ask, what: str) -> None:
     [
         ("roles", 1001, "ValidationError"),
         ("aliases", 101, "ValidationException"),
+        ("rules", 101, "ValidationException"),
+        ("rules of a target", 101, "ValidationException"),
+        ("groups of logs", 51, "InvalidParameterException"),
+        ("parameters", 51, "ValidationException"),
         ("tags of a key", 51, "ValidationException"),
         ("buckets", 10_001, "InvalidArgument"),
         ("objects", 2**31, "InvalidArgument"),
@@ -177,6 +224,9 @@ def test_a_page_has_no_other_size_than_aws_allows(full: Ask, what: str, size: in
         ("roles", "MalformedInput", "ValidationError"),
         ("keys", "SerializationException", "ValidationException"),
         ("targets", "SerializationException", "ValidationException"),
+        ("rules", "SerializationException", "ValidationException"),
+        ("groups of logs", "SerializationException", "InvalidParameterException"),
+        ("parameters", "SerializationException", "ValidationException"),
         ("tagged", "SerializationException", "InvalidParameterException"),
     ],
 )
@@ -188,6 +238,21 @@ def test_a_size_that_is_no_number_or_nothing_is_refused(full: Ask, what: str, un
             getattr(careless, operation)(**about, **dict.fromkeys(PAGED[what], size))
         answer = refused.value.response
         assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (code, 400), size
+
+
+def test_rules_are_listed_by_100_and_none_that_comes_between_two_pages_hides_another(full: Ask) -> None:
+    events = full("events")
+    names = [f"many-{number:03}" for number in range(101)]
+    for name in names:
+        events.put_rule(Name=name, ScheduleExpression="rate(1 day)")
+    first = events.list_rules(NamePrefix="many-")
+    events.put_rule(Name="many-000-new", ScheduleExpression="rate(1 day)")
+    second = events.list_rules(NamePrefix="many-", NextToken=first["NextToken"], Limit=50)
+    assert [each["Name"] for each in first["Rules"]] == names[:100]
+    assert [each["Name"] for each in second["Rules"]] == names[100:]
+    assert "NextToken" not in second
+    with pytest.raises(ClientError, match="ValidationException"):
+        events.list_rules(NamePrefix="listed", NextToken=first["NextToken"])
 
 
 def test_metrics_are_listed_by_500(full: Ask) -> None:
@@ -222,13 +287,20 @@ def test_data_of_metrics_in_pages_is_refused_by_name(full: Ask) -> None:
 
 def _careless(client: Any) -> Any:
     """The same client, sending whatever it is told to."""
-    credentials = client._request_signer._credentials.get_frozen_credentials()
-    return boto3.Session(credentials.access_key, credentials.secret_key, credentials.token).client(
-        client.meta.service_model.service_name,
-        client.meta.region_name,
-        endpoint_url=client.meta.endpoint_url,
-        config=Config(parameter_validation=False, retries={"max_attempts": 1, "mode": "legacy"}, proxies={}),
-    )
+    keys = client._request_signer._credentials.get_frozen_credentials()
+    meta = client.meta
+    return _careless_client(tuple(keys), meta.service_model.service_name, meta.region_name, meta.endpoint_url)
+
+
+@functools.cache
+def _careless_client(keys: tuple[str, str, str | None], service: str, region: str, url: str) -> Any:
+    careless = Config(parameter_validation=False, retries={"max_attempts": 1, "mode": "legacy"}, proxies={})
+    return _session(keys).client(service, region, endpoint_url=url, config=careless)
+
+
+@functools.cache
+def _session(keys: tuple[str, str, str | None]) -> boto3.Session:
+    return boto3.Session(*keys)
 
 
 def _items(page: dict[str, Any]) -> list[str]:

@@ -104,6 +104,28 @@ def test_a_request_that_is_not_json_is_refused(cloud: Cloud) -> None:
     assert (status, answer["__type"]) == (400, "SerializationException")
 
 
+@pytest.mark.parametrize(
+    ("service", "target"),
+    [
+        ("servicecatalog", "AWS242ServiceCatalogService.ListPortfolios"),
+        ("events", "AWSEvents.ListRules"),
+        ("kms", "TrentService.ListKeys"),
+        ("sqs", "AmazonSQS.ListQueues"),
+        ("monitoring", "GraniteServiceVersion20100801.ListMetrics"),
+    ],
+)
+def test_a_request_that_is_json_and_no_object_is_refused(cloud: Cloud, service: str, target: str) -> None:
+    for body, found in (
+        ('["ab"]', "START_ARRAY"),
+        ("[]", "START_ARRAY"),
+        ('"ab"', "STRING_VALUE"),
+        ("5", "NUMBER_VAL"),
+    ):
+        status, answer = post(cloud, target, body, service)
+        assert (status, answer["__type"]) == (400, "SerializationException"), body
+        assert found in answer["message"]
+
+
 def test_an_unsigned_request_is_refused(cloud: Cloud) -> None:
     connection = http.client.HTTPConnection(cloud.url.removeprefix("http://"))
     connection.request("POST", "/", "{}", {"X-Amz-Target": "AWS242ServiceCatalogService.ListPortfolios"})
