@@ -14,6 +14,8 @@ MOST_RUNS = 10
 MOST_CHOSEN = 50
 RUNNING = ("Executing", "Stopping")
 BAD = ("Failed", "Stopped")
+# The first and the last step of a run. The last one is left out where the first found nothing to answer.
+LOOKING, PUBLISHING = "LookAtInput", "CheckAndPublish"
 # What a function raised, within the step's reason. That may be cut off behind it, so it is not read as JSON.
 RAISED = re.compile(r'"errorMessage": ?"(?P<message>(?:[^"\\]|\\.)*)"')
 # https://docs.aws.amazon.com/sagemaker/latest/dg/batch-transform-errors.html
@@ -52,6 +54,34 @@ def endings(aws: Aws, pipeline: str, title: str, explain: Callable[[str], Trail]
             explain=partial(explain, arn),
             execution=arn.rpartition("/")[2],
         )
+
+
+def tell_success(aws: Aws, trail: Trail, execution_arn: str) -> None:
+    """Say that a run succeeded, and what it published."""
+    pipeline, _, identifier = execution_arn.rpartition(":pipeline/")[2].partition("/execution/")
+    trail.succeeded = True
+    trail.at("execution", f"{identifier} of SageMaker pipeline {pipeline}, Succeeded")
+    steps = aws.items(
+        "sagemaker",
+        "ListPipelineExecutionSteps",
+        "PipelineExecutionSteps",
+        PipelineExecutionArn=execution_arn,
+        SortOrder="Ascending",
+    )
+    told = f"The execution {identifier} succeeded"
+    published = next((step for step in steps if step["StepName"] == PUBLISHING), None)
+    if published:
+        trail.at("step", PUBLISHING)
+        function = published.get("Metadata", {}).get("Lambda", {})
+        output = {each["Name"]: each["Value"] for each in function.get("OutputParameters", [])}
+        trail.says(
+            f"{told} and published the answers to {output.get('Records', 'its')} records",
+            [output["Manifest"]] if "Manifest" in output else [],
+        )
+    elif any(step["StepName"] == LOOKING for step in steps):
+        trail.says(f"{told} and published nothing: there was nothing to answer in its input")
+    else:  # it is no run over files, or its steps may not be read
+        trail.says(told)
 
 
 def raised_by_function(reason: str) -> list[str]:

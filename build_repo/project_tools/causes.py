@@ -117,7 +117,7 @@ CAUSES = (
     ),
     Cause(
         "still running",
-        r"^The execution \S+ of the SageMaker pipeline is still running",
+        r"^The execution (?:\S+ of the SageMaker pipeline )?is still running",
         ("Run this again when it has ended.",),
     ),
     # ---- rights

@@ -8,7 +8,7 @@ from typing import Any
 from project_tools import batch_runs, causes, launch, pipelines, rights, training
 from project_tools.aws import Aws, CannotLookError
 from project_tools.endings import Ending
-from project_tools.findings import Answer, Failure, Trail
+from project_tools.findings import Answer, Failure, Success, Trail
 from project_tools.project import Project
 
 BAD_EXECUTIONS = ("Failed", "Stopped")
@@ -35,6 +35,8 @@ def look(aws: Aws, project: Project, execution: str = "") -> Answer:
     if chosen is None:
         return Answer(project, None, not_read=tuple(aws.not_read))
     trail = chosen.explain()
+    if trail.succeeded:
+        return Answer(project, None, not_read=tuple(aws.not_read), success=_success(chosen, trail))
     notes = [
         f"Also failed: {other.title}, {other.at:%Y-%m-%d %H:%M} UTC."
         for other in found
@@ -108,7 +110,7 @@ def _training(aws: Aws, execution_arn: str, functions: str = "") -> Trail:
     trail = Trail()
     training.follow(aws, trail, execution_arn, functions)
     if not trail.places:
-        trail.says(f"The execution {execution_arn.rpartition('/')[2]} succeeded: there is nothing to explain")
+        batch_runs.tell_success(aws, trail, execution_arn)
     return trail
 
 
@@ -146,6 +148,10 @@ def _boundary(aws: Aws, project: Project, trail: Trail) -> tuple[str, ...]:
         return ()
     found = launch.boundary(aws, project)
     return (f"The boundary of this project's roles is {found}.",) if found else ()
+
+
+def _success(ending: Ending, trail: Trail) -> Success:
+    return Success(ending.title, trail.line, trail.more, tuple(trail.places), trail.link, ending.at)
 
 
 def _failure(project: Project, ending: Ending, trail: Trail, boundary: tuple[str, ...]) -> Failure:

@@ -115,6 +115,11 @@ def _explain(
         _action(aws, trail, pipeline, failed, endpoints)
     elif status == "Failed":
         _condition(aws, trail, pipeline, identifier)
+    elif status == "Succeeded":
+        trail.succeeded = True
+        trail.says("The execution succeeded")
+    else:
+        trail.says("The execution is still running")
     return trail
 
 

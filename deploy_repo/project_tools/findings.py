@@ -30,6 +30,8 @@ class Trail:
     """The last lines of the nearest log."""
     pipeline: str = ""
     """Of which SageMaker pipeline an execution was followed, as the ARN writes it: in lower case."""
+    succeeded: bool = False
+    """Nothing failed: what was asked for ended well."""
 
     def at(self, what: str, name: str, link: str = "") -> None:
         self.places.append(Place(what, name, link))
@@ -77,17 +79,35 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Success:
+    """An execution that was asked for, and succeeded."""
+
+    title: str
+    line: str
+    more: tuple[str, ...]
+    where: tuple[Place, ...]
+    link: str
+    when: datetime
+
+
+@dataclass(frozen=True)
 class Answer:
-    """What looking at a project found: its newest failure or none, and what could not be read on the way."""
+    """What looking at a project found: its newest failure or none, and what could not be read on the way.
+
+    There is no failure either where the execution that was asked for succeeded.
+    """
 
     project: Project
     failure: Failure | None
     notes: tuple[str, ...] = ()
     not_read: tuple[str, ...] = ()
+    success: Success | None = None
 
     def document(self) -> dict[str, Any]:
         """For tools: the members of this class, times as ISO 8601."""
         document = asdict(self)
         if self.failure is not None:
             document["failure"]["when"] = self.failure.when.isoformat()
+        if self.success is not None:
+            document["success"]["when"] = self.success.when.isoformat()
         return document

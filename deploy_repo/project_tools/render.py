@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from project_tools.findings import Answer, Failure, Place
+from project_tools.findings import Answer, Failure, Place, Success
 
 INDENT = "  "
 NARROWEST, WIDEST = 60, 120
@@ -19,7 +19,11 @@ def text(answer: Answer, now: datetime, width: int, *, bold: bool) -> str:
 
 def _lines(answer: Answer, now: datetime, width: int, bold: bool) -> Iterator[str]:
     failure = answer.failure
-    if failure is None:
+    if answer.success is not None:
+        yield _heading(f"What succeeded: {answer.success.title}, {ago(answer.success.when, now)}", bold)
+        yield from _told(answer.success, width)
+        yield from _where(answer.success, width, bold)
+    elif failure is None:
         sentence = f"Nothing failed in project {answer.project.name} ({answer.project.id})."
         yield from _prose(sentence, width, "")
     else:
@@ -36,17 +40,10 @@ def _lines(answer: Answer, now: datetime, width: int, bold: bool) -> Iterator[st
 
 def _failure(failure: Failure, now: datetime, width: int, bold: bool) -> Iterator[str]:
     yield _heading(f"What failed: {failure.title}, {ago(failure.when, now)}", bold)
-    for line in (failure.line, *failure.more):
-        yield from _verbatim(line, width)
+    yield from _told(failure, width)
     if failure.since:
         yield from _prose(failure.since, width)
-    yield ""
-    yield _heading("Where", bold)
-    for place in failure.where:
-        yield from _place(place, width)
-    yield from _place(Place("time", f"{failure.when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"), width)
-    if failure.link:
-        yield f"{INDENT}{'look':<{LABEL}}{failure.link}"
+    yield from _where(failure, width, bold)
     yield ""
     yield _heading("What to try", bold)
     for advice in failure.to_try:
@@ -56,6 +53,21 @@ def _failure(failure: Failure, now: datetime, width: int, bold: bool) -> Iterato
         yield _heading("Last lines of the log", bold)
         for line in failure.last_lines:
             yield from _verbatim(line, width)
+
+
+def _told(found: Failure | Success, width: int) -> Iterator[str]:
+    for line in (found.line, *found.more):
+        yield from _verbatim(line, width)
+
+
+def _where(found: Failure | Success, width: int, bold: bool) -> Iterator[str]:
+    yield ""
+    yield _heading("Where", bold)
+    for place in found.where:
+        yield from _place(place, width)
+    yield from _place(Place("time", f"{found.when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"), width)
+    if found.link:
+        yield f"{INDENT}{'look':<{LABEL}}{found.link}"
 
 
 def ago(when: datetime, now: datetime) -> str:

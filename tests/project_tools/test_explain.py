@@ -532,14 +532,64 @@ def test_a_run_that_outlived_the_build_that_waited_for_it_is_not_what_failed() -
     assert station(found, "execution").endswith(", Executing")
 
 
-def test_a_run_that_ended_well_has_nothing_to_explain() -> None:
-    answers = batch_runs(run_step("CheckAndPublish", ""), "Succeeded")
-    succeeded = {"PipelineExecutionArn": RUN, "PipelineExecutionStatus": "Succeeded"}
+def succeeded(steps: Any) -> Answer:
+    """What is said of a run of production that was asked for and succeeded with these steps."""
+    answers = batch_runs({"StepName": "LookAtInput"}, "Succeeded")
+    described = {"PipelineExecutionArn": RUN, "PipelineExecutionStatus": "Succeeded"}
+    told = {"sagemaker:DescribePipelineExecution": described, "sagemaker:ListPipelineExecutionSteps": steps}
+    return answer(answers | told, "abcdef123456")
 
-    found = answer(answers | {"sagemaker:DescribePipelineExecution": succeeded}, "abcdef123456").failure
 
-    assert found is not None
-    assert found.line == "The execution abcdef123456 succeeded: there is nothing to explain"
+def test_a_run_that_succeeded_says_so_and_what_it_published() -> None:
+    manifest = "s3://b/published/2026-11-20/abcdef123456/manifest.json"
+    output = [{"Name": "Records", "Value": "20"}, {"Name": "Manifest", "Value": manifest}]
+    step = {"StepName": "CheckAndPublish", "Metadata": {"Lambda": {"Arn": "a", "OutputParameters": output}}}
+
+    found = succeeded({"PipelineExecutionSteps": [{"StepName": "LookAtInput"}, step]})
+
+    assert found.failure is None
+    assert found.success is not None
+    assert found.success.title == "the batch runs of production"
+    assert found.success.line == "The execution abcdef123456 succeeded and published the answers to 20 records"
+    assert found.success.more == (manifest,)
+    assert [place.name for place in found.success.where] == [
+        "abcdef123456 of SageMaker pipeline claims-prod, Succeeded",
+        "CheckAndPublish",
+    ]
+
+
+def test_a_run_that_succeeded_and_found_nothing_to_answer_says_so() -> None:
+    found = succeeded({"PipelineExecutionSteps": [{"StepName": "LookAtInput"}, {"StepName": "AnythingToAnswer"}]})
+
+    assert found.success is not None
+    assert found.success.line == (
+        "The execution abcdef123456 succeeded and published nothing: there was nothing to answer in its input"
+    )
+
+
+def test_a_run_that_succeeded_whose_steps_may_not_be_read_says_no_more_than_that() -> None:
+    denied = "User: arn:aws:iam::1:user/x is not authorized to perform: sagemaker:ListPipelineExecutionSteps"
+
+    found = succeeded(refused("AccessDeniedException", denied))
+
+    assert found.success is not None
+    assert found.success.line == "The execution abcdef123456 succeeded"
+    assert any("ListPipelineExecutionSteps" in sentence for sentence in found.not_read)
+
+
+def test_an_execution_of_a_pipeline_that_succeeded_or_has_not_ended_is_no_failure_without_a_cause() -> None:
+    runs = [execution(2, "InProgress", 9), execution(1, "Succeeded")]
+    answers = {
+        "codepipeline:ListPipelineExecutions": executions([], runs),
+        "codepipeline:ListActionExecutions": {"actionExecutionDetails": []},
+    }
+
+    ended, running = (answer(answers, run["pipelineExecutionId"]) for run in reversed(runs))
+
+    assert (ended.failure, ended.success and ended.success.line) == (None, "The execution succeeded")
+    assert running.failure is not None
+    assert (running.failure.line, running.failure.cause) == ("The execution is still running", "still running")
+    assert running.failure.to_try == ("Run this again when it has ended.",)
 
 
 def test_a_run_that_the_tests_of_staging_could_not_use_is_followed_from_their_build() -> None:

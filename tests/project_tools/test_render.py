@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from project_tools.findings import Answer, Failure, Place
+from project_tools.findings import Answer, Failure, Place, Success
 from project_tools.project import Project
 from project_tools.render import ago, text
 
@@ -59,6 +59,22 @@ def test_it_is_as_wide_as_the_terminal_but_cuts_no_word(width: int) -> None:
 def test_colour_codes_are_for_terminals_only() -> None:
     assert "\x1b" not in text(Answer(PROJECT, FAILURE), NOW, 80, bold=False)
     assert "\x1b[1mWhere\x1b[0m" in text(Answer(PROJECT, FAILURE), NOW, 80, bold=True)
+
+
+def test_what_was_asked_for_and_succeeded_is_not_told_as_a_failure() -> None:
+    place = Place("execution", "abc of SageMaker pipeline claims-prod, Succeeded")
+    success = Success("the batch runs of production", "It did", ("s3://b/manifest.json",), (place,), "", FAILURE.when)
+
+    assert text(Answer(PROJECT, None, success=success), NOW, 100, bold=False).splitlines() == [
+        "What succeeded: the batch runs of production, 12 minutes ago",
+        "    It did",
+        "    s3://b/manifest.json",
+        "",
+        "Where",
+        "  execution abc of SageMaker pipeline claims-prod, Succeeded",
+        "  time      2026-11-20 11:48:00 UTC",
+    ]
+    assert Answer(PROJECT, None, success=success).document()["success"]["when"] == "2026-11-20T11:48:00+00:00"
 
 
 def test_nothing_failed_is_one_line() -> None:

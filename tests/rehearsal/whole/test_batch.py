@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.inventory import billable
 from rehearsal.person import REPOSITORY_ROOT
-from rehearsal.why import explain
+from rehearsal.why import BUILD_REPO, TOOL, explain
 from tests.rehearsal.images import IMAGE
 from tests.rehearsal.sagemaker.hosting import CODE, archive
 from tests.rehearsal.whole.company import Company, until
@@ -94,6 +94,18 @@ class Batches(Releases):
         found = [json.load(s3.get_object(Bucket=self.bucket, Key=key)["Body"]) for key in keys]
         return sorted(found, key=lambda each: str(each["published_at"]))
 
+    def why(self, run: str) -> dict[str, Any]:
+        """What `make why EXECUTION=` says of a run of production, once that has succeeded."""
+        cloud, scientist = self.company.cloud, self.company.scientist
+        arn = f"arn:aws:sagemaker:{cloud.region}:{cloud.account}:pipeline/{self.name}-prod/execution/{run}"
+        describe = scientist.client("sagemaker").describe_pipeline_execution
+        until(lambda: describe(PipelineExecutionArn=arn)["PipelineExecutionStatus"] == "Succeeded")
+        named = (f"SAGEMAKER_PROJECT_NAME={self.name}", f"SAGEMAKER_PROJECT_ID={self.id}")
+        said: dict[str, Any] = json.loads(
+            scientist.run("env", *named, *TOOL, "--json", "--execution", run, folder=BUILD_REPO)
+        )
+        return said
+
     def answers_of(self, manifest: dict[str, Any]) -> list[Any]:
         s3, (url,) = self.company.engineer.client("s3"), manifest["answers"]
         body = s3.get_object(Bucket=self.bucket, Key=url.removeprefix(f"s3://{self.bucket}/"))["Body"].read()
@@ -151,6 +163,10 @@ def test_an_approval_runs_the_version_over_the_files_and_publishes_what_passes_t
     assert project.answers_of(manifest) == [right(each) for each in GOLDEN if each["record"] in decided(0)] + [
         right(next(each for each in GOLDEN if each["record"] == decided(1)[0]))
     ]
+    said = project.why(run)
+    assert said["failure"] is None
+    assert said["success"]["line"] == f"The execution {run} succeeded and published the answers to {count} records"
+    assert said["success"]["more"][0].endswith(f"/{run}/manifest.json")
     package = project.company.engineer.client("sagemaker").describe_model_package(ModelPackageName=live[0])
     assert package["ModelLifeCycle"]["StageStatus"] == "Live"
 
