@@ -84,9 +84,14 @@ class Deployment:
         return self._variable(DECIDING_ACTION, ASK_VARIABLE) == "yes"
 
     @property
-    def was_recorded(self) -> bool:
-        """Whether its version was seen to be live in production."""
-        return any(each["actionName"] == RECORDING_ACTION and each["status"] == "Succeeded" for each in self.actions)
+    def recorded_at(self) -> datetime | None:
+        """When its version was seen to be live in production; None unless it was."""
+        ends = [
+            each["lastUpdateTime"]
+            for each in self.actions
+            if each["actionName"] == RECORDING_ACTION and each["status"] == "Succeeded"
+        ]
+        return max(ends, default=None)
 
     @property
     def reached_production(self) -> bool:
@@ -206,10 +211,22 @@ class DeployPipeline:
             return False
         return True
 
-    def start(self, package: str, request_token: str) -> str:
-        """Start an execution for a package ARN or `rollback`; the same token starts only one. Answers its id."""
+    def start(self, package: str, request_token: str, revisions: Collection[tuple[str, str]] = ()) -> str:
+        """Start an execution for a package ARN or `rollback`; the same token starts only one. Answers its id.
+
+        With `revisions` of the sources (as `Deployment` has them) it takes these, and not the newest ones.
+        https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-trigger-source-overrides.html
+        """
+        overrides = [
+            {"actionName": action, "revisionType": "COMMIT_ID", "revisionValue": revision}
+            for action, revision in sorted(revisions)
+            if revision
+        ]
         started = self._codepipeline.start_pipeline_execution(
-            name=self.name, variables=[{"name": PACKAGE_VARIABLE, "value": package}], clientRequestToken=request_token
+            name=self.name,
+            variables=[{"name": PACKAGE_VARIABLE, "value": package}],
+            clientRequestToken=request_token,
+            **({"sourceRevisions": overrides} if overrides else {}),
         )
         return str(started["pipelineExecutionId"])
 

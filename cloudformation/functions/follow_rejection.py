@@ -24,6 +24,7 @@ from deployments import AUTO, BECAUSE_REJECTED, ROLLBACK, Deployment, DeployPipe
 from going_back import GoingBack, token_at, token_without
 from live_model import challenging_package, same_package, served_package, version_of
 from patience import Context, OutOfTimeError, Patience
+from reviewed_source import Revisions, let_in, short
 
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
@@ -76,7 +77,8 @@ def _follow(detail: Mapping[str, Any]) -> list[Deployment]:
     arn = package["ModelPackageArn"]
     challenges = same_package(challenging_package(sagemaker, endpoint), arn)
     rejection = Rejection(package, pipeline, is_live=same_package(live, arn), challenges=challenges)
-    rejection.follow(token_at(pipeline, arn, _moment(detail, package)))
+    moment = _moment(detail, package)
+    rejection.follow(token_at(pipeline, arn, moment), let_in(pipeline.until(moment)))
     if rejection.done:
         subject, text = rejection.report(group)
         notifications.publish(client("sns"), os.environ["NOTIFICATION_TOPIC_ARN"], subject, text)
@@ -151,6 +153,7 @@ class Rejection:
         self._stopped_beside: list[Deployment] = []
         self._stopped: list[Deployment] = []
         self._rollback_id = ""
+        self._rolls_back_from: Revisions = frozenset()
         self.version = version_of(self._arn)
         self.resolving: list[Deployment] = []
         """Executions that began before the rejection and have not said yet which version they carry."""
@@ -162,8 +165,9 @@ class Rejection:
         """Whether anything was changed."""
         return bool(self._stopped or self._stopped_beside or self._rollback_id or self._leaving_id)
 
-    def follow(self, request_token: str) -> None:
-        """Stop what carries the version; bring back the one before it where this one is live or becomes so."""
+    def follow(self, request_token: str, sources: Revisions = frozenset()) -> None:
+        """Stop what carries the version; bring back the one before it, from these sources, where this one is live or
+        becomes so."""
         under_way = list(self._pipeline.in_flight())
         reaches_production = any(each.carries(self._arn) and each.reached_production for each in under_way)
         ahead = [each for each in under_way if not each.reached_production]
@@ -178,7 +182,7 @@ class Rejection:
         # A rollback to this version was wanted because another version has to go: that holds still. It is stopped last:
         # were it gone and no other one started, nobody who tries again could know that there is to be one.
         if self._is_live or reaches_production or overtaken or rollbacks:
-            self._go_back(others, request_token)
+            self._go_back(others, request_token, sources)
         elif self._challenges:
             self._leave_out(request_token)
         elif beside:
@@ -200,18 +204,18 @@ class Rejection:
         """Deploy without a challenger what was to come with it: a build takes no rejected version for one."""
         self._again_id = self._pipeline.start(brings_it.asked_for, token_without(self._arn, brings_it))
 
-    def _go_back(self, others: Sequence[Deployment], request_token: str) -> None:
+    def _go_back(self, others: Sequence[Deployment], request_token: str, sources: Revisions) -> None:
         """Bring back the version before."""
         if any(each.goes_back for each in others):
             log.info("A rollback is on its way already")
             return
-        started = self._pipeline.start(ROLLBACK, request_token)
+        started = self._pipeline.start(ROLLBACK, request_token, sources)
         found = self._pipeline.find(started)
         if found is not None and found.is_over:
             log.info("The rollback %s of this rejection ended as %s already", started, found.status)
             self.ended_rollback = found
         else:
-            self._rollback_id = started
+            self._rollback_id, self._rolls_back_from = started, sources
 
     def _leave_out(self, request_token: str) -> None:
         """Deploy what is live once more: a build takes no rejected version for a challenger."""
@@ -234,9 +238,7 @@ class Rejection:
             where = "It is live in production" if self._is_live else "It was about to be live in production"
             parts.append(
                 f"{where}. Execution {self._rollback_id} of {self._pipeline.name} brings back the version that was "
-                "live before it and is still approved; nobody is asked again, because it was approved before, unless "
-                "the model-deploy repository has changed since production was last deployed from it: then you are "
-                "asked. "
+                f"live before it and is still approved. {self._who_is_asked()} "
                 "If there is none, that execution fails, says so, and production stays as it is."
             )
         if self._leaving_id:
@@ -264,6 +266,15 @@ class Rejection:
         elif self._leaving_id or (self._stopped_beside and not self._stopped):
             outcome = "it is taken out of the comparison"
         return f"{group}: version {self.version} was rejected, {outcome}", "\n\n".join(parts)
+
+    def _who_is_asked(self) -> str:
+        if not self._rolls_back_from:
+            return "You are asked before production, because nothing says from which commit it was deployed before."
+        return (
+            f"Nobody is asked again, because it was approved before, and the model-deploy repository is taken as "
+            f"production was last deployed from it ({short(self._rolls_back_from)}): what was pushed since then comes "
+            "with the next deployment."
+        )
 
 
 def _listed(deployments: Sequence[Deployment]) -> str:

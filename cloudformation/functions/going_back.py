@@ -13,7 +13,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -32,6 +32,7 @@ from deployments import (
     DeployPipeline,
 )
 from live_model import challenging_package, served_package, version_of
+from reviewed_source import let_in
 
 APPROVED, REJECTED = "Approved", "Rejected"
 EXECUTION_ID = "production.execution-id"
@@ -178,7 +179,8 @@ class GoingBack:
             return self._asks_for_help(
                 version, ended, f"{begun} rollbacks began by now; no further one does by itself."
             )
-        started = self._pipeline.start(ROLLBACK, _token(ended))
+        came_before = self._pipeline.before(ended.execution_id)
+        started = self._pipeline.start(ROLLBACK, _token(ended), let_in(chain([ended], came_before)))
         found = self._pipeline.find(started)
         if found is not None and found.is_over:
             log.info("The rollback %s of this ended as %s already; its own end is followed, too", started, found.status)

@@ -1,38 +1,60 @@
-"""Whether what the model-deploy repository holds in an execution is what production was deployed from before.
+"""What somebody has let into production of the model-deploy repository: what a rollback is deployed from.
 
 A rollback asks nobody, because its version was approved for production before. The stacks get more than a version from
 the repository, however: the template, the number of instances, the alarms. So the commit counts, and it counts as
-CodePipeline took it: what a build says of itself may be anything.
+CodePipeline took it: what a build says of itself may be anything. A rollback that the project starts takes the commit
+that production was deployed from last, so that nothing pushed since then can hold it up; one that somebody starts takes
+the newest commit, and asks when nobody has let that one in.
 
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_SourceRevision.html
 """
+
+from collections.abc import Iterable
+from itertools import islice
 
 from deployments import FAILED, Deployment, DeployPipeline
 
 SUCCEEDED = "Succeeded"
 SHORT = 10
 """Of a commit's id, for people."""
+MOST_LOOKED_AT = 25
+
+Revisions = frozenset[tuple[str, str]]
+"""Of an execution's sources: the action that took each, and its revision."""
+
+
+def let_in(executions: Iterable[Deployment]) -> Revisions:
+    """The sources of the newest of these executions that was seen to have deployed production; none without one."""
+    return next((each.revisions for each in islice(executions, MOST_LOOKED_AT) if each.recorded_at), frozenset())
 
 
 def changed_since_production(pipeline: DeployPipeline, execution: Deployment) -> str | None:
     """Why nobody has let this execution's sources into production yet, as a clause; None when somebody has.
 
     The last execution that came into production, and was seen to have deployed what it was given, was asked about or
-    held the same as one that was. Its listing stays for a year.
+    held the same as one that was. While that is under way when this one begins, the last one before it counts as well.
+    Its listing stays for a year.
     https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
     """
+    last: Deployment | None = None
     before = pipeline.before(execution.execution_id, {SUCCEEDED, FAILED})  # one that failed may have had more to do
-    last = next((each for each in before if each.was_recorded), None)
+    for each in before:
+        if each.recorded_at is None:
+            continue
+        if execution.revisions and execution.revisions == each.revisions:
+            return None
+        last = last or each
+        if each.recorded_at <= execution.started:
+            break
     if last is None:
         return "no execution is known that deployed production from this repository"
-    if execution.revisions and execution.revisions == last.revisions:
-        return None
     return (
         "the model-deploy repository has changed since production was last deployed from it "
-        f"({_short(last)} then, {_short(execution)} now)"
+        f"({short(last.revisions)} then, {short(execution.revisions)} now)"
     )
 
 
-def _short(execution: Deployment) -> str:
-    ids = sorted(revision[:SHORT] for _, revision in execution.revisions if revision)
+def short(revisions: Revisions) -> str:
+    """Commits for people."""
+    ids = sorted(revision[:SHORT] for _, revision in revisions if revision)
     return ", ".join(ids) or "an unknown commit"

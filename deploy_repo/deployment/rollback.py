@@ -3,8 +3,8 @@
     make rollback REASON="answers 5xx for claims of more than 10,000"
 
 Rejects the version in production, with the reason, as the person who runs this. The project then starts the deploy
-pipeline by itself, as it does when somebody rejects that version in Studio; all that is left to do here is to follow
-it. So nothing is lost when this is interrupted.
+pipeline by itself, as it does when somebody rejects that version in Studio, from the commit that production was last
+deployed from; all that is left to do here is to follow it. So nothing is lost when this is interrupted.
 """
 
 import functools
@@ -74,10 +74,23 @@ class Plan:
             f"  Version {bad} {rejection}",
             f"  Version {good} {comes_back}: it is approved, and was last deployed to production at "
             f"{way_back.deployed_at(self.returning)}{self.remark}.",
-            "  It goes through staging and its tests again. Nobody is asked: it was approved for production before;",
-            "  only if this repository has changed since production was last deployed from it, a person is.",
+            *self._who_is_asked(),
             f"  {meanwhile}",
         ]
+
+    def _who_is_asked(self) -> tuple[str, str]:
+        """What the project starts takes the commit of before; what a person starts takes what was mended since."""
+        tested = "  It goes through staging and its tests again. Nobody is asked: it was approved for production before"
+        if self.is_rejected:
+            return (
+                f"{tested};",
+                "  only if this repository has changed since production was last deployed from it, a person is.",
+            )
+        return (
+            f"{tested}.",
+            "  This repository is taken as production was last deployed from it; what was pushed since comes with the "
+            "next deployment.",
+        )
 
 
 def reason_from(environment: Mapping[str, str]) -> str:

@@ -88,8 +88,9 @@ def test_it_says_what_will_happen_rejects_the_live_version_and_follows_the_way_b
         "fraud-prod serves version 2.",
         f"  Version 2 will be rejected in the Model Registry: {REASON}",
         "  Version 1 comes back: it is approved, and was last deployed to production at 2026-11-01T10:00:00Z.",
-        "  It goes through staging and its tests again. Nobody is asked: it was approved for production before;",
-        "  only if this repository has changed since production was last deployed from it, a person is.",
+        "  It goes through staging and its tests again. Nobody is asked: it was approved for production before.",
+        "  This repository is taken as production was last deployed from it; what was pushed since comes with the next "
+        "deployment.",
         "  Version 2 serves until traffic moves, and goes on should version 1 fail on the way.",
         f"Version 2 is rejected. Waiting for {NAME} to start.",
         f"Following execution 00000000-0000-4000-8000-000000000003 of {NAME}:",

@@ -90,8 +90,8 @@ def decided(version: int, ask: str, challenger: int = 0) -> Document:
     return {**done("Build", "DecideDeployment", "Lambda"), "output": {"outputVariables": variables}}
 
 
-def recorded() -> Document:
-    return done("DeployProduction", "RecordDeployment", "Lambda")
+def recorded(at: datetime | None = None) -> Document:
+    return {**done("DeployProduction", "RecordDeployment", "Lambda"), **({"lastUpdateTime": at} if at else {})}
 
 
 def waits_for_approval() -> Document:
@@ -141,6 +141,7 @@ class CodePipelines:
     ) -> str:
         """An execution that has come as far as its actions; answers its id."""
         found = self.executions.setdefault(pipeline, [])
+        began = started or datetime.fromtimestamp(self.clock.now, UTC)
         execution_id = f"{len(found) + 1:08d}-0000-4000-8000-{abs(hash(pipeline)) % 10**12:012d}"
         found.insert(
             0,
@@ -148,10 +149,10 @@ class CodePipelines:
                 "id": execution_id,
                 "status": status,
                 "asked_for": asked_for,
-                "actions": actions,
+                "actions": tuple({"lastUpdateTime": began, **each} for each in actions),
                 "trigger": trigger,
                 "commit": commit,
-                "started": started or datetime.fromtimestamp(self.clock.now, UTC),
+                "started": began,
             },
         )
         return execution_id
@@ -212,7 +213,10 @@ class CodePipelines:
     def _start(self, request: Document) -> Document:
         token = request["clientRequestToken"]
         if token not in self._tokens:
-            self._tokens[token] = self.execution(request["name"], asked_for=request["variables"][0]["value"])
+            overrides = request.get("sourceRevisions", [{"revisionValue": COMMIT}])
+            self._tokens[token] = self.execution(
+                request["name"], asked_for=request["variables"][0]["value"], commit=overrides[0]["revisionValue"]
+            )
         return {"pipelineExecutionId": self._tokens[token]}
 
 

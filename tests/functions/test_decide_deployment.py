@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from deploying import DEPLOY, STAGING_STACK, Project
+from deploying import DEPLOY, LATER, STAGING_STACK, Project
 from fake_aws import Document, FakeAws, RefusedError
 from scene import (
     APPROVER,
+    COMMIT,
     GROUP,
     JOB,
     PRODUCTION,
@@ -268,6 +270,17 @@ def test_what_somebody_let_into_production_is_known(scene: Scene) -> None:
     scene.reject(2)
     assert scene.asks(1, "rollback", commit=CHANGED) == "no"
     assert scene.asks(1, "rollback") == "yes", "an older commit is another one, too"
+
+
+@pytest.mark.parametrize(("commit", "asks"), [(COMMIT, "no"), (CHANGED, "no"), (CHANGED_AGAIN, "yes")])
+def test_what_was_let_in_when_the_rollback_began_is_known_though_another_commit_came_after_it(
+    scene: Scene, commit: str, asks: str
+) -> None:
+    """A rejected version may be on its way in: its end is waited for, and counts, too."""
+    ended = LATER + timedelta(minutes=5)
+    scene.execution(resolved(3), approved(), DEPLOYING, recorded(ended), status="Succeeded", commit=CHANGED)
+    scene.reject(2)
+    assert scene.asks(1, "rollback", commit=commit) == asks
 
 
 NOT_LET_IN: dict[str, list[Document]] = {

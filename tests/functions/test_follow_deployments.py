@@ -18,6 +18,7 @@ from scene import (
     SageMaker,
     approved,
     package_arn,
+    recorded,
     resolved,
     running,
     waits_for_approval,
@@ -233,6 +234,16 @@ def test_a_rollback_that_a_push_superseded_is_taken_up_and_says_so(scene: Scene)
     _, text = scene.only_message()
     assert f"execution {rollback} of {DEPLOY}, which ended as Superseded, left it there" in text
     assert f"Execution {scene.rollbacks[0]} takes production back now" in text
+
+
+def test_a_rollback_that_is_taken_up_takes_the_commit_that_production_was_last_deployed_from(scene: Scene) -> None:
+    scene.execution(resolved(2), approved(), recorded(), status="Succeeded", commit="b2" * 20)
+    scene.reject(2)
+    rollback = scene.rollback()
+    scene.execution(running("Build", "ResolvePackage"), asked_for="auto", commit="c3" * 20)
+    scene.hear(rollback, "SUPERSEDED")
+    [taken] = scene.account.asked("StartPipelineExecution")[-1]["sourceRevisions"]
+    assert taken == {"actionName": "ModelDeploySource", "revisionType": "COMMIT_ID", "revisionValue": "b2" * 20}
 
 
 def test_the_same_end_heard_twice_starts_one_rollback(scene: Scene) -> None:

@@ -18,6 +18,7 @@ from scene import (
     approved,
     decided,
     package_arn,
+    recorded,
     resolved,
     running,
     waits_for_approval,
@@ -109,6 +110,34 @@ def test_rejecting_the_live_version_brings_back_the_one_before(scene: Scene) -> 
     subject, text = scene.only_message()
     assert subject == f"{GROUP}: version 2 was rejected, production goes back"
     assert rollback in text
+
+
+def taken_by(scene: Scene) -> list[Document]:
+    """The sources that the newest execution was told to take."""
+    overrides: list[Document] = scene.account.asked("StartPipelineExecution")[-1].get("sourceRevisions", [])
+    return overrides
+
+
+def test_a_rollback_takes_the_commit_that_production_was_last_deployed_from(scene: Scene) -> None:
+    scene.execution(resolved(1), approved(), recorded(), status="Succeeded", commit="a1" * 20)
+    scene.execution(resolved(2), approved(), recorded(), status="Succeeded", commit="b2" * 20)
+    scene.execution(resolved(2), approved(), running("DeployProduction"), status="Failed", commit="c3" * 20)
+    scene.execution(resolved(2), waits_for_approval(), commit="d4" * 20)
+    scene.hear(scene.reject(2))
+    assert taken_by(scene) == [
+        {"actionName": "ModelDeploySource", "revisionType": "COMMIT_ID", "revisionValue": "b2" * 20}
+    ]
+    text = next(text for subject, text in scene.messages if "production goes back" in subject)
+    assert (
+        "as production was last deployed from it (b2b2b2b2b2): what was pushed since then comes with the next" in text
+    )
+
+
+def test_a_rollback_takes_the_newest_commit_when_nothing_says_from_which_production_was_deployed(scene: Scene) -> None:
+    scene.execution(resolved(2), approved(), running("DeployProduction"), status="Failed", commit="c3" * 20)
+    scene.hear(scene.reject(2))
+    assert taken_by(scene) == []
+    assert "You are asked before production" in scene.only_message()[1]
 
 
 def test_a_rejected_challenger_leaves_production_and_the_live_version_stays(scene: Scene) -> None:

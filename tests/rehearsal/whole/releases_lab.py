@@ -83,12 +83,12 @@ class Releases(Project):
             )["pipelineExecutionId"]
         )
 
-    def push_something(self) -> tuple[str, str]:
-        """Change the model-deploy repository; the commit before, and the execution that this starts."""
+    def push_something(self, file: str = "README.md") -> tuple[str, str]:
+        """Write more to a file of the model-deploy repository; the commit before, and the execution of the push."""
         git, clone, last = self.company.scientist.git, self.company.scientist.home / self.name, self.last()
         before = str(git("rev-parse", "HEAD", folder=clone)).strip()
-        with (clone / "README.md").open("a") as readme:
-            readme.write("\nMore.\n")
+        with (clone / file).open("a") as more:
+            more.write("\nMore.\n")
         git("commit", "--quiet", "--all", "--message", "Say more", folder=clone)
         git("push", "--quiet", "origin", "main", folder=clone)
         return before, self.started_after(last)
