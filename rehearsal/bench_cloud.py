@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rehearsal.cloud.cloud import Cloud
+from rehearsal.cloud.lambda_ import Lambda
 from rehearsal.cloud.rooms import new_cloud
 from rehearsal.cloud.settings import CloudSettings
 from rehearsal.people import settle
@@ -88,7 +89,7 @@ def launch_rows(cloud: Cloud, scientist: Person) -> list[Row]:
         *((f"launches: {number}, one after the other", ended[number - 1], "s", _limit(number)) for number in TOLD),
         ("the slowest launch of twenty", max(each), "s", LAUNCH_SECONDS),
         ("the last five launches over the second to the sixth", growth(each), "times", GROWTH),
-        ("memory of the cloud with twenty projects (cloud and base)", after, "MiB", TWENTY_MIB),
+        ("memory of the cloud with twenty projects (cloud, base, idle functions)", after, "MiB", TWENTY_MIB),
         ("memory that one project adds", (after - before) / LAUNCHES, "MiB", None),
     ]
 
@@ -119,8 +120,10 @@ def launch(scientist: Person, name: str) -> None:
 
 
 def memory_of(cloud: Cloud) -> float:
-    """MiB that the cloud's own two processes hold now; 0 where there is no /proc."""
-    return sum(_resident(each) for each in (os.getpid(), cloud.base.pid))
+    """MiB that the cloud's own two processes and its idle functions hold now; 0 where there is no /proc."""
+    functions = cloud.services["lambda"]
+    assert isinstance(functions, Lambda)  # noqa: S101 - no other room has that name
+    return sum(_resident(each) for each in (os.getpid(), cloud.base.pid, *functions.idle.processes))
 
 
 def _resident(process: int) -> float:

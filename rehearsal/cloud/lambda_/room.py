@@ -25,8 +25,8 @@ https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html"""
 SERVICE = "lambda.amazonaws.com"
 SETTLE_SECONDS = 2.0
 """AWS seconds until a function that was created or changed has settled."""
-MOST_IDLE = 16
-"""Environments of functions that wait for the next invocation, of all functions together."""
+MOST_IDLE = 8
+"""Environments of functions that wait for the next invocation, of all functions together; each holds some 55 MiB."""
 Context = Mapping[str, str | list[str]]
 
 

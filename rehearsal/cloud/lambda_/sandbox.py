@@ -84,6 +84,11 @@ class Sandbox:
         self._reader.start()
 
     @property
+    def process(self) -> int:
+        """The id of its process."""
+        return self._child.pid
+
+    @property
     def alive(self) -> bool:
         """Whether its process is there."""
         return self._child.poll() is None
@@ -196,6 +201,12 @@ class IdleSandboxes:
         self._most = most
         self._idle: list[Sandbox] = []
         self._lock = threading.Lock()
+
+    @property
+    def processes(self) -> list[int]:
+        """The ids of their processes."""
+        with self._lock:
+            return [each.process for each in self._idle]
 
     def take(self, invocation: Invocation) -> Sandbox | None:
         """The one that was used last and fits, no longer idle."""
