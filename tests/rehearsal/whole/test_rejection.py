@@ -23,6 +23,13 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
         yield Company(cloud, settle(cloud))
 
 
+@pytest.fixture(scope="module")
+def serving(company: Company) -> tuple[Releases, str]:
+    """A project whose first version is in production, and its package. The last test of the file rejects it."""
+    project = Releases(company)
+    return project, project.release("one")
+
+
 def test_a_version_that_is_rejected_while_it_waits_for_production_is_stopped(company: Company) -> None:
     project = Releases(company)
     package = project.register("one")
@@ -64,26 +71,6 @@ def test_the_version_before_comes_back_whatever_waits_and_whatever_was_pushed(co
     assert described["ModelLifeCycle"]["StageStatus"] == "Live"
 
 
-def test_with_nothing_to_go_back_to_production_stays_and_people_are_told(company: Company) -> None:
-    project = Releases(company)
-    only = project.release("one")
-    before = project.last()
-
-    project.reject(only, "It pays for everything")
-
-    back = project.started_after(before)
-    while project.ended(back) == "Superseded":  # the end of the deployment may bring it back, too: the later one counts
-        back = project.started_after(back)
-    assert project.ended(back) == "Failed"
-    said = project.log(back)
-    assert "nothing to go back to" in said
-    assert "Production is untouched" in said
-    assert project.answers("prod") == "one"
-    assert project.stack_status("prod") == "CREATE_COMPLETE"
-    failed = until(lambda: project.mailbox.find("failed", project.pipeline))
-    assert back in failed["text"]
-
-
 def refused(project: Releases, package: str) -> str:
     """Start the deployment of a package that must be refused; why it was."""
     execution = project.start(package)
@@ -94,9 +81,10 @@ def refused(project: Releases, package: str) -> str:
     return said
 
 
-def test_what_cannot_be_deployed_is_refused_before_anything_is_touched(company: Company) -> None:
-    project = Releases(company)
-    project.release("one")
+def test_what_cannot_be_deployed_is_refused_before_anything_is_touched(
+    company: Company, serving: tuple[Releases, str]
+) -> None:
+    project, _ = serving
     stacks = [project.stack_status(stage) for stage in ("staging", "prod")]
     lost, incomplete = project.register("lost"), project.register("incomplete")
     company.engineer.client("s3").delete_object(Bucket=project.bucket, Key=f"{project.group}/models/lost/model.tar.gz")
@@ -113,3 +101,21 @@ def test_what_cannot_be_deployed_is_refused_before_anything_is_touched(company: 
 
     assert [project.answers(stage) for stage in ("staging", "prod")] == ["one", "one"]
     assert [project.stack_status(stage) for stage in ("staging", "prod")] == stacks
+
+
+def test_with_nothing_to_go_back_to_production_stays_and_people_are_told(serving: tuple[Releases, str]) -> None:
+    project, only = serving
+    before = project.last()
+
+    project.reject(only, "It pays for everything")
+
+    back = project.started_after(before)
+    while project.ended(back) == "Superseded":  # the end of the deployment may bring it back, too: the later one counts
+        back = project.started_after(back)
+    assert project.ended(back) == "Failed"
+    said = project.log(back)
+    assert "nothing to go back to" in said
+    assert "Production is untouched" in said
+    assert project.answers("prod") == "one"
+    assert project.stack_status("prod") == "CREATE_COMPLETE"
+    assert until(lambda: project.mailbox.find("failed", project.pipeline, back))
