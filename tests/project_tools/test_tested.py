@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -41,7 +42,7 @@ class Repository:
 
     def build(self) -> int:
         command = [sys.executable, "tests.py", str(self._runs)]
-        return tested.run(command, REPORT, ["reports"], self.folder)
+        return tested.run(command, REPORT, ["reports"], self.folder, ["VERSION_ASKED_FOR"])
 
     @property
     def runs(self) -> int:
@@ -121,9 +122,44 @@ def test_another_python_has_the_tests_run(repository: Repository, monkeypatch: p
     assert repository.runs == 2
 
 
+@pytest.mark.parametrize("name", ["KMS_KEY_ARN", "PYTEST_ADDOPTS", "PYTHONHASHSEED", "AWS_REGION"])
+def test_another_environment_has_the_tests_run(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.delenv(name, raising=False)
+    repository.build()
+    monkeypatch.setenv(name, "1")
+
+    assert repository.build() == 0
+    assert repository.runs == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["CODEBUILD_BUILD_ID", "AWS_SESSION_TOKEN", "TMPDIR", "no_proxy", "MAKELEVEL", "VERSION_ASKED_FOR"]
+)
+def test_what_is_another_in_every_build_changes_nothing(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "a")
+    repository.build()
+    monkeypatch.setenv(name, "b")
+
+    assert repository.build() == 0
+    assert repository.runs == 1
+
+
+def test_a_file_that_is_called_like_what_the_verbs_make_counts_below_the_top(repository: Repository) -> None:
+    repository.write("tests/reports/expected.json", "1")
+    repository.build()
+    repository.write("tests/reports/expected.json", "2")
+
+    assert repository.build() == 0
+    assert repository.runs == 2
+
+
 def test_what_the_verbs_make_changes_nothing(repository: Repository) -> None:
     repository.build()
-    for made in (".venv/lib/a.py", ".tools/uv", "steps/__pycache__/a.pyc", ".ruff_cache/x", "reports/other.xml"):
+    for made in (".venv-lint/lib/a.py", ".tools/uv", "steps/__pycache__/a.pyc", ".ruff_cache/x", "reports/other.xml"):
         repository.write(made, "made")
 
     assert repository.build() == 0
@@ -154,11 +190,13 @@ def test_files_that_change_while_they_are_tested_are_not_remembered(repository: 
     assert repository.runs == 2
 
 
-@pytest.mark.parametrize("damage", ["passed.json", "report.xml"])
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[" * 100_000, "{}", '{"at": "", "python": "", "build": "", "report": ""}']
+)
 def test_what_is_remembered_in_part_is_as_nothing(repository: Repository, damage: str) -> None:
     repository.build()
     (entry,) = repository.entries
-    (entry / damage).unlink()
+    entry.write_text(damage)
 
     assert repository.build() == 0
     assert repository.runs == 2
@@ -174,7 +212,21 @@ def test_only_the_newest_runs_are_kept(repository: Repository, monkeypatch: pyte
         newest = max(repository.entries, key=lambda entry: entry.stat().st_mtime_ns)
         os.utime(newest, (number, number))
 
-    assert sorted((entry / "report.xml").read_text() for entry in repository.entries) == ["2", "3"]
+    assert sorted(json.loads(entry.read_text())["report"] for entry in repository.entries) == ["2", "3"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such file names")
+def test_names_and_kinds_of_files_that_are_no_text_do_no_harm(repository: Repository) -> None:
+    latin = repository.folder / os.fsdecode(b"caf\xe9")
+    latin.write_bytes(b"\xe9")
+    (repository.folder / "link").symlink_to(latin.name)
+    os.mkfifo(repository.folder / "pipe")
+
+    assert [repository.build(), repository.build()] == [0, 0]
+    assert repository.runs == 1
+    latin.write_bytes(b"\xe8")
+    assert repository.build() == 0
+    assert repository.runs == 2
 
 
 def test_passing_tests_pass_where_nothing_can_be_kept(
@@ -201,11 +253,13 @@ def test_the_verb_of_a_seed_runs_its_unit_tests_once(seed: Path, tmp_path: Path)
     report = "build/reports/unit-tests.xml" if "build/reports/unit-tests.xml" in makefile else "reports/unit-tests.xml"
     stand_in = folder / ".venv" / "bin" / "python"
     stand_in.write_text(
-        f'#!/bin/sh\nif [ "$2" = pytest ]; then echo "$@" >> {asked}; mkdir -p $(dirname {report}); touch {report}\n'
+        f'#!/bin/sh\nif [ "$2" = pytest ]; then echo "$@" >> {asked}; mkdir -p $(dirname {report}); echo x > {report}\n'
         f'else exec {shlex.quote(sys.executable)} "$@"; fi\n'
     )
     stand_in.chmod(0o755)
+    (tmp_path / "uv").touch(0o755)  # found on the PATH, so that none is fetched; nothing is there to install
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    environment["PATH"] = f"{tmp_path}{os.pathsep}{environment['PATH']}"
 
     for says in (False, True):
         done = subprocess.run(
