@@ -2,8 +2,8 @@
 
 `functions.py` keeps functions, `policies.py` who may invoke them and `concurrency.py` how many side by side;
 `invocations.py` invokes them. `code.py` unpacks their archives, `environment.py` is what they see, `execution.py` runs
-them in a `sandbox.py`, the execution environment, which is frozen and used again; `bootstrap.py` is the other side of
-that process and stands in for AWS's runtime interface client.
+them in a `sandbox.py`, the execution environment, which is frozen and used again. `process.py` is the process in it,
+`bootstrap.py` the other side of that and stands in for AWS's runtime interface client.
 `triggers.py` is what cannot invoke them here, `patience.py` how long others wait for what they report.
 """
 
@@ -26,6 +26,10 @@ class Lambda(Functions, Concurrency, Policies, Invocations):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         cloud.events.add_target("lambda", self.deliver)
+
+    def stop(self) -> None:
+        """End the functions that wait for their next invocation."""
+        self.idle.end()
 
 
 __all__ = ["Lambda"]

@@ -3,9 +3,9 @@
     python -S -s -P bootstrap.py <folder of packages> <file descriptor for the results>
 
 An invocation comes as one line of JSON on standard input. Results go to the file descriptor, one JSON document per
-line: `{"ready": true}` when the function's module is imported, then `{"result": <text>}` or `{"error": {...}}`. What
-the function prints goes to standard output; a message that may have several lines is one line that begins with a
-record separator, and `END_OF_OUTPUT` ends the last line of an invocation.
+line, each with the id of its `request`: `{"ready": true}` when the function's module is imported, then
+`{"result": <text>}` or `{"error": {...}}`. What the function prints goes to standard output; a message that may have
+several lines is, from a record separator on, one line; `END_OF_OUTPUT` and the request's id end the last one.
 
 Errors and log lines are worded as https://github.com/aws/aws-lambda-python-runtime-interface-client words them.
 Standard library only: it runs in the function's process, before anything of the function.
@@ -13,6 +13,7 @@ Standard library only: it runs in the function's process, before anything of the
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import logging
@@ -81,11 +82,21 @@ class RequestId(logging.Filter):
         return True
 
 
+_log = os.fdopen(os.dup(1), "w", encoding="utf-8") if __name__ == "__main__" else sys.stdout
+"""Where messages go, as AWS's own client has a way of its own: whatever the function makes of its standard output."""
+
+
 def say(text: str) -> None:
     """One message in the log, whatever its lines."""
-    sys.stdout.flush()
-    sys.stdout.write(f"{RECORD}{json.dumps(text)}\n")
-    sys.stdout.flush()
+    flush()
+    _log.write(f"{RECORD}{json.dumps(text)}\n")
+    _log.flush()
+
+
+def flush() -> None:
+    """Send what was printed, if it can be."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # closed, or something else altogether
+        sys.stdout.flush()
 
 
 def set_up_logging() -> RequestId:
@@ -170,11 +181,13 @@ def main() -> NoReturn:
     sys.path[:] = [task, *sys.path, packages]
     sys.argv[:] = [""]
     stamp = set_up_logging()
-    handler = None
+    own, handler = os.getpid(), None
     with os.fdopen(results, "w") as answers:
 
         def answer(document: dict[str, Any]) -> None:
-            answers.write(json.dumps(document) + "\n")
+            if os.getpid() != own:
+                os._exit(0)  # a copy of this process, which the function made and did not end
+            answers.write(json.dumps({**document, "request": stamp.request_id}) + "\n")
             answers.flush()
 
         for line in requests:
@@ -182,13 +195,15 @@ def main() -> NoReturn:
             stamp.request_id = request["request_id"]
             document: dict[str, Any] | None = None
             if handler is None:
-                handler, document = attempt(lambda: load(os.environ["_HANDLER"]), request["request_id"])
+                handler, document = attempt(lambda: load(os.environ["_HANDLER"]), stamp.request_id)
             if document is None:
                 answer({"ready": True})
-                result, document = attempt(lambda: handled(handler, request), request["request_id"])  # noqa: B023 - at once
+                result, document = attempt(lambda: handled(handler, request), stamp.request_id)  # noqa: B023 - at once
                 document = document or {"result": result}
-            sys.stdout.write(f"{END_OF_OUTPUT}\n")
-            sys.stdout.flush()
+            flush()
+            if os.getpid() == own:
+                _log.write(f"{END_OF_OUTPUT}{stamp.request_id}\n")
+                _log.flush()
             answer(document)
     os._exit(0)  # threads that the function left behind are frozen on AWS
 

@@ -69,7 +69,7 @@ def link_packages(folder: Path) -> Path:
 
 
 def command(packages: Path, results: int) -> list[str]:
-    """The program that runs one invocation; it answers on the file descriptor `results`.
+    """The program that runs a function; it answers on the file descriptor `results`.
 
     `-S`, `-s` and `-P` leave out every package of this machine; unlike `-I` they let the PYTHON... variables of a
     function count.

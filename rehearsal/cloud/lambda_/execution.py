@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rehearsal.cloud.errors import AccessDenied, AwsError
 from rehearsal.cloud.lambda_.logs import FunctionLog
+from rehearsal.cloud.lambda_.process import TIMED_OUT
 from rehearsal.cloud.lambda_.records import Invocation, Outcome
 from rehearsal.cloud.lambda_.room import SERVICE
-from rehearsal.cloud.lambda_.sandbox import TIMED_OUT, IdleSandboxes, Sandbox
+from rehearsal.cloud.lambda_.sandbox import IdleSandboxes, Sandbox
 from rehearsal.cloud.service import Credentials
 
 if TYPE_CHECKING:
@@ -28,20 +30,31 @@ SIZE_ERROR = "Function.ResponseSizeTooLarge"
 class Execution:
     """Runs invocations, as many side by side as there are callers."""
 
-    def __init__(self, cloud: Cloud, idle: IdleSandboxes) -> None:
+    def __init__(self, cloud: Cloud, idle: IdleSandboxes, is_current: Callable[[Invocation], bool]) -> None:
         self._cloud = cloud
         self._idle = idle
+        self._is_current = is_current
 
     def run(self, invocation: Invocation) -> Outcome:
         """Run one invocation to its end. Raises AccessDenied when the function's role cannot be assumed."""
         sandbox = self._idle.take(invocation) or Sandbox(self._cloud, invocation, self._role(invocation))
-        new = not sandbox.used
         try:
-            log = FunctionLog(self._cloud.client("logs", sandbox.credentials), sandbox.group, sandbox.stream)
-            log.open(new)
+            outcome = self._run_in(sandbox, invocation)
         except BaseException:
             sandbox.end()
             raise
+        self._idle.keep(sandbox, lambda: self._is_current(invocation))
+        return outcome
+
+    def _role(self, invocation: Invocation) -> Credentials:
+        try:
+            return self._cloud.identity.assume_role(invocation.settings["Role"], SERVICE, invocation.name)
+        except AwsError as problem:
+            raise AccessDenied("The role defined for the function cannot be assumed by Lambda.") from problem
+
+    def _run_in(self, sandbox: Sandbox, invocation: Invocation) -> Outcome:
+        new = not sandbox.used
+        log = sandbox.open_log()
         log.say(f"START RequestId: {invocation.request_id} Version: $LATEST")
         begun = time.perf_counter()
         importing: float | None = None
@@ -60,12 +73,6 @@ class Execution:
             )
         return Outcome(json.dumps(document["error"]).encode(), failed=True, tail=log.tail)
 
-    def _role(self, invocation: Invocation) -> Credentials:
-        try:
-            return self._cloud.identity.assume_role(invocation.settings["Role"], SERVICE, invocation.name)
-        except AwsError as problem:
-            raise AccessDenied("The role defined for the function cannot be assumed by Lambda.") from problem
-
     @staticmethod
     def _report(invocation: Invocation, log: FunctionLog, seconds: float, importing: float | None) -> None:
         """https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html"""
@@ -78,12 +85,11 @@ class Execution:
             + (f"\tInit Duration: {imported:.2f} ms" if importing is not None else "")
         )
 
-    # ---- the environment
-
     def _document(self, invocation: Invocation, sandbox: Sandbox, log: FunctionLog) -> tuple[dict[str, Any], float]:
-        """`{"result": text}` or `{"error": document}`, and the seconds in which the function was imported.
+        """`{"result": text}` or `{"error": document}`, and the seconds until the function was imported.
 
-        An environment whose function failed is used again; one that could not import it, or was ended, is not.
+        A function that raised goes on with the next invocation; one that could not be imported, or was ended, begins
+        anew.
         """
         request = {
             "request_id": invocation.request_id,
@@ -92,29 +98,38 @@ class Execution:
             "timeout": invocation.timeout,
         }
         begun = time.perf_counter()
-        sandbox.ask(request, log)
-        ready = sandbox.answer(INIT_SECONDS + invocation.timeout)
+        process = sandbox.running()
+        process.ask(request, log)
+        ready = process.answer(invocation.request_id, INIT_SECONDS + invocation.timeout)
         importing = time.perf_counter() - begun
-        answer = sandbox.answer(invocation.timeout) if ready == {"ready": True} else ready
-        if answer is not None and {"result", "error"} & answer.keys() and answer is not ready:
-            self._idle.keep(sandbox)
-            return answer, importing
-        ended = sandbox.status if answer is None else None
-        sandbox.end()
+        imported = ready == {"ready": True}
+        answer = process.answer(invocation.request_id, invocation.timeout) if imported else ready
+        if not imported or answer in (None, TIMED_OUT) or "exit" in answer:
+            process.end()
+            process.wait_for_output(invocation.request_id)
+            status = process.status if answer is None else 0
+            sandbox.reset()
+            return self._ended(invocation, answer, status, log), importing
+        process.wait_for_output(invocation.request_id)
+        return answer, importing
+
+    @staticmethod
+    def _ended(invocation: Invocation, answer: dict[str, Any] | None, status: int, log: FunctionLog) -> dict[str, Any]:
+        """What is told of a process that does not go on. `status` is the ending of one that told nothing itself."""
         if answer is TIMED_OUT:
             words = f"Task timed out after {invocation.timeout:.2f} seconds"
             log.say(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {invocation.request_id} {words}")
-            return failure("Sandbox.Timedout", f"RequestId: {invocation.request_id} Error: {words}"), importing
+            return failure("Sandbox.Timedout", f"RequestId: {invocation.request_id} Error: {words}")
         if answer is None or "exit" in answer:
-            status = ended if answer is None else int(answer["exit"])
+            status = status if answer is None else int(answer["exit"])
             words = (
                 f"Runtime exited with error: {_ending(status)}"
                 if status
                 else "Runtime exited without providing a reason"
             )
             log.say(f"RequestId: {invocation.request_id} Error: {words}\nRuntime.ExitError")
-            return failure("Runtime.ExitError", f"RequestId: {invocation.request_id} Error: {words}"), importing
-        return answer, importing
+            return failure("Runtime.ExitError", f"RequestId: {invocation.request_id} Error: {words}")
+        return answer
 
 
 def failure(kind: str, message: str) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class Invocations(Room):
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
-        self._execution = Execution(cloud, self.idle)
+        self._execution = Execution(cloud, self.idle, self.is_current)
 
     def busy(self, reference: str) -> bool:
         """Whether an invocation of a function runs or begins right now."""
@@ -110,6 +110,12 @@ class Invocations(Room):
         self._later(function, (payload or json.dumps(event)).encode())
 
     # ---- inside
+
+    def is_current(self, invocation: Invocation) -> bool:
+        """Whether the function still stands as it did when the invocation began."""
+        with self.lock:
+            function = self.functions.get(invocation.name)
+            return function is not None and function.revision == invocation.revision
 
     def _at_once(self, function: Function, event: bytes) -> Outcome:
         with self.lock:
@@ -183,6 +189,6 @@ def _check_event(event: bytes, largest: int) -> None:
             413,
         )
     try:
-        json.loads(event)
+        json.loads(event.decode())
     except ValueError as problem:
         raise AwsError("InvalidRequestContentException", f"Could not parse request body into json: {problem}") from None

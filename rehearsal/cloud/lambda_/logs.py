@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from datetime import UTC, datetime
@@ -42,39 +43,60 @@ def new_stream(invocation: Invocation) -> str:
 class FunctionLog(JobLog):
     """The log of one invocation. A role without the rights to write it leaves no log, and the function runs."""
 
-    def __init__(self, logs: Any, group: str, stream: str) -> None:  # noqa: ANN401 - a boto3 client
+    def __init__(self, logs: Any, group: str, stream: str, made: bool = False) -> None:  # noqa: ANN401 - boto3
         super().__init__(logs, group, stream)
+        self.made = made
+        """Whether the stream is there."""
         self.tail = b""
 
-    def open(self, new: bool = True) -> None:
-        """Make the stream, if it is a new one, and the group when it is missing."""
-        try:
+    def open(self) -> None:
+        """Make the stream, and the group, when they are missing."""
+        if not self.made:
             try:
-                if new:
-                    self._create_stream()
-            except self._logs.exceptions.ResourceNotFoundException:
-                self._logs.create_log_group(logGroupName=self.group)
-                self._create_stream()
-        except ClientError as problem:
-            log.warning("no log in %s: %s", self.group, problem)
-            self._problem = problem
+                self._make()
+            except ClientError as problem:
+                log.warning("no log in %s: %s", self.group, problem)
+                self._problem = problem
         self._thread.start()
 
-    def _create_stream(self) -> None:
-        self._logs.create_log_stream(logGroupName=self.group, logStreamName=self.stream)
+    def _make(self) -> None:
+        there, missing = (
+            self._logs.exceptions.ResourceAlreadyExistsException,
+            self._logs.exceptions.ResourceNotFoundException,
+        )
+        names = {"logGroupName": self.group, "logStreamName": self.stream}
+        with contextlib.suppress(there):
+            try:
+                self._logs.create_log_stream(**names)
+            except missing:
+                with contextlib.suppress(there):  # another environment of the function made it in this moment
+                    self._logs.create_log_group(logGroupName=self.group)
+                self._logs.create_log_stream(**names)
+        self.made = True
+
+    def _put(self, events: list[dict[str, Any]]) -> None:
+        """Send; what somebody deleted meanwhile is made anew."""
+        try:
+            super()._put(events)
+        except self._logs.exceptions.ResourceNotFoundException:
+            self._make()
+            super()._put(events)
 
     def printed(self, line: str) -> None:
-        """One line of the function's output; lines that begin with a record separator carry a whole message."""
-        text = line
-        if line.startswith(RECORD):
+        """One line of the function's output; from a record separator on, it carries a whole message."""
+        plain, separator, message = line.partition(RECORD)
+        if plain or not separator:
+            self.say(plain)
+        if separator:
             try:
-                text = str(json.loads(line[1:]))
+                text = str(json.loads(message))
             except ValueError:
-                text = line
-        self.say(text.removesuffix("\n"))
+                text = message
+            self.say(text.removesuffix("\n"))
 
     def say(self, text: str) -> None:
         """One message."""
+        text = text.encode(errors="replace").decode()  # half a surrogate pair has no bytes
         self.tail = (self.tail + text.encode() + b"\n")[-TAIL:]
         self.line(text)
 

@@ -76,6 +76,9 @@ class JobLog:
                 taken += 1
             batch, events = events[:taken], events[taken:]
             try:
-                self._logs.put_log_events(logGroupName=self.group, logStreamName=self.stream, logEvents=batch)
+                self._put(batch)
             except (ClientError, BotoCoreError) as problem:
                 self._problem = problem
+
+    def _put(self, events: list[dict[str, Any]]) -> None:
+        self._logs.put_log_events(logGroupName=self.group, logStreamName=self.stream, logEvents=events)

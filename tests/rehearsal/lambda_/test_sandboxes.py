@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.cloud.lambda_.room import Room
-from tests.rehearsal.lambda_.lambda_lab import BUCKET, Lab
+from tests.rehearsal.lambda_.lambda_lab import BUCKET, LOG_RIGHTS, Lab, allow
 from tests.waiting import until
 
 COUNTS = """
@@ -83,15 +83,15 @@ def test_an_error_of_the_handler_keeps_the_environment(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("ends", ["exit", "timeout"])
-def test_a_function_that_was_ended_begins_anew(lab: Lab, ends: str) -> None:
-    name = lab.create(COUNTS, Timeout=1 if ends == "timeout" else 20)
+def test_a_function_that_was_ended_begins_anew_with_the_files_it_left(lab: Lab, ends: str) -> None:
+    name = lab.create(COUNTS, Timeout=3 if ends == "timeout" else 20)
     first = lab.invoke(name)
     lab.error_of(name, ends)
     again = lab.invoke(name)
     assert again["calls"] == 1
     assert again["pid"] != first["pid"]
-    assert not again["found"]
-    assert again["stream"] != first["stream"]
+    assert again["found"]
+    assert again["stream"] == first["stream"]
 
 
 def test_a_function_that_cannot_be_imported_is_tried_anew_each_time(lab: Lab) -> None:
@@ -164,11 +164,113 @@ def thread_states(pid: int) -> list[str]:
 
 
 def test_the_environment_that_was_used_longest_ago_makes_room(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room(lab).idle, "_most", 1)
+    monkeypatch.setattr(room(lab).idle, "most", 1)
     one, other = lab.create(COUNTS), lab.create(COUNTS)
     pids = [lab.invoke(one)["pid"], lab.invoke(other)["pid"]]
     assert [lives(pid) for pid in pids] == [False, True]
     assert lab.invoke(one)["calls"] == 1
+
+
+WAITS = """
+import os, pathlib, time
+
+def handler(event, context):
+    (pathlib.Path(event) / "pid").write_text(str(os.getpid()))
+    while not (pathlib.Path(event) / "go on").exists():
+        time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize("change", ["deleted", "changed"])
+def test_an_environment_that_runs_while_its_function_is_changed_is_not_kept(
+    lab: Lab, tmp_path: Path, change: str
+) -> None:
+    name = lab.create(WAITS)
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(lab.invoke, name, str(tmp_path))
+        until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+        if change == "deleted":
+            lab.functions.delete_function(FunctionName=name)
+        else:
+            lab.functions.update_function_configuration(FunctionName=name, MemorySize=512)
+        (tmp_path / "go on").touch()
+        running.result()
+    assert until(lambda: not lives(int((tmp_path / "pid").read_text())))
+
+
+def test_a_function_that_hears_no_polite_ending_is_ended_all_the_same(lab: Lab) -> None:
+    name = lab.create(
+        "import os, signal\n\ndef handler(event, context):\n"
+        "    signal.signal(signal.SIGTERM, lambda *_: None)\n    return os.getpid()\n"
+    )
+    pid = lab.invoke(name)
+    room(lab).idle.end()
+    assert not lives(pid)
+
+
+def test_a_copy_that_a_function_makes_of_itself_answers_nothing(lab: Lab) -> None:
+    name = lab.create("import os\n\ndef handler(event, context):\n    os.fork()\n    return event\n")
+    assert [lab.invoke(name, number) for number in range(6)] == list(range(6))
+
+
+@pytest.mark.parametrize(
+    "does",
+    [
+        "import io; sys.stdout = io.StringIO()",
+        "sys.stdout = None",
+        "sys.stdout.close()",
+        "os.close(1)",
+        "logging.warning('half a pair: \\ud800')",
+        "print('no line end', end=''); logging.warning('and a message')",
+    ],
+)
+def test_whatever_a_function_does_with_its_output_it_answers_and_is_used_again(lab: Lab, does: str) -> None:
+    name = lab.create(f"import logging, os, sys\n\ndef handler(event, context):\n    {does}\n    return os.getpid()\n")
+    pid = lab.invoke(name)
+    log = lab.log_of(f"/aws/lambda/{name}")
+    assert log[0].startswith("START")
+    assert log[-1].startswith("REPORT")
+    if "message" in does:
+        assert "no line end" in log
+        assert any(line.startswith("[WARNING]") and line.endswith("and a message") for line in log)
+    if does != "os.close(1)":  # which cannot be done twice
+        assert lab.invoke(name) == pid
+
+
+# ---- logs
+
+
+def starts(lab: Lab, name: str) -> int:
+    return sum(line.startswith("START") for line in lab.log_of(f"/aws/lambda/{name}"))
+
+
+def test_first_invocations_side_by_side_all_have_their_log(lab: Lab) -> None:
+    name = lab.create(COUNTS)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: lab.invoke(name), range(12)))
+    assert starts(lab, name) == 12
+
+
+def test_a_log_that_was_deleted_is_made_anew(lab: Lab) -> None:
+    name = lab.create(COUNTS)
+    lab.invoke(name)
+    lab.logs.delete_log_group(logGroupName=f"/aws/lambda/{name}")
+    lab.invoke(name)
+    assert "call 2" in lab.log_of(f"/aws/lambda/{name}")
+
+
+def test_a_role_that_may_log_by_now_does(lab: Lab) -> None:
+    name = lab.create(COUNTS, Role=lab.make_role("MayLater", "lambda.amazonaws.com", ["sns:ListTopics"]))
+    lab.invoke(name)
+    lab.grant("MayLater", allow(LOG_RIGHTS))
+    lab.invoke(name)
+    assert "call 2" in lab.log_of(f"/aws/lambda/{name}")
+
+
+def test_an_event_in_another_encoding_is_refused(lab: Lab) -> None:
+    name = lab.create(COUNTS)
+    with pytest.raises(lab.functions.exceptions.InvalidRequestContentException, match="Could not parse request body"):
+        lab.functions.invoke(FunctionName=name, Payload='{"a": 1}'.encode("utf-16"))
 
 
 def test_a_role_that_has_lost_a_right_has_lost_it_in_environments_that_are_there(lab: Lab) -> None:

@@ -160,6 +160,16 @@ def test_the_model_is_good_and_its_figures_are_real(played: tuple[dict[str, Any]
     assert [first[name] for name in figures] != [second[name] for name in figures], "another depth is another model"
 
 
+def test_builds_of_the_same_commit_run_its_unit_tests_once(played: tuple[dict[str, Any], str], folder: Path) -> None:
+    assert played[0]["ok"]
+    logs = {path.stem: path.read_text() for path in (folder / "codebuild" / "logs").glob("*.log")}
+    ran = {name for name, text in logs.items() if re.search(r"^=+ \d+ passed in ", text, re.M)}
+    told = {name: re.search(r"not run: they passed .*, in build \S+:(\S+)\. ", text) for name, text in logs.items()}
+    spared = {name: found[1] for name, found in told.items() if found}
+    assert len(spared) >= 2, "version 1 and version 2 are deployed from the commit that the launch made"
+    assert set(spared.values()) <= ran - set(spared)
+
+
 def test_what_goes_wrong_ends_as_promised(played: tuple[dict[str, Any], str]) -> None:
     report, output = played
     refused, deleted = (next(act["facts"] for act in report["acts"] if act["name"] == name) for name in ACTS[6:8])
