@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from rehearsal.callers import Callers
 from rehearsal.claims import HARMLESS, SUSPICIOUS
 from rehearsal.cloud.faults import (
@@ -35,6 +37,7 @@ BROKEN_CONNECTION = ("RPC failed", "hung up unexpectedly", "early EOF", "Connect
 """How git says that the connection broke."""
 NOTHING_TO_DO = "Nothing to do"
 """How the reason begins for which an execution stops because another one does the same."""
+STRIKES_MORE_THAN_ONCE = (ENDPOINT_MAINTENANCE,)
 SAYS_SO = (Ending.FAILED, Ending.ROLLED_BACK)
 """Endings that a person meets as a failure."""
 
@@ -57,7 +60,7 @@ class Remedies:
         self._operator = operator
         self._engineer = engineer
         self._progress = progress
-        self._met: dict[str, str] = {}
+        self._met: dict[str, list[str]] = {}
         self._lock = threading.Lock()
         self._callers: Callers | None = None
         self._served_before = ""
@@ -136,9 +139,9 @@ class Remedies:
             return False
         with self._lock:
             times = len(self._faults.struck(GIT_NETWORK))
-            if times == 0 or self._met.get(GIT_NETWORK) == str(times):
+            if times == 0 or self._met.get(GIT_NETWORK) == [str(times)]:
                 return False
-            self._met[GIT_NETWORK] = str(times)
+            self._met[GIT_NETWORK] = [str(times)]
         self._progress.say("the connection broke; it is done again")
         return True
 
@@ -173,11 +176,13 @@ class Remedies:
     # ---- what remedies are made of
 
     def _meet(self, name: str, told: str) -> bool:
-        """Note that the promised failure was seen; False when it was seen before."""
+        """Note that the promised failure was seen; False when it was seen before, of one that strikes more than once
+        when these words were."""
         with self._lock:
-            if name in self._met:
+            before = self._met.setdefault(name, [])
+            if told in before or (before and name not in STRIKES_MORE_THAN_ONCE):
                 return False
-            self._met[name] = told
+            before.append(told)
         self._progress.say(f"as promised after {name}: {told}", style="yellow")
         return True
 
@@ -234,13 +239,29 @@ class Remedies:
     # ---- an endpoint under maintenance
 
     def _wait_for_the_maintenance(self) -> None:
-        """The endpoint that was to be updated first: it serves all the time, and can be changed afterwards."""
-        name = self._faults.struck(ENDPOINT_MAINTENANCE)[0]
-        describe = self._operator.client("sagemaker").describe_endpoint
-        wait_until(
-            lambda: describe(EndpointName=name)["EndpointStatus"] == "InService" or None,
-            f"the end of the maintenance of {name}",
-        )
+        """It serves all the time, and can be changed afterwards. Staging whose deletion was refused is deleted again by
+        the project, once its maintenance is over."""
+        names = self._faults.struck(ENDPOINT_MAINTENANCE)
+
+        def over() -> bool:
+            return all(self._status_of(name) in ("InService", "") for name in names) and not self._changes_a_stack()
+
+        wait_until(lambda: over() or None, f"the end of the maintenance of {' and '.join(names)}")
+
+    def _status_of(self, endpoint: str) -> str:
+        """Empty when there is no such endpoint."""
+        try:
+            return str(self._operator.client("sagemaker").describe_endpoint(EndpointName=endpoint)["EndpointStatus"])
+        except ClientError as problem:
+            if "Could not find" not in problem.response["Error"].get("Message", ""):
+                raise
+            return ""
+
+    def _changes_a_stack(self) -> bool:
+        """Whether a stack is being changed, or waits for its deletion to be asked for again."""
+        stacks = self._engineer.client("cloudformation").describe_stacks()["Stacks"]
+        statuses = [str(each["StackStatus"]) for each in stacks]
+        return any(each.endswith("_IN_PROGRESS") or each == "DELETE_FAILED" for each in statuses)
 
     # ---- one approval that was told twice
 

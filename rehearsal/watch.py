@@ -206,10 +206,13 @@ class PipelineWatch:
         return next((action for action in self.actions() if action["status"] == "Failed"), None)
 
     def _log_tail(self, build_id: str) -> str:
-        """The last lines of the log of the build behind a failed action; nothing for a stack or an approval."""
+        """The last lines of the log of the build behind a failed action; nothing for a stack, an approval, or a build
+        that has no log."""
         if build_id.startswith("arn:") or ":" not in build_id:
             return ""
-        where = self.codebuild.batch_get_builds(ids=[build_id])["builds"][0]["logs"]
+        where = self.codebuild.batch_get_builds(ids=[build_id])["builds"][0].get("logs", {})
+        if "streamName" not in where:
+            return ""
         events = self.logs.get_log_events(
             logGroupName=where["groupName"], logStreamName=where["streamName"], limit=LOG_LINES, startFromHead=False
         )["events"]

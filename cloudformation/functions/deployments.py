@@ -29,7 +29,7 @@ AUTO = "auto"
 
 # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineExecutionSummary.html
 IN_PROGRESS, STOPPING = "InProgress", "Stopping"
-FAILED, STOPPED = "Failed", "Stopped"
+SUCCEEDED, FAILED, STOPPED = "Succeeded", "Failed", "Stopped"
 STARTED_BY_EVENT = "CloudWatchEvent"
 LONGEST_REASON = 200
 # Reasons for which the functions stop executions.
@@ -148,6 +148,10 @@ class DeployPipeline:
     def until(self, moment: datetime) -> Iterator[Deployment]:
         """Executions that began before this moment, newest first."""
         return self._looked_at(each for each in self._summaries() if each["startTime"] < moment)
+
+    def newest(self, statuses: Collection[str]) -> Iterator[Deployment]:
+        """Executions that have one of these states, newest first."""
+        return self._looked_at(each for each in self._summaries() if each["status"] in statuses)
 
     def since(self, moment: datetime) -> Iterator[Deployment]:
         """Executions that began at this moment or later, newest first."""

@@ -77,8 +77,7 @@ def _follow(detail: Mapping[str, Any]) -> list[Deployment]:
     arn = package["ModelPackageArn"]
     challenges = same_package(challenging_package(sagemaker, endpoint), arn)
     rejection = Rejection(package, pipeline, is_live=same_package(live, arn), challenges=challenges)
-    moment = _moment(detail, package)
-    rejection.follow(token_at(pipeline, arn, moment), let_in(pipeline.until(moment)))
+    rejection.follow(token_at(pipeline, arn, _moment(detail, package)))
     if rejection.done:
         subject, text = rejection.report(group)
         notifications.publish(client("sns"), os.environ["NOTIFICATION_TOPIC_ARN"], subject, text)
@@ -165,9 +164,8 @@ class Rejection:
         """Whether anything was changed."""
         return bool(self._stopped or self._stopped_beside or self._rollback_id or self._leaving_id)
 
-    def follow(self, request_token: str, sources: Revisions = frozenset()) -> None:
-        """Stop what carries the version; bring back the one before it, from these sources, where this one is live or
-        becomes so."""
+    def follow(self, request_token: str) -> None:
+        """Stop what carries the version; bring back the one before it where this one is live or becomes so."""
         under_way = list(self._pipeline.in_flight())
         reaches_production = any(each.carries(self._arn) and each.reached_production for each in under_way)
         ahead = [each for each in under_way if not each.reached_production]
@@ -182,7 +180,7 @@ class Rejection:
         # A rollback to this version was wanted because another version has to go: that holds still. It is stopped last:
         # were it gone and no other one started, nobody who tries again could know that there is to be one.
         if self._is_live or reaches_production or overtaken or rollbacks:
-            self._go_back(others, request_token, sources)
+            self._go_back(others, request_token)
         elif self._challenges:
             self._leave_out(request_token)
         elif beside:
@@ -204,11 +202,12 @@ class Rejection:
         """Deploy without a challenger what was to come with it: a build takes no rejected version for one."""
         self._again_id = self._pipeline.start(brings_it.asked_for, token_without(self._arn, brings_it))
 
-    def _go_back(self, others: Sequence[Deployment], request_token: str, sources: Revisions) -> None:
-        """Bring back the version before."""
+    def _go_back(self, others: Sequence[Deployment], request_token: str) -> None:
+        """Bring back the version before, from what production was last deployed from."""
         if any(each.goes_back for each in others):
             log.info("A rollback is on its way already")
             return
+        sources = let_in(self._pipeline)
         started = self._pipeline.start(ROLLBACK, request_token, sources)
         found = self._pipeline.find(started)
         if found is not None and found.is_over:

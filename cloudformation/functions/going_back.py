@@ -13,7 +13,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -179,8 +179,7 @@ class GoingBack:
             return self._asks_for_help(
                 version, ended, f"{begun} rollbacks began by now; no further one does by itself."
             )
-        came_before = self._pipeline.before(ended.execution_id)
-        started = self._pipeline.start(ROLLBACK, _token(ended), let_in(chain([ended], came_before)))
+        started = self._pipeline.start(ROLLBACK, _token(ended), let_in(self._pipeline))
         found = self._pipeline.find(started)
         if found is not None and found.is_over:
             log.info("The rollback %s of this ended as %s already; its own end is followed, too", started, found.status)
@@ -234,7 +233,8 @@ class GoingBack:
             f"{ended.execution_id} of {self._pipeline.name}, which should take it back, ended as {ended.status}"
             f"{f' ({ended.stop_reason})' if ended.stop_reason else ''}. {why_not}\n\n"
             "What to do, in a clone of the model-deploy repository: `make why` says what went wrong. When that is "
-            f'mended, `make rollback REASON="version {version} was rejected"` starts the way back again. Or approve '
+            f'mended, `make rollback REASON="version {version} was rejected"` starts the way back again, from the same '
+            "commit; with `HEAD=1` from the newest one, which then needs an approval like any other. Or approve "
             "another version in the Model Registry: that deploys it, and asks you before production.",
         )
 

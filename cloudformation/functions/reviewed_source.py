@@ -9,23 +9,31 @@ the newest commit, and asks when nobody has let that one in.
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_SourceRevision.html
 """
 
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import NamedTuple
 
-from deployments import FAILED, Deployment, DeployPipeline
+from deployments import FAILED, IN_PROGRESS, STOPPED, STOPPING, SUCCEEDED, Deployment, DeployPipeline
 
-SUCCEEDED = "Succeeded"
+COME_SO_FAR = frozenset({SUCCEEDED, FAILED, STOPPED, STOPPING, IN_PROGRESS})
+"""What executions can be that have deployed production: one that failed or was stopped may have had more to do."""
 SHORT = 10
 """Of a commit's id, for people."""
-MOST_LOOKED_AT = 25
 
 Revisions = frozenset[tuple[str, str]]
 """Of an execution's sources: the action that took each, and its revision."""
 
 
-def let_in(executions: Iterable[Deployment]) -> Revisions:
-    """The sources of the newest of these executions that was seen to have deployed production; none without one."""
-    return next((each.revisions for each in islice(executions, MOST_LOOKED_AT) if each.recorded_at), frozenset())
+class LetIn(NamedTuple):
+    """An execution that was seen to have deployed production, and when it was."""
+
+    deployment: Deployment
+    at: datetime
+
+
+def let_in(pipeline: DeployPipeline) -> Revisions:
+    """The sources that production was last deployed from; none when nothing says."""
+    return next((each.deployment.revisions for each in _let_in(pipeline.newest(COME_SO_FAR))), frozenset())
 
 
 def changed_since_production(pipeline: DeployPipeline, execution: Deployment) -> str | None:
@@ -37,14 +45,11 @@ def changed_since_production(pipeline: DeployPipeline, execution: Deployment) ->
     https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
     """
     last: Deployment | None = None
-    before = pipeline.before(execution.execution_id, {SUCCEEDED, FAILED})  # one that failed may have had more to do
-    for each in before:
-        if each.recorded_at is None:
-            continue
-        if execution.revisions and execution.revisions == each.revisions:
+    for each in _let_in(pipeline.before(execution.execution_id, COME_SO_FAR)):
+        if execution.revisions and execution.revisions == each.deployment.revisions:
             return None
-        last = last or each
-        if each.recorded_at <= execution.started:
+        last = last or each.deployment
+        if each.at <= execution.started:
             break
     if last is None:
         return "no execution is known that deployed production from this repository"
@@ -52,6 +57,13 @@ def changed_since_production(pipeline: DeployPipeline, execution: Deployment) ->
         "the model-deploy repository has changed since production was last deployed from it "
         f"({short(last.revisions)} then, {short(execution.revisions)} now)"
     )
+
+
+def _let_in(executions: Iterable[Deployment]) -> Iterator[LetIn]:
+    for each in executions:
+        at = each.recorded_at
+        if at is not None:
+            yield LetIn(each, at)
 
 
 def short(revisions: Revisions) -> str:

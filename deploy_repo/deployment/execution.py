@@ -10,6 +10,8 @@ from typing import Any
 from deployment.settings import ROLLBACK
 
 VARIABLE = "MODEL_PACKAGE_ARN"
+RECORDING_ACTION = "RecordDeployment"
+NEVER_DEPLOYED = frozenset({"Cancelled", "Superseded"})  # they came to no stage but the ones before
 ENDED = frozenset({"Cancelled", "Failed", "Stopped", "Succeeded", "Superseded"})
 POLL_SECONDS = 3.0
 NEWEST = 25  # more executions than that are never under way in one pipeline of five stages
@@ -62,10 +64,32 @@ class Pipeline:
         """The id of an execution that goes back and is none of the `known`, whether it has ended or not."""
         return next(filter(self._goes_back, [found for found in self.newest() if found not in known]), None)
 
-    def start_way_back(self) -> str:
-        """Start an execution that goes back, and return its id."""
+    def sources_of_production(self) -> list[dict[str, str]]:
+        """What production was last deployed from, as `start_way_back` takes it; nothing where no execution says so."""
+        for page in self.codepipeline.get_paginator("list_pipeline_executions").paginate(pipelineName=self.name):
+            for found in page["pipelineExecutionSummaries"]:
+                if found["status"] in NEVER_DEPLOYED or not self._was_recorded(found["pipelineExecutionId"]):
+                    continue
+                return [
+                    {
+                        "actionName": source["actionName"],
+                        "revisionType": "COMMIT_ID",
+                        "revisionValue": source["revisionId"],
+                    }
+                    for source in found.get("sourceRevisions", [])
+                    if source.get("revisionId")
+                ]
+        return []
+
+    def start_way_back(self, sources: list[dict[str, str]]) -> str:
+        """Start an execution that goes back, and return its id. Without `sources` it takes the newest commit.
+
+        https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-trigger-source-overrides.html
+        """
         answer = self.codepipeline.start_pipeline_execution(
-            name=self.name, variables=[{"name": VARIABLE, "value": ROLLBACK}]
+            name=self.name,
+            variables=[{"name": VARIABLE, "value": ROLLBACK}],
+            **({"sourceRevisions": sources} if sources else {}),
         )
         return str(answer["pipelineExecutionId"])
 
@@ -89,6 +113,11 @@ class Pipeline:
         )
         found = [detail for page in pages for detail in page["actionExecutionDetails"]]
         return [_action(detail) for detail in reversed(found)]  # AWS lists the newest first
+
+    def _was_recorded(self, execution_id: str) -> bool:
+        """Whether its version was seen to be live in production."""
+        recorded = [action for action in self.actions(execution_id) if action.name.endswith(f"/ {RECORDING_ACTION}")]
+        return any(action.status == "Succeeded" for action in recorded)
 
     def _goes_back(self, execution_id: str) -> bool:
         variables = self._describe(execution_id).get("variables", [])

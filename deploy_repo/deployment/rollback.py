@@ -1,6 +1,7 @@
 """Take production back to the version it served before.
 
     make rollback REASON="answers 5xx for claims of more than 10,000"
+    make rollback REASON="the same, mended" HEAD=1     a way back that failed, again from the newest commit
 
 Rejects the version in production, with the reason, as the person who runs this. The project then starts the deploy
 pipeline by itself, as it does when somebody rejects that version in Studio, from the commit that production was last
@@ -28,6 +29,7 @@ from project_tools.project import Project, ProjectNotFoundError, find
 
 HERE = Path(__file__).resolve().parent.parent
 LONGEST_REASON = 1024  # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateModelPackage.html
+SHORT = 10  # of a commit's id, for people
 START_SECONDS = 180  # EventBridge, a function, CodePipeline: a few seconds each
 
 Client = Callable[[str], Any]
@@ -43,6 +45,8 @@ class Plan:
     returning: dict[str, Any]
     situation: str
     remark: str
+    newest_commit: bool = False
+    """Whether it is to be deployed from the newest commit, not from the one production was last deployed from."""
 
     @property
     def is_rejected(self) -> bool:
@@ -79,15 +83,14 @@ class Plan:
         ]
 
     def _who_is_asked(self) -> tuple[str, str]:
-        """What the project starts takes the commit of before; what a person starts takes what was mended since."""
-        tested = "  It goes through staging and its tests again. Nobody is asked: it was approved for production before"
-        if self.is_rejected:
+        tested = "  It goes through staging and its tests again."
+        if self.newest_commit:
             return (
-                f"{tested};",
-                "  only if this repository has changed since production was last deployed from it, a person is.",
+                f"{tested} It is deployed from the newest commit of this repository:",
+                "  a person is asked, unless production was last deployed from that one.",
             )
         return (
-            f"{tested}.",
+            f"{tested} Nobody is asked: it was approved for production before.",
             "  This repository is taken as production was last deployed from it; what was pushed since comes with the "
             "next deployment.",
         )
@@ -108,7 +111,15 @@ def reason_from(environment: Mapping[str, str]) -> str:
     return reason
 
 
-def plan(project: Project, client: Client) -> Plan:
+def newest_commit_from(environment: Mapping[str, str]) -> bool:
+    """Whether HEAD=1 is set; raises RefusedError for another value of it."""
+    value = environment.get("HEAD", "")
+    if value not in ("", "0", "1"):
+        raise RefusedError(f"HEAD is {value!r}; it must be 1, or not be set. Nothing was changed.")
+    return value == "1"
+
+
+def plan(project: Project, client: Client, *, newest_commit: bool = False) -> Plan:
     """Find out what to reject and what comes back; raise RefusedError where there is nothing of either. Only looks."""
     sagemaker, s3 = client("sagemaker"), client("s3")
     endpoint, group = project.production_endpoint, project.model_package_group
@@ -127,7 +138,13 @@ def plan(project: Project, client: Client) -> Plan:
     )
     if found.package is None:
         raise way_back.refusal(found, group, situation)
-    return Plan(live.package, rejected, found.package, situation, found.remark)
+    agreed = Plan(live.package, rejected, found.package, situation, found.remark, newest_commit)
+    if newest_commit and not agreed.is_rejected:
+        raise RefusedError(
+            "HEAD=1 is for a way back that failed: what a rejection starts takes the commit that production was last\n"
+            "deployed from. Run the same without it first. Nothing was changed."
+        )
+    return agreed
 
 
 def _arriving(sagemaker: Any, endpoint_name: str, group: str) -> dict[str, Any] | None:
@@ -152,8 +169,10 @@ def carry_out(project: Project, agreed: Plan, reason: str, client: Client, wait:
     pipeline = Pipeline(client("codepipeline"), project.deploy_pipeline)
     known = pipeline.newest()
     if agreed.is_rejected:
-        _say("Starting the way back again.")
-        execution_id = pipeline.start_way_back()
+        sources = [] if agreed.newest_commit else pipeline.sources_of_production()
+        commits = ", ".join(source["revisionValue"][:SHORT] for source in sources)
+        _say(f"Starting the way back again, from {f'commit {commits}' if commits else 'the newest commit'}.")
+        execution_id = pipeline.start_way_back(sources)
     else:
         client("sagemaker").update_model_package(
             ModelPackageArn=agreed.rejected["ModelPackageArn"],
@@ -211,7 +230,8 @@ def follow(project: Project, pipeline: Pipeline, execution_id: str, client: Clie
         "Another execution overtook it. While production serves a rejected version, the project starts the way back\n"
         "again by itself, three times at most: the same command follows it, or starts it."
         if status == "Superseded"
-        else "`make why` shows the cause. Once it is mended, the same command starts the way back again."
+        else "`make why` shows the cause. The same command starts the way back again, from the same commit; when what\n"
+        "mends it was pushed, with HEAD=1 from the newest one, which needs an approval like any other."
     )
     raise RefusedError(f"The way back ended as {status}.{because}\nNow {live.clause}.\n{advice}")
 
@@ -219,13 +239,14 @@ def follow(project: Project, pipeline: Pipeline, execution_id: str, client: Clie
 def main(environment: Mapping[str, str], project: Project, client: Client, wait: Wait = time.sleep) -> None:
     """Go back, or follow a way back that is under way already; raise RefusedError where that does not succeed."""
     reason = reason_from(environment)
+    newest_commit = newest_commit_from(environment)
     pipeline = Pipeline(client("codepipeline"), project.deploy_pipeline)
     under_way = pipeline.way_back_under_way()
     if under_way is not None:
         _say("A way back is under way already. Nothing more is rejected.")
         follow(project, pipeline, under_way, client, wait)
         return
-    agreed = plan(project, client)
+    agreed = plan(project, client, newest_commit=newest_commit)
     for line in agreed.lines(reason):
         _say(line)
     carry_out(project, agreed, reason, client, wait)

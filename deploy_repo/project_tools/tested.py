@@ -4,9 +4,9 @@ A pipeline builds the same commit again and again: when a version is approved, w
 somebody releases a change once more. Its unit tests then say what they said before, so they are run once, and a later
 build of the same files says so in its log and hands on the report of that run.
 
-*The same* are all files of the repository (the locks are among them), the Python that runs, and the environment but for
-what is another in every build (`VARIES`). What is remembered lies in `.tools`, which CodeBuild keeps between builds on
-one host: on another host, the tests run.
+*The same* are all files of the repository (the locks are among them), the command, the Python that runs, and the
+environment but for what is another in every build (`VARIES`). What is remembered lies in `.tools`, which CodeBuild
+keeps between builds on one host: on another host, the tests run.
 https://docs.aws.amazon.com/codebuild/latest/userguide/caching-local.html
 
     python -m project_tools.tested --report reports/unit-tests.xml --made reports -- python -m pytest tests
@@ -31,12 +31,13 @@ MADE = ("__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".DS_Store
 """Names that are none of the repository's files, wherever they stand."""
 MADE_AT_THE_TOP = (".git", ".tools", ".venv*")
 VARIES = (
-    *("CODEBUILD_*", "ECS_*", "AWS_CONTAINER_*", "AWS_EXECUTION_ENV"),
+    *("CODEBUILD_*", "GOPATH", "ECS_*", "AWS_CONTAINER_*", "AWS_EXECUTION_ENV"),
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL*"),
     *("HOME", "HOSTNAME", "OLDPWD", "PATH", "PWD", "SHLVL", "TMPDIR", "_", "MAKE*", "MFLAGS", "PYTHONPYCACHEPREFIX"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
 )
 """Variables that are other ones in every build, on every machine, in every shell, in either case. Any other one counts.
+CodeBuild adds the folder of the build's sources to GOPATH.
 
 https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html
 """
@@ -78,9 +79,15 @@ def _below(folder: Path, made: Sequence[str]) -> Iterator[Path]:
             yield path
 
 
-def digest(root: Path, made: Sequence[str], environment: Mapping[str, str], varies: Sequence[str] = ()) -> str:
-    """What the result of the tests depends on, in one name: Python, the environment, and each file."""
-    whole = hashlib.sha256(f"{sys.version} {sys.platform} {platform.machine()}\n".encode())
+def digest(
+    root: Path,
+    made: Sequence[str],
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    varies: Sequence[str] = (),
+) -> str:
+    """What the result of the tests depends on, in one name: Python, the command, the environment, and each file."""
+    whole = hashlib.sha256(f"{sys.version} {sys.platform} {platform.machine()} {command!r}\n".encode())
     for name in sorted(environment):
         if not any(fnmatchcase(name.upper(), pattern) for pattern in (*VARIES, *varies)):
             whole.update(f"{name!r} is {environment[name]!r}\n".encode(errors="surrogateescape"))
@@ -124,7 +131,7 @@ def remember(entry: Path, report: str) -> None:
 
 def run(command: Sequence[str], report: Path, made: Sequence[str], root: Path, varies: Sequence[str] = ()) -> int:
     """The exit status of `command`, run in `root`; 0 without running it if it has passed there before."""
-    before = digest(root, made, os.environ, varies)
+    before = digest(root, made, command, os.environ, varies)
     entry, report = root / PASSED / before, root / report
     passed = remembered(entry)
     if passed:
@@ -135,7 +142,7 @@ def run(command: Sequence[str], report: Path, made: Sequence[str], root: Path, v
     with contextlib.suppress(FileNotFoundError):
         report.unlink()  # one of an earlier run must not be taken for this one's
     status = subprocess.run(command, cwd=root, check=False).returncode
-    if status or not report.is_file() or digest(root, made, os.environ, varies) != before:
+    if status or not report.is_file() or digest(root, made, command, os.environ, varies) != before:
         return status
     try:
         remember(entry, report.read_text(encoding="utf-8"))

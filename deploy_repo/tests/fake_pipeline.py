@@ -13,6 +13,7 @@ from .fake_registry import response
 
 NAME = "sagemaker-fraud-p-abc123-modeldeploy"
 NOON = 1_800_000_000
+SOURCE, HEAD = "ModelDeploySource", "f0" * 20
 
 
 @dataclass
@@ -28,9 +29,9 @@ class DeployPipeline:
 
     # ---- what tests do
 
-    def start(self, variable: str = "rollback", status: str = "InProgress") -> str:
+    def start(self, variable: str = "rollback", status: str = "InProgress", commit: str = HEAD) -> str:
         execution_id = f"00000000-0000-4000-8000-{len(self._executions) + 1:012}"
-        self._executions[execution_id] = {"status": status, "variable": variable}
+        self._executions[execution_id] = {"status": status, "variable": variable, "commit": commit}
         self._actions[execution_id] = []
         return execution_id
 
@@ -40,6 +41,10 @@ class DeployPipeline:
     def variable(self) -> str:
         """What the newest execution was started with."""
         return str(self._executions[self.newest()]["variable"])
+
+    def commit(self) -> str:
+        """What the newest execution takes."""
+        return str(self._executions[self.newest()]["commit"])
 
     def act(self, action: str, status: str, said: str = "", after: int = 0, execution_id: str = "") -> None:
         """Start or end an action of the newest execution, such as `DeployStaging/TestStaging`."""
@@ -116,13 +121,19 @@ class DeployPipeline:
         """Newest first, as AWS does."""
         assert asked["pipelineName"] == NAME
         summaries = [
-            {"pipelineExecutionId": execution_id, "status": execution["status"]}
+            {
+                "pipelineExecutionId": execution_id,
+                "status": execution["status"],
+                "sourceRevisions": [{"actionName": SOURCE, "revisionId": execution["commit"]}],
+            }
             for execution_id, execution in self._executions.items()
         ]
-        return {"pipelineExecutionSummaries": summaries[::-1][: asked["maxResults"]]}
+        return {"pipelineExecutionSummaries": summaries[::-1][: asked.get("maxResults", 100)]}
 
     def _start_pipeline_execution(self, asked: dict[str, Any]) -> dict[str, Any]:
         assert asked["name"] == NAME
         [variable] = asked["variables"]
         assert variable["name"] == "MODEL_PACKAGE_ARN"
-        return {"pipelineExecutionId": self.start(variable["value"])}
+        [taken] = asked.get("sourceRevisions", [{"actionName": SOURCE, "revisionValue": HEAD}])
+        assert taken["actionName"] == SOURCE
+        return {"pipelineExecutionId": self.start(variable["value"], commit=taken["revisionValue"])}

@@ -13,11 +13,12 @@ from deployment.errors import RefusedError
 from project_tools.project import Project
 
 from .conftest import ROOT, client
-from .fake_pipeline import NAME, DeployPipeline
+from .fake_pipeline import HEAD, NAME, DeployPipeline
 from .fake_registry import BUCKET, GROUP, Registry
 
 PROJECT = Project("fraud", "p-abc123")
 REASON = "answers 5xx for large claims"
+DEPLOYED = "d1" * 20
 
 
 @dataclass
@@ -29,14 +30,14 @@ class World:
     first: str
     second: str
 
-    def go_back(self, reason: str = REASON) -> None:
+    def go_back(self, reason: str = REASON, **more: str) -> None:
         """Run `make rollback`."""
-        rollback.main({"REASON": reason}, PROJECT, self._client, self.pipeline.wait)
+        rollback.main({"REASON": reason, **more}, PROJECT, self._client, self.pipeline.wait)
 
-    def refusal(self, reason: str = REASON) -> str:
+    def refusal(self, reason: str = REASON, **more: str) -> str:
         """Run `make rollback`, which must fail, and return its message."""
         with pytest.raises(RefusedError) as refusal:
-            self.go_back(reason)
+            self.go_back(reason, **more)
         return str(refusal.value)
 
     def approval(self, arn: str) -> str:
@@ -243,6 +244,45 @@ def test_a_live_version_that_is_rejected_already_is_left_alone_and_its_way_back_
     assert "  Version 2 is rejected already: biased\n" in capsys.readouterr().out
 
 
+@pytest.fixture
+def failed(world: World) -> World:
+    """Production was deployed from one commit; the way back failed, and something was pushed since."""
+    world.pipeline.start(world.second, "Succeeded", commit=DEPLOYED)
+    world.pipeline.act("DeployProduction/RecordDeployment", "Succeeded")
+    world.pipeline.start(commit=DEPLOYED)
+    world.pipeline.act("DeployStaging/TestStaging", "Failed")
+    world.pipeline.end("Failed")
+    world.pipeline.start("auto", "Superseded", commit=HEAD)
+    world.registry.package(world.second).update(ModelApprovalStatus="Rejected")
+    return world
+
+
+def test_a_way_back_that_failed_is_started_again_from_the_commit_that_production_was_deployed_from(
+    failed: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed.then(lambda: failed.ended_well(failed.first))
+    failed.go_back()
+    assert failed.pipeline.commit() == DEPLOYED
+    said = capsys.readouterr().out
+    assert "Starting the way back again, from commit d1d1d1d1d1." in said
+    assert "Nobody is asked" in said
+
+
+def test_what_mends_it_is_taken_when_that_is_said(failed: World, capsys: pytest.CaptureFixture[str]) -> None:
+    failed.then(lambda: failed.ended_well(failed.first))
+    failed.go_back(HEAD="1")
+    assert failed.pipeline.commit() == HEAD
+    said = capsys.readouterr().out
+    assert "Starting the way back again, from the newest commit." in said
+    assert "a person is asked, unless production was last deployed from that one" in said
+
+
+def test_the_newest_commit_is_for_ways_back_that_failed(world: World) -> None:
+    assert world.refusal(HEAD="1").startswith("HEAD=1 is for a way back that failed")
+    assert world.refusal(HEAD="main").startswith("HEAD is 'main'; it must be 1")
+    assert world.approval(world.second) == "Approved"
+
+
 # ---- When it does not go well
 
 
@@ -267,7 +307,8 @@ def test_a_way_back_that_fails_names_the_action_what_it_said_and_what_serves(wor
         "The way back ended as Failed.\n"
         "  DeployStaging / TestStaging failed after 30 s: Build terminated with state: FAILED\n"
         "Now version 2, which fraud-prod serves, is Rejected.\n"
-        "`make why` shows the cause. Once it is mended, the same command starts the way back again."
+        "`make why` shows the cause. The same command starts the way back again, from the same commit; when what\n"
+        "mends it was pushed, with HEAD=1 from the newest one, which needs an approval like any other."
     )
 
 

@@ -1,4 +1,4 @@
-"""Child processes that never outlive the cloud."""
+"""Child processes that never outlive the cloud, but those that leave for a session of their own."""
 
 from __future__ import annotations
 

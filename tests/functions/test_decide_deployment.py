@@ -272,6 +272,13 @@ def test_what_somebody_let_into_production_is_known(scene: Scene) -> None:
     assert scene.asks(1, "rollback") == "yes", "an older commit is another one, too"
 
 
+@pytest.mark.parametrize("status", ["Failed", "Stopped"])
+def test_what_was_let_in_is_known_however_its_execution_ended(scene: Scene, status: str) -> None:
+    scene.execution(resolved(3), approved(), DEPLOYING, recorded(), status=status, commit=CHANGED)
+    scene.reject(2)
+    assert scene.asks(1, "rollback", commit=CHANGED) == "no"
+
+
 @pytest.mark.parametrize(("commit", "asks"), [(COMMIT, "no"), (CHANGED, "no"), (CHANGED_AGAIN, "yes")])
 def test_what_was_let_in_when_the_rollback_began_is_known_though_another_commit_came_after_it(
     scene: Scene, commit: str, asks: str

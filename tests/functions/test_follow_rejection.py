@@ -133,6 +133,15 @@ def test_a_rollback_takes_the_commit_that_production_was_last_deployed_from(scen
     )
 
 
+@pytest.mark.parametrize("status", ["Succeeded", "Failed", "Stopped"])
+def test_however_that_deployment_ended_and_however_many_came_after_it(scene: Scene, status: str) -> None:
+    scene.execution(resolved(2), approved(), recorded(), status=status, commit="b2" * 20)
+    for number in range(30):
+        scene.execution(resolved(2), status="Superseded" if number % 3 else "Failed", commit="c3" * 20)
+    scene.hear(scene.reject(2))
+    assert [each["revisionValue"] for each in taken_by(scene)] == ["b2" * 20]
+
+
 def test_a_rollback_takes_the_newest_commit_when_nothing_says_from_which_production_was_deployed(scene: Scene) -> None:
     scene.execution(resolved(2), approved(), running("DeployProduction"), status="Failed", commit="c3" * 20)
     scene.hear(scene.reject(2))

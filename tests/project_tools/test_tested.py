@@ -134,6 +134,51 @@ def test_another_environment_has_the_tests_run(
     assert repository.runs == 2
 
 
+def in_codebuild(number: int, random: str) -> dict[str, str]:
+    """The environment of a build of one project and one commit: what CodeBuild documents, and what it is seen to set.
+
+    https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html
+    """
+    folder, build = f"/codebuild/output/src{random}", f"deploy:{random}"
+    return {
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": f"/v2/credentials/{random}",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_EXECUTION_ENV": "AWS_ECS_EC2",
+        "AWS_REGION": "eu-west-1",
+        "CODEBUILD_BUILD_ARN": f"arn:aws:codebuild:eu-west-1:111122223333:build/{build}",
+        "CODEBUILD_BUILD_ID": build,
+        "CODEBUILD_BUILD_NUMBER": str(number),
+        "CODEBUILD_GOPATH": folder,
+        "CODEBUILD_LOG_PATH": random,
+        "CODEBUILD_SRC_DIR": f"{folder}/src",
+        "CODEBUILD_START_TIME": random,
+        "ECS_CONTAINER_METADATA_URI": f"http://169.254.170.2/v3/{random}",
+        "GOPATH": f"/go:{folder}",
+        "HOME": "/root",
+        "HOSTNAME": random,
+        "MODEL_PACKAGE_ARN": f"arn:aws:sagemaker:eu-west-1:111122223333:model-package/claims/{number}",
+        "PWD": f"{folder}/src",
+        "SAGEMAKER_PROJECT_ID": "p-example",
+    }
+
+
+def test_two_builds_of_one_commit_in_codebuild_are_the_same(repository: Repository) -> None:
+    names = {
+        tested.digest(repository.folder, [], ["test"], in_codebuild(number, random), ["MODEL_PACKAGE_ARN"])
+        for number, random in enumerate(("341076892", "789268538"), 1)
+    }
+    other = {**in_codebuild(1, "341076892"), "SAGEMAKER_PROJECT_ID": "p-other"}
+
+    assert len(names) == 1
+    assert tested.digest(repository.folder, [], ["test"], other, ["MODEL_PACKAGE_ARN"]) not in names
+
+
+def test_another_command_is_run(repository: Repository) -> None:
+    repository.build()
+
+    assert tested.run([sys.executable, "-c", "raise SystemExit(4)"], REPORT, ["reports"], repository.folder) == 4
+
+
 @pytest.mark.parametrize(
     "name", ["CODEBUILD_BUILD_ID", "AWS_SESSION_TOKEN", "TMPDIR", "no_proxy", "MAKELEVEL", "VERSION_ASKED_FOR"]
 )

@@ -92,6 +92,8 @@ def codebuild_variables(build: Build, source: Path, more_sources: Mapping[str, P
         "CODEBUILD_SOURCE_VERSION": build.source_version,
         "CODEBUILD_SRC_DIR": str(source),
         "CODEBUILD_START_TIME": str(int(build.started * 1000)),
+        # Not documented, but seen in builds: the image's own and a folder that is another one in every build.
+        "GOPATH": f"/go:{source.parent}/{build.uuid}",
     }
     if build.project["source"]["type"] == "S3":
         variables["CODEBUILD_SOURCE_REPO_URL"] = f"s3://{build.project['source']['location']}"

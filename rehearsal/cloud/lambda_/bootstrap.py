@@ -50,11 +50,11 @@ class LambdaContext:
     def __init__(self, request: dict[str, Any], deadline: float) -> None:
         self.aws_request_id: str = request["request_id"]
         self.invoked_function_arn: str = request["arn"]
-        self.function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
-        self.function_version = os.environ["AWS_LAMBDA_FUNCTION_VERSION"]
-        self.log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
-        self.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
-        self.memory_limit_in_mb = os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
+        self.function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+        self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+        self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
+        self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+        self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
         self.client_context = None
         self.identity = CognitoIdentity()
         self.tenant_id = None
@@ -95,8 +95,9 @@ def say(text: str) -> None:
 
 def flush() -> None:
     """Send what was printed, if it can be."""
-    with contextlib.suppress(AttributeError, OSError, ValueError):  # closed, or something else altogether
-        sys.stdout.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # closed, or something else altogether
+            stream.flush()
 
 
 def set_up_logging() -> RequestId:
@@ -157,7 +158,7 @@ def handled(handler: Any, request: dict[str, Any]) -> str:  # noqa: ANN401 - wha
     result = handler(json.loads(request["event"]), context)
     try:
         return json.dumps(result)
-    except (TypeError, ValueError) as problem:
+    except (TypeError, ValueError, RecursionError) as problem:
         raise Refused("Runtime.MarshalError", f"Unable to marshal response: {problem}") from problem
 
 

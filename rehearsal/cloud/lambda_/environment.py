@@ -72,9 +72,9 @@ def command(packages: Path, results: int) -> list[str]:
     """The program that runs a function; it answers on the file descriptor `results`.
 
     `-S`, `-s` and `-P` leave out every package of this machine; unlike `-I` they let the PYTHON... variables of a
-    function count.
+    function count. `-u`: what is printed is in the log when the function is ended, as AWS's client sees to.
     """
-    return [str(base_interpreter().executable), "-S", "-s", "-P", str(BOOTSTRAP), str(packages), str(results)]
+    return [str(base_interpreter().executable), "-S", "-s", "-P", "-u", str(BOOTSTRAP), str(packages), str(results)]
 
 
 def variables(

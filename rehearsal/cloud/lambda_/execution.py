@@ -106,11 +106,11 @@ class Execution:
         answer = process.answer(invocation.request_id, invocation.timeout) if imported else ready
         if not imported or answer in (None, TIMED_OUT) or "exit" in answer:
             process.end()
-            process.wait_for_output(invocation.request_id)
+            process.wait_for_output()
             status = process.status if answer is None else 0
             sandbox.reset()
             return self._ended(invocation, answer, status, log), importing
-        process.wait_for_output(invocation.request_id)
+        process.wait_for_output()
         return answer, importing
 
     @staticmethod

@@ -83,16 +83,18 @@ class FunctionLog(JobLog):
             super()._put(events)
 
     def printed(self, line: str) -> None:
-        """One line of the function's output; from a record separator on, it carries a whole message."""
+        """One line of the function's output; from a record separator on, it carries a whole message as JSON."""
         plain, separator, message = line.partition(RECORD)
-        if plain or not separator:
+        try:
+            text = json.loads(message) if separator else None
+        except (ValueError, RecursionError):
+            text = None
+        if not isinstance(text, str):  # printed by the function
+            self.say(line)
+            return
+        if plain:
             self.say(plain)
-        if separator:
-            try:
-                text = str(json.loads(message))
-            except ValueError:
-                text = message
-            self.say(text.removesuffix("\n"))
+        self.say(text.removesuffix("\n"))
 
     def say(self, text: str) -> None:
         """One message."""

@@ -40,10 +40,13 @@ class FunctionProcess:
         self._log: FunctionLog | None = None
         self._unheard: deque[str] = deque(maxlen=MOST_UNHEARD)
         self._printed = threading.Condition()
-        self._printed_by: set[str] = set()
+        self._asked = ""
+        self._heard_all = True
         self._silent = False
         ours, theirs = os.pipe()
         self._answers = os.fdopen(ours, "rb", buffering=0)
+        self._poll = select.poll()  # unlike select, whatever the number of the descriptor
+        self._poll.register(self._answers, select.POLLIN)
         self._rest = b""
         try:
             self._child: subprocess.Popen[str] = processes.start(
@@ -77,7 +80,7 @@ class FunctionProcess:
     def ask(self, request: Mapping[str, Any], log: FunctionLog) -> None:
         """Hand over a request; from now on, what is printed goes to `log`."""
         with self._printed:
-            self._log = log
+            self._log, self._asked, self._heard_all = log, str(request["request_id"]), False
             for line in self._unheard:
                 log.printed(line)
             self._unheard.clear()
@@ -94,15 +97,19 @@ class FunctionProcess:
             line = self._line(deadline)
             if line is None:
                 return None if not self.alive else TIMED_OUT
-            document: dict[str, Any] = json.loads(line)
-            if document.pop("request", None) == request_id:
-                return document
+            try:
+                document: dict[str, Any] = json.loads(line)
+                if document.pop("request", None) == request_id:
+                    return document
+            except (ValueError, TypeError, AttributeError, RecursionError):  # the function wrote there
+                self.end()
+                return None
 
     def _line(self, deadline: float) -> bytes | None:
         """The next line; None when the process is gone or the time is over."""
         while b"\n" not in self._rest:
             alive, left = self.alive, max(deadline - time.monotonic(), 0)
-            ready, _, _ = select.select([self._answers], [], [], min(left, LOOK_AGAIN) if alive else 0)
+            ready = self._poll.poll(min(left, LOOK_AGAIN) * 1000 if alive else 0)
             more = self._answers.read(65536) if ready else b""
             if ready and not more:
                 self._child_is_gone()
@@ -125,11 +132,10 @@ class FunctionProcess:
         """With what it ended."""
         return self._child.wait()
 
-    def wait_for_output(self, request_id: str) -> None:
+    def wait_for_output(self) -> None:
         """Return when everything that was printed in an invocation is in its log; what comes now waits for the next."""
         with self._printed:
-            self._printed.wait_for(lambda: self._silent or request_id in self._printed_by, OUTPUT_SECONDS)
-            self._printed_by.clear()
+            self._printed.wait_for(lambda: self._silent or self._heard_all, OUTPUT_SECONDS)
             self._log = None
 
     def freeze(self) -> None:
@@ -162,14 +168,14 @@ class FunctionProcess:
             self._printed.notify_all()
 
     def _hear(self, line: str) -> None:
-        text, mark, request_id = line.partition(END_OF_OUTPUT)
         with self._printed:
-            if not text and mark:
-                pass
-            elif self._log is None:
-                self._unheard.append(text)
-            else:
-                self._log.printed(text)
-            if mark:
-                self._printed_by.add(request_id)
+            text = line.removesuffix(f"{END_OF_OUTPUT}{self._asked}")
+            ends = text != line
+            if text or not ends:
+                if self._log is None:
+                    self._unheard.append(text)
+                else:
+                    self._log.printed(text)
+            if ends:
+                self._heard_all = True
                 self._printed.notify_all()

@@ -104,7 +104,7 @@ class IdleSandboxes:
             return [each.process for each in self._idle if each.process]
 
     def take(self, invocation: Invocation) -> Sandbox | None:
-        """The one that was used last and fits, no longer idle."""
+        """The one that fits and was used last, no longer idle; before those whose process would begin anew."""
         with self._lock:
             for sandbox in reversed(self._idle):
                 if (sandbox.name, sandbox.revision) == (invocation.name, invocation.revision):
@@ -113,12 +113,13 @@ class IdleSandboxes:
         return None
 
     def keep(self, sandbox: Sandbox, still_wanted: Callable[[], bool]) -> None:
-        """Freeze it for later, if its function is still what it was made for; the one used longest ago makes room."""
+        """Freeze it for later, if its function is still what it was made for; the one used longest ago makes room, and
+        before all others those whose process has ended."""
         sandbox.freeze()
         with self._lock:
             over = [sandbox]
             if still_wanted():
-                self._idle.append(sandbox)
+                self._idle.insert(len(self._idle) if sandbox.process else 0, sandbox)
                 over, self._idle = self._idle[: -self.most], self._idle[-self.most :]
         for each in over:
             each.end()

@@ -12,10 +12,11 @@ from rehearsal.person import Person
 from rehearsal.progress import Progress
 from rehearsal.remedies import Remedies
 from rehearsal.watch import PipelineWatch, StoryError
-from tests.rehearsal.codepipeline.pipeline_lab import Lab, build, stage
+from tests.rehearsal.codepipeline.pipeline_lab import Lab, ScriptedBuilds, build, stage
 from tests.rehearsal.faults.conftest import Faulty
 from tests.rehearsal.faults.deployment_lab import PIPELINE, PROVIDERS, SERVICES, Project
 from tests.rehearsal.faults.test_build_timeout import BUILDSPEC, with_builder
+from tests.rehearsal.sagemaker.hosting import Hosting
 from tests.waiting import until
 
 BROKEN = StoryError("jo: `git push` failed with 1:\nerror: RPC failed; curl 18 transfer closed")
@@ -62,6 +63,34 @@ def test_an_object_that_is_gone_is_restored_and_its_version_deployed(faulty: Fau
     company.watch(PIPELINE, execution["pipelineExecutionId"]).until_succeeded()
     company.remedies.confirm()
     assert project.served() == "one"
+
+
+def test_each_endpoint_that_is_maintained_is_waited_for_and_its_stage_retried_though_it_is_gone_by_then(
+    faulty: Faulty,
+) -> None:
+    lab = Lab(faulty(["endpoint-maintenance"], [ScriptedBuilds, CodeCommit, CodePipeline, Hosting]))
+    company = Company(lab.cloud)
+    for name in ("staging", "prod"):
+        lab.cloud.faults.strikes("endpoint-maintenance", f"claims-{name}")
+        lab.builds.script(name, status="FAILED", message=f"Cannot update in-progress endpoint claims-{name}")
+    declaration = lab.declaration(
+        "maintained",
+        stage("Staging", build(project="staging")),
+        stage("Production", build(project="prod")),
+    )
+    company.watch(declaration["name"], lab.create(declaration)).until_succeeded()
+    company.remedies.confirm()
+
+
+def test_a_stage_that_fails_in_the_same_words_again_stays_a_failure(faulty: Faulty) -> None:
+    lab = Lab(faulty(["endpoint-maintenance"], [ScriptedBuilds, CodeCommit, CodePipeline, Hosting]))
+    company = Company(lab.cloud)
+    lab.cloud.faults.strikes("endpoint-maintenance", "claims-prod")
+    for _ in range(2):
+        lab.builds.script("prod", status="FAILED", message="Cannot update in-progress endpoint claims-prod")
+    declaration = lab.declaration("again", stage("Production", build(project="prod")))
+    with pytest.raises(StoryError, match="in-progress endpoint"):
+        company.watch(declaration["name"], lab.create(declaration)).until_succeeded()
 
 
 def test_of_two_equal_questions_the_first_is_answered_and_the_second_followed(faulty: Faulty) -> None:

@@ -237,7 +237,59 @@ def test_whatever_a_function_does_with_its_output_it_answers_and_is_used_again(l
         assert lab.invoke(name) == pid
 
 
+@pytest.mark.parametrize(("writes", "kind"), [("{not json", "Runtime.ExitError"), ("[]", "Runtime.ExitError")])
+def test_a_function_that_writes_where_its_answers_go_has_ended(lab: Lab, writes: str, kind: str) -> None:
+    source = f"""
+import os
+
+def handler(event, context):
+    for file in range(3, 256):
+        try:
+            os.write(file, b"{writes}\\n")
+        except OSError:
+            pass
+    return 1
+"""
+    assert lab.error_of(lab.create(source))["errorType"] == kind
+
+
+def test_those_without_a_process_make_room_before_those_that_are_warm(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room(lab).idle, "most", 1)
+    warm, ended = lab.create(COUNTS), lab.create(COUNTS)
+    lab.invoke(warm)
+    lab.error_of(ended, "exit")
+    assert lab.invoke(warm)["calls"] == 2
+
+
 # ---- logs
+
+
+@pytest.mark.parametrize("ends", ["time.sleep(60)", "os._exit(3)", "os.kill(os.getpid(), 9)"])
+def test_what_a_function_printed_before_it_was_ended_is_in_its_log(lab: Lab, ends: str) -> None:
+    source = f"""
+import os, sys, time
+
+def handler(event, context):
+    print('before')
+    sys.stderr.write('too')
+    {ends}
+"""
+    name = lab.create(source, Timeout=1)
+    lab.error_of(name)
+    found = lab.log_of(f"/aws/lambda/{name}")
+    assert "before" in found
+    assert "too" in found
+
+
+def test_what_is_printed_is_logged_as_it_is_whatever_it_looks_like(lab: Lab) -> None:
+    printed = ["e\x1ef", "\x1e\x1eanything", "\x1e" + "[" * 100_000, "\x1e{}", "a\u2028b"]
+    name = lab.create(
+        f"def handler(event, context):\n    for line in {printed!r}:\n        print(line)\n    return 1\n"
+    )
+    assert lab.invoke(name) == 1
+    assert lab.log_of(f"/aws/lambda/{name}")[1:-2] == printed
 
 
 def starts(lab: Lab, name: str) -> int:
