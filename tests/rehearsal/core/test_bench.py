@@ -220,3 +220,14 @@ def test_executions_that_are_measured_take_no_step_over_from_earlier_ones() -> N
     assert bench_pipeline.without_cache({"Steps": [cached, condition]}) == {
         "Steps": [bare, {"Name": "Gate", "Arguments": {"IfSteps": [bare], "ElseSteps": []}}]
     }
+
+
+def test_a_verb_that_is_measured_is_not_given_what_make_bench_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Makefile").write_text('verb:\n\t@echo "given <$(ARGS)>"\n')
+    monkeypatch.setenv("MAKEFLAGS", " -- ARGS=--only\\ ci")
+    monkeypatch.setenv("MAKELEVEL", "1")
+    monkeypatch.setenv("ARGS", "--only ci")
+    _, said = bench.timed(["make", "verb"], tmp_path)
+    assert said == "given <>\n"
