@@ -31,8 +31,6 @@ from rehearsal.watch import StoryError
 
 PAGE = REPOSITORY_ROOT / "docs" / "benchmarks.md"
 SCRATCH = REPOSITORY_ROOT / ".rehearsal"
-
-
 OF_MAKE = frozenset({"ARGS", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"})
 CI_MINUTES = 20
 

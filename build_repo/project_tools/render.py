@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from project_tools.findings import Answer, Failure, Place, Success
+from project_tools.findings import Answer, Explained, Failure, Place
 
 INDENT = "  "
 NARROWEST, WIDEST = 60, 120
@@ -55,12 +55,12 @@ def _failure(failure: Failure, now: datetime, width: int, bold: bool) -> Iterato
             yield from _verbatim(line, width)
 
 
-def _told(found: Failure | Success, width: int) -> Iterator[str]:
+def _told(found: Explained, width: int) -> Iterator[str]:
     for line in (found.line, *found.more):
         yield from _verbatim(line, width)
 
 
-def _where(found: Failure | Success, width: int, bold: bool) -> Iterator[str]:
+def _where(found: Explained, width: int, bold: bool) -> Iterator[str]:
     yield ""
     yield _heading("Where", bold)
     for place in found.where:

@@ -3,15 +3,14 @@
 A rollback asks nobody, because its version was approved for production before. The stacks get more than a version from
 the repository, however: the template, the number of instances, the alarms. So the commit counts, and it counts as
 CodePipeline took it: what a build says of itself may be anything. A rollback that the project starts takes the commit
-that production was deployed from last, so that nothing pushed since then can hold it up; one that somebody starts takes
-the newest commit, and asks when nobody has let that one in.
+that production was deployed from last, so that nothing pushed since then can hold it up; one that somebody starts by
+hand takes the newest commit, and asks when nobody has let that one in.
 
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_SourceRevision.html
 """
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import NamedTuple
 
 from deployments import FAILED, IN_PROGRESS, STOPPED, STOPPING, SUCCEEDED, Deployment, DeployPipeline
 
@@ -24,16 +23,9 @@ Revisions = frozenset[tuple[str, str]]
 """Of an execution's sources: the action that took each, and its revision."""
 
 
-class LetIn(NamedTuple):
-    """An execution that was seen to have deployed production, and when it was."""
-
-    deployment: Deployment
-    at: datetime
-
-
 def let_in(pipeline: DeployPipeline) -> Revisions:
     """The sources that production was last deployed from; none when nothing says."""
-    return next((each.deployment.revisions for each in _let_in(pipeline.newest(COME_SO_FAR))), frozenset())
+    return next((each.revisions for each, _ in _let_in(pipeline.newest(COME_SO_FAR))), frozenset())
 
 
 def changed_since_production(pipeline: DeployPipeline, execution: Deployment) -> str | None:
@@ -45,11 +37,11 @@ def changed_since_production(pipeline: DeployPipeline, execution: Deployment) ->
     https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
     """
     last: Deployment | None = None
-    for each in _let_in(pipeline.before(execution.execution_id, COME_SO_FAR)):
-        if execution.revisions and execution.revisions == each.deployment.revisions:
+    for each, recorded_at in _let_in(pipeline.before(execution.execution_id, COME_SO_FAR)):
+        if execution.revisions and execution.revisions == each.revisions:
             return None
-        last = last or each.deployment
-        if each.at <= execution.started:
+        last = last or each
+        if recorded_at <= execution.started:
             break
     if last is None:
         return "no execution is known that deployed production from this repository"
@@ -59,11 +51,12 @@ def changed_since_production(pipeline: DeployPipeline, execution: Deployment) ->
     )
 
 
-def _let_in(executions: Iterable[Deployment]) -> Iterator[LetIn]:
+def _let_in(executions: Iterable[Deployment]) -> Iterator[tuple[Deployment, datetime]]:
+    """Those that were seen to have deployed production, each with when it was."""
     for each in executions:
         at = each.recorded_at
         if at is not None:
-            yield LetIn(each, at)
+            yield each, at
 
 
 def short(revisions: Revisions) -> str:

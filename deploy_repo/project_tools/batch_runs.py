@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 from project_tools.aws import Aws
 from project_tools.endings import Ending
@@ -56,20 +57,25 @@ def endings(aws: Aws, pipeline: str, title: str, explain: Callable[[str], Trail]
         )
 
 
-def tell_success(aws: Aws, trail: Trail, execution_arn: str) -> None:
-    """Say that a run succeeded, and what it published."""
-    pipeline, _, identifier = execution_arn.rpartition(":pipeline/")[2].partition("/execution/")
-    trail.succeeded = True
-    trail.at("execution", f"{identifier} of SageMaker pipeline {pipeline}, Succeeded")
-    steps = aws.items(
+def steps(aws: Aws, execution_arn: str) -> list[dict[str, Any]]:
+    """The steps of an execution of a SageMaker pipeline, in the order in which they began."""
+    return aws.items(
         "sagemaker",
         "ListPipelineExecutionSteps",
         "PipelineExecutionSteps",
         PipelineExecutionArn=execution_arn,
         SortOrder="Ascending",
     )
+
+
+def tell_success(aws: Aws, trail: Trail, execution_arn: str) -> None:
+    """Say that a run succeeded, and what it published."""
+    pipeline, _, identifier = execution_arn.rpartition(":pipeline/")[2].partition("/execution/")
+    trail.succeeded = True
+    trail.at("execution", f"{identifier} of SageMaker pipeline {pipeline}, Succeeded")
+    ran = steps(aws, execution_arn)
     told = f"The execution {identifier} succeeded"
-    published = next((step for step in steps if step["StepName"] == PUBLISHING), None)
+    published = next((step for step in ran if step["StepName"] == PUBLISHING), None)
     if published:
         trail.at("step", PUBLISHING)
         function = published.get("Metadata", {}).get("Lambda", {})
@@ -78,7 +84,7 @@ def tell_success(aws: Aws, trail: Trail, execution_arn: str) -> None:
             f"{told} and published the answers to {output.get('Records', 'its')} records",
             [output["Manifest"]] if "Manifest" in output else [],
         )
-    elif any(step["StepName"] == LOOKING for step in steps):
+    elif any(step["StepName"] == LOOKING for step in ran):
         trail.says(f"{told} and published nothing: there was nothing to answer in its input")
     else:  # it is no run over files, or its steps may not be read
         trail.says(told)

@@ -59,8 +59,8 @@ class Trail:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A failure, explained."""
+class Explained:
+    """An ending, explained: what was said of it, where and when."""
 
     title: str
     line: str
@@ -68,6 +68,17 @@ class Failure:
     where: tuple[Place, ...]
     link: str
     when: datetime
+
+
+@dataclass(frozen=True)
+class Success(Explained):
+    """An execution that was asked for, and succeeded."""
+
+
+@dataclass(frozen=True)
+class Failure(Explained):
+    """A failure, explained."""
+
     current: bool
     """Whether nothing of the same kind succeeded since."""
     since: str
@@ -76,18 +87,6 @@ class Failure:
     """The name of the known cause; empty when none was recognised."""
     to_try: tuple[str, ...]
     last_lines: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Success:
-    """An execution that was asked for, and succeeded."""
-
-    title: str
-    line: str
-    more: tuple[str, ...]
-    where: tuple[Place, ...]
-    link: str
-    when: datetime
 
 
 @dataclass(frozen=True)

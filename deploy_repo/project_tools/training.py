@@ -43,13 +43,7 @@ def follow(aws: Aws, trail: Trail, execution_arn: str, functions: str = "") -> N
         trail.says(f"The execution {identifier} of the SageMaker pipeline is {status}: it did not end by itself")
     elif not trail.line:  # the build that waited for it knows why it waits no longer
         trail.says(f"The execution {identifier} of the SageMaker pipeline is still running ({status})")
-    steps = aws.items(
-        "sagemaker",
-        "ListPipelineExecutionSteps",
-        "PipelineExecutionSteps",
-        PipelineExecutionArn=execution_arn,
-        SortOrder="Ascending",
-    )
+    steps = batch_runs.steps(aws, execution_arn)
     failed = [step for step in steps if step.get("StepStatus") == "Failed"]
     if failed:
         first = min(failed, key=lambda step: step["EndTime"].timestamp() if "EndTime" in step else 0.0)
